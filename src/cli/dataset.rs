@@ -1,0 +1,130 @@
+//! `flaneur dataset`: draw the lines, or look at any dataset.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::dataset::lines::{Law, PALETTE, Rules};
+use crate::dataset::read;
+use crate::dataset::write::{Drawing, Format};
+use crate::report::{Progress, Stop};
+
+#[derive(Subcommand)]
+pub enum Dataset {
+    /// Draw pictures of coloured lines, as in "Trois lignes dans un espace latent"
+    Lines(Lines),
+    /// Read every picture of a folder or zip and report counts, sizes and bad files
+    Check {
+        /// A folder (looked through recursively) or a zip
+        data: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct Lines {
+    /// Folder to make, or file if the name ends in .zip; must not exist
+    #[arg(long)]
+    out: PathBuf,
+    /// Pictures to draw
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    count: u64,
+    /// The same seed draws the same bytes
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
+    /// Side of the square pictures in pixels; strokes and margins scale with it
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=8192))]
+    size: u32,
+    /// File format
+    #[arg(long, value_enum, default_value_t = Ending::Jpg)]
+    format: Ending,
+    /// Threads; all cores if not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Colours to choose from, as rrggbb,rrggbb,…
+    #[arg(long, value_delimiter = ',', value_parser = colour)]
+    palette: Option<Vec<[u8; 3]>>,
+    /// Vertical lines in a picture, painted first
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=64))]
+    verticals: u16,
+    /// Horizontal lines in a picture
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
+    horizontals: u16,
+    /// Laws of the lines' places, verticals first: uniform or gaussian:MEAN:DEVIATION, in pixels of
+    /// a 128-pixel picture. Lines without one are uniform, but the last of two or more horizontals
+    /// is gaussian:48:1.2
+    #[arg(long, value_delimiter = ',')]
+    law: Vec<Law>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Ending {
+    /// Quality 0.9, chroma 4:2:0
+    Jpg,
+    /// Lossless
+    Png,
+}
+
+fn colour(text: &str) -> Result<[u8; 3], String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let value = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6 && digits.is_ascii());
+    let [_, r, g, b] = value.ok_or_else(|| format!("\"{text}\" is not a colour; write it as e0b807"))?.to_be_bytes();
+    Ok([r, g, b])
+}
+
+impl Dataset {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Lines(lines) => lines.run(),
+            Self::Check { data } => check(&data),
+        }
+    }
+}
+
+impl Lines {
+    fn run(self) -> anyhow::Result<()> {
+        let lines = usize::from(self.verticals + self.horizontals);
+        if lines == 0 {
+            anyhow::bail!("a picture needs at least one line; raise --verticals or --horizontals");
+        }
+        if self.law.len() > lines {
+            anyhow::bail!("{} laws were given for {lines} lines; give at most one a line", self.law.len());
+        }
+        if let Some(workers) = self.workers {
+            rayon::ThreadPoolBuilder::new().num_threads(workers.into()).build_global()?;
+        }
+        let palette = self.palette.unwrap_or_else(|| PALETTE.to_vec());
+        let rules = Rules::new(self.size as usize, palette, self.verticals.into(), self.horizontals.into(), self.law);
+        let format = match self.format {
+            Ending::Jpg => Format::Jpg,
+            Ending::Png => Format::Png,
+        };
+        let drawing = Drawing { rules, count: self.count, seed: self.seed, format };
+        let progress = Progress::new("pictures", self.count);
+        let written = drawing.write(&self.out, &progress, &Stop::on_signals()?);
+        progress.finish();
+        written?;
+        println!("{} pictures of {size}x{size} in {}", self.count, self.out.display(), size = self.size);
+        Ok(())
+    }
+}
+
+fn check(data: &std::path::Path) -> anyhow::Result<()> {
+    let census = read::census(data, &|| ())?;
+    println!("{} pictures in {}", census.count(), data.display());
+    for ((width, height), count) in &census.sizes {
+        println!("  {count} of {width}x{height}");
+    }
+    if census.others > 0 {
+        println!("  {} other files, not looked into", census.others);
+    }
+    for bad in &census.bad {
+        println!("  unreadable: {}: {}", bad.name, bad.why);
+    }
+    if census.count() == 0 {
+        anyhow::bail!(
+            "{} holds no readable picture; add jpg, png, bmp, gif or webp files, or draw some with flaneur dataset lines",
+            data.display()
+        );
+    }
+    Ok(())
+}

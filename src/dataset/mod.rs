@@ -1,0 +1,34 @@
+//! Datasets: drawn (`lines`, `write`), read from any folder or zip (`read`), and measured (`score`).
+//!
+//! Fed by files, read by `trainer` and `cli`; knows no networks.
+
+pub mod lines;
+pub mod read;
+pub mod write;
+
+use std::path::PathBuf;
+
+use crate::files::FileError;
+
+/// What stops work on a dataset.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    #[error("{path} is there already; remove it or give another --out", path = .0.display())]
+    Exists(PathBuf),
+    #[error("there is no {path}; give a folder or a zip of pictures (flaneur dataset lines draws one)", path = .0.display())]
+    Missing(PathBuf),
+    #[error("{path} is neither a folder nor a zip that can be read ({why}); give a folder or a zip of pictures", path = path.display())]
+    NotData { path: PathBuf, why: String },
+    #[error(
+        "{path} holds {count} readable pictures ({bad} unreadable), and at least {least} are needed; \
+         add pictures, or draw some with flaneur dataset lines",
+        path = path.display()
+    )]
+    TooFew { path: PathBuf, count: usize, bad: usize, least: usize },
+    #[error("{name}: could not be encoded: {why}")]
+    Encode { name: String, why: String },
+    #[error("stopped before the dataset was whole; nothing was left behind")]
+    Stopped,
+    #[error(transparent)]
+    File(#[from] FileError),
+}

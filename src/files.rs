@@ -1,0 +1,78 @@
+//! Files that are whole or not there: written under a temporary name, flushed, renamed into place.
+//!
+//! Every module that writes uses this one; it knows no formats.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A failed read or write, with the file's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = path.display())]
+pub struct FileError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+/// Names the file in an i/o error.
+pub fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, FileError> {
+    result.map_err(|source| FileError { path: path.into(), source })
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    at(path, fs::read(path))
+}
+
+/// Reads a whole text file.
+pub fn read_text(path: &Path) -> Result<String, FileError> {
+    at(path, fs::read_to_string(path))
+}
+
+/// Makes a folder and those above it.
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    at(path, fs::create_dir_all(path))
+}
+
+/// A name beside `path` that no other writer uses.
+pub fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()))
+}
+
+/// Writes a file so that readers see the old one or the whole new one; makes its folder.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        make_folder(folder)?;
+    }
+    let part = temporary(path);
+    let written = fs::File::create(&part).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let done = written.and_then(|()| fs::rename(&part, path));
+    if done.is_err() {
+        // The part is of no use; that it cannot be removed would not change the error.
+        let _ = fs::remove_file(&part);
+    }
+    at(path, done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_no_part_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/file.txt");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
+    }
+}

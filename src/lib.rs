@@ -1,0 +1,16 @@
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod dataset;
+pub mod files;
+pub mod model;
+pub mod net;
+pub mod picture;
+pub mod random;
+pub mod report;
+pub mod trainer;
+
+/// Pictures and activations of a training step are megabytes that come and go; this allocator keeps
+/// them mapped, where the system's gives them back and fetches zeroed pages every time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,0 +1,15 @@
+//! The program: reads the command line, runs it, and prints an error once.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match flaneur::cli::run(flaneur::cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flaneur: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

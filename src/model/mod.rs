@@ -1,0 +1,149 @@
+//! Model folders: `model.toml`, `weights.safetensors`, `sheet.png`, `training/`.
+//!
+//! Written by `trainer`, read by everyone who draws. A folder is checked whole before anything is
+//! built from it, and loading never executes code.
+
+pub mod arrays;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileError};
+use crate::net::arch::{Arch, ArchError};
+use crate::net::generator::{self, Ready};
+use crate::net::params::Params;
+use arrays::{Incoming, Outgoing};
+
+/// Where models are looked for by name.
+pub const FOLDER: &str = "models";
+
+/// What is wrong with a model folder.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("there is no model {0}; {1}")]
+    Missing(String, String),
+    #[error("{path} is missing; copy the model folder again, or train it again", path = .0.display())]
+    NoWeights(PathBuf),
+    #[error("{path}: {why}; copy the model folder again, or train it again", path = path.display())]
+    Weights { path: PathBuf, why: String },
+    #[error("{path}: {why}", path = path.display())]
+    Card { path: PathBuf, why: String },
+    #[error("{path}: {source}", path = path.display())]
+    Arch { path: PathBuf, source: ArchError },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// `model.toml`: what a model is and where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Layout of this file; 1.
+    pub format: u32,
+    pub name: String,
+    /// Name of the architecture, or "custom".
+    pub arch_name: String,
+    pub z_dim: usize,
+    /// Epochs (generator updates) done.
+    pub step: u64,
+    pub seed: u32,
+    /// The data as it was given, how many pictures, and their fingerprint.
+    pub data: String,
+    pub data_count: usize,
+    pub data_fingerprint: String,
+    /// Licence of the weights; empty if nobody said.
+    #[serde(default)]
+    pub licence: String,
+    /// Version of flaneur and of burn that wrote the weights.
+    pub flaneur: String,
+    pub burn: String,
+    pub arch: Arch,
+}
+
+/// Version of burn, as pinned in Cargo.toml.
+pub const BURN_VERSION: &str = "0.22.1";
+
+impl Card {
+    /// Reads and checks `model.toml` in `folder`.
+    pub fn read(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join("model.toml");
+        if !path.is_file() {
+            let known = known_models();
+            let hint = match known.is_empty() {
+                true => "train one with flaneur train, or give the path of a model folder".to_owned(),
+                false => format!("known here: {}; or give the path of a model folder", known.join(", ")),
+            };
+            return Err(ModelError::Missing(folder.display().to_string(), hint));
+        }
+        let text = files::read_text(&path)?;
+        let card: Self =
+            toml::from_str(&text).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
+        if card.format != 1 {
+            let why = format!("format {} is not known to this version; use a newer flaneur", card.format);
+            return Err(ModelError::Card { path, why });
+        }
+        card.arch.check().map_err(|source| ModelError::Arch { path, source })?;
+        Ok(card)
+    }
+
+    /// Writes `model.toml` in `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
+        let path = folder.join("model.toml");
+        let text = toml::to_string(self).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
+        Ok(files::write(&path, text.as_bytes())?)
+    }
+}
+
+/// Names of the models in the models folder.
+fn known_models() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|e| e.path().join("model.toml").is_file())
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator).
+pub fn folder(name: &str) -> PathBuf {
+    let path = Path::new(name);
+    if path.components().count() > 1 || path.is_absolute() { path.into() } else { Path::new(FOLDER).join(name) }
+}
+
+/// Writes `weights.safetensors`: the generator and, if there is one, its moving average.
+pub fn write_weights(folder: &Path, generator: &Params, average: Option<&Params>, half: bool) -> Result<(), ModelError> {
+    let mut out = Outgoing::default();
+    out.add_params("generator", generator, half);
+    if let Some(average) = average {
+        out.add_params("average", average, half);
+    }
+    out.write(&folder.join("weights.safetensors"))
+}
+
+/// A model read from its folder.
+pub struct Model {
+    pub card: Card,
+    /// The moving average if the file has one, else the generator itself.
+    pub generator: Params,
+}
+
+impl Model {
+    /// Reads the model of that name or path.
+    pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
+        let folder = folder(name);
+        let card = Card::read(&folder)?;
+        let file = Incoming::read(&folder.join("weights.safetensors"))?;
+        let prefix = if file.has("average.")? { "average" } else { "generator" };
+        let generator = file.params(prefix, &generator::plans(&card.arch), device)?;
+        Ok(Self { card, generator })
+    }
+
+    /// The generator prepared for drawing.
+    pub fn ready(&self) -> Ready {
+        Ready::new(&self.card.arch, &self.generator, true)
+    }
+}

@@ -1,0 +1,51 @@
+//! Which device computes: the CPU, or a real GPU if there is one.
+
+use burn::tensor::Device;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// A real GPU if there is one, otherwise the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    Gpu,
+}
+
+/// A device and how to name it to a person.
+pub struct Chosen {
+    pub device: Device,
+    pub name: String,
+}
+
+/// No GPU where one was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; use --device cpu or auto")]
+pub struct NoGpu(String);
+
+/// Chooses. A software Vulkan adapter is not a GPU for `Auto`; `Gpu` takes it, and says so.
+pub fn choose(wanted: Wanted) -> Result<Chosen, NoGpu> {
+    match wanted {
+        Wanted::Cpu => Ok(cpu()),
+        Wanted::Auto => Ok(gpu::real().unwrap_or_else(cpu)),
+        Wanted::Gpu => gpu::any(),
+    }
+}
+
+fn cpu() -> Chosen {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)") }
+}
+
+#[cfg(not(feature = "gpu"))]
+mod gpu {
+    use super::{Chosen, NoGpu};
+
+    pub fn real() -> Option<Chosen> {
+        None
+    }
+
+    pub fn any() -> Result<Chosen, NoGpu> {
+        Err(NoGpu("this program was built without GPU support".into()))
+    }
+}

@@ -1,0 +1,227 @@
+//! The generator: z → picture, as the original lays it out.
+//!
+//! dense → batch norm → activation → stages of (transposed) convolution, the last through tanh.
+//! [`train`] is the differentiable form of the generator's own step; [`Ready`] is what everyone else
+//! uses: moving statistics folded into the weights, nothing left but matrix products.
+
+use burn::tensor::activation as act;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::arch::{Activation, Arch, Stage, fused};
+use super::kernels::Act;
+use super::ops;
+use super::params::{Params, Plan, plan_layer, plan_norm};
+
+/// Added to a variance before its root, as Keras does.
+pub const NORM_EPS: f32 = 1e-3;
+
+/// The arrays of the generator of `arch`, in the order of its layers.
+pub fn plans(arch: &Arch) -> Vec<Plan> {
+    let normed = arch.generator_batch_norm_momentum.is_some();
+    let features = arch.dense_features();
+    let mut plans = plan_layer("dense", &[arch.z_dim, features], features).to_vec();
+    if normed {
+        plans.extend(plan_norm("dense_norm", features));
+    }
+    let stages = arch.stages();
+    for (i, stage) in stages.iter().enumerate() {
+        let g = stage.geometry;
+        plans.extend(plan_layer(&format!("conv_{i}"), &[g.k, g.k, g.c, g.o], stage.filters));
+        if normed && i + 1 < stages.len() {
+            plans.extend(plan_norm(&format!("conv_{i}_norm"), stage.filters));
+        }
+    }
+    plans
+}
+
+/// Applies an activation that the fused operations do not know, or nothing.
+pub(super) fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    match activation {
+        Activation::LeakyRelu => act::leaky_relu(x, 0.2),
+        Activation::Relu => act::relu(x),
+        Activation::Linear => x,
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => act::sigmoid(x),
+        Activation::Elu => act::elu(x, 1.0),
+    }
+}
+
+/// Nearest ×2: `[n, h, w, c]` → `[n, 2h, 2w, c]`.
+fn double(x: Tensor<4>) -> Tensor<4> {
+    let [n, h, w, c] = x.dims();
+    x.reshape([n, h, 1, w, c]).repeat_dim(2, 2).reshape([n, 2 * h, w, 1, c]).repeat_dim(3, 2).reshape([
+        n,
+        2 * h,
+        2 * w,
+        c,
+    ])
+}
+
+fn stage_conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, stage: &Stage, act: Act) -> Tensor<4> {
+    match stage.doubled {
+        true => ops::conv(double(x), w, b, stage.geometry, act),
+        false => ops::conv_t(x, w, b, stage.geometry, act),
+    }
+}
+
+/// A picture batch and what the step has to add to the moving statistics.
+pub struct Trained {
+    /// `[n, h, w, c]`, −1..1, differentiable in `params`.
+    pub pictures: Tensor<4>,
+    /// For each batch norm in order: where its moving mean stands in the list, and the batch's mean
+    /// and biased variance.
+    pub statistics: Vec<(usize, Tensor<1>, Tensor<1>)>,
+}
+
+/// The generator in training mode: statistics of the batch. z `[n, z_dim]`; `drop` is the dropout
+/// mask `[n, dense features]`, already divided by the share kept, if the architecture drops.
+pub fn train(arch: &Arch, params: &Params, z: Tensor<2>, drop: Option<Tensor<2>>) -> Trained {
+    let normed = arch.generator_batch_norm_momentum.is_some();
+    let mut statistics = Vec::new();
+    let mut at = 2;
+    let x = z.matmul(params.at::<2>(0)) + params.at::<2>(1).reshape([1, arch.dense_features()]);
+    let x = norm_or_act(x, arch, params, normed, &mut at, &mut statistics);
+    let x = if let Some(mask) = drop { x * mask } else { x };
+    let [n, _] = x.dims();
+    let [h, w, c] = arch.generator_initial_dense_layer_size;
+    let mut x = x.reshape([n, h, w, c]);
+    let stages = arch.stages();
+    for (i, stage) in stages.iter().enumerate() {
+        let (kernel, bias) = (params.at::<4>(at), params.at::<1>(at + 1));
+        at += 2;
+        if i + 1 == stages.len() {
+            x = stage_conv(x, kernel, bias, stage, Act::Tanh);
+        } else {
+            x = stage_conv(x, kernel, bias, stage, Act::Leaky(1.0));
+            x = norm_or_act(x, arch, params, normed, &mut at, &mut statistics);
+        }
+    }
+    Trained { pictures: x, statistics }
+}
+
+fn norm_or_act<const D: usize>(
+    x: Tensor<D>,
+    arch: &Arch,
+    params: &Params,
+    normed: bool,
+    at: &mut usize,
+    statistics: &mut Vec<(usize, Tensor<1>, Tensor<1>)>,
+) -> Tensor<D> {
+    if !normed {
+        return activate(x, arch.generator_activation);
+    }
+    let (gamma, beta) = (params.at::<1>(*at), params.at::<1>(*at + 1));
+    let (mean, var) = moments(x.clone().inner());
+    statistics.push((*at + 2, mean, var));
+    *at += 4;
+    match arch.generator_activation.slope() {
+        Some(slope) => ops::norm(x, gamma, beta, NORM_EPS, slope),
+        None => activate(ops::norm(x, gamma, beta, NORM_EPS, 1.0), arch.generator_activation),
+    }
+}
+
+/// Mean and biased variance over all axes but the last.
+fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
+    let dims = x.dims();
+    let channels = dims[D - 1];
+    let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
+    let mean = flat.clone().mean_dim(0);
+    let var = (flat - mean.clone()).powi_scalar(2).mean_dim(0);
+    (mean.reshape([channels]), var.reshape([channels]))
+}
+
+/// A generator ready to draw: moving statistics folded into the weights.
+pub struct Ready {
+    arch: Arch,
+    dense: (Tensor<2>, Tensor<2>),
+    convs: Vec<(Tensor<4>, Tensor<1>)>,
+    windows: bool,
+}
+
+impl Ready {
+    /// Folds `params` (without a graph). `prepare` also reorders the kernels once for many forwards
+    /// of small batches; leave it out where the weights change every step.
+    pub fn new(arch: &Arch, params: &Params, prepare: bool) -> Self {
+        let normed = arch.generator_batch_norm_momentum.is_some();
+        let features = arch.dense_features();
+        let mut at = 2;
+        // (scale, shift) per channel of the norm that stands at `at`.
+        let fold = |at: &mut usize, bias: Tensor<1>| {
+            let [gamma, beta, mean, var] = [0, 1, 2, 3].map(|i| params.at::<1>(*at + i));
+            *at += 4;
+            let scale = gamma / (var + NORM_EPS).sqrt();
+            let shift = (bias - mean) * scale.clone() + beta;
+            (scale, shift)
+        };
+        let (mut kernel, mut bias) = (params.at::<2>(0), params.at::<1>(1));
+        if normed {
+            let (scale, shift) = fold(&mut at, bias);
+            (kernel, bias) = (kernel * scale.reshape([1, features]), shift);
+        }
+        let dense = (kernel, bias.reshape([1, features]));
+        let stages = arch.stages();
+        let mut convs = Vec::new();
+        let mut windows = prepare;
+        for (i, stage) in stages.iter().enumerate() {
+            let (mut kernel, mut bias) = (params.at::<4>(at), params.at::<1>(at + 1));
+            at += 2;
+            if normed && i + 1 < stages.len() {
+                let (scale, shift) = fold(&mut at, bias);
+                // Output channels stand last in a convolution's kernel, before last in a transposed one's.
+                let scale = match stage.doubled {
+                    true => scale.reshape([1, 1, 1, stage.filters]),
+                    false => scale.reshape([1, 1, stage.filters, 1]),
+                };
+                (kernel, bias) = (kernel * scale, shift);
+            }
+            convs.push((kernel, bias));
+        }
+        if prepare {
+            windows = ops::prepare_windows(&stages, &mut convs);
+        }
+        Self { arch: arch.clone(), dense, convs, windows }
+    }
+
+    /// The architecture.
+    pub fn arch(&self) -> &Arch {
+        &self.arch
+    }
+
+    /// The device it runs on.
+    pub fn device(&self) -> Device {
+        self.dense.0.device()
+    }
+
+    /// Pictures `[n, h, w, c]` in −1..1 for z `[n, z_dim]`; `drop` as in [`train`].
+    pub fn pictures(&self, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
+        let act = self.arch.generator_activation;
+        let x = activate(z.matmul(self.dense.0.clone()) + self.dense.1.clone(), act);
+        let x = if let Some(mask) = drop { x * mask } else { x };
+        let [n, _] = x.dims();
+        let [h, w, c] = self.arch.generator_initial_dense_layer_size;
+        let mut x = x.reshape([n, h, w, c]);
+        let stages = self.arch.stages();
+        for (i, (stage, (kernel, bias))) in stages.iter().zip(&self.convs).enumerate() {
+            let (kernel, bias) = (kernel.clone(), bias.clone());
+            let last = i + 1 == stages.len();
+            let after = if last { Act::Tanh } else { fused(act).unwrap_or(Act::Leaky(1.0)) };
+            x = match self.windows && ops::has_window(stage) {
+                true => ops::conv_window(x, kernel, bias, stage.geometry, after),
+                false => stage_conv(x, kernel, bias, stage, after),
+            };
+            if !last && fused(act).is_none() {
+                x = activate(x, act);
+            }
+        }
+        x
+    }
+
+    /// Pictures of z given as plain rows, as bytes in RGB order: `n · h · w · c` bytes, each
+    /// `clip(127.5 · (x + 1))` rounded down like matplotlib's.
+    pub fn bytes(&self, z: &[Vec<f32>]) -> Vec<u8> {
+        let flat: Vec<f32> = z.iter().flatten().copied().collect();
+        let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device());
+        let values = super::params::floats(self.pictures(z, None));
+        values.iter().map(|v| ((v + 1.0) * 127.5).clamp(0.0, 255.0) as u8).collect()
+    }
+}

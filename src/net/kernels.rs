@@ -1,0 +1,567 @@
+//! The CPU's convolutions: plain functions on f32 slices, in NHWC, one GEMM under each.
+//!
+//! `net::ops` feeds them from burn-flex tensors; nobody else calls them.
+//! A convolution is trilinear in (input, weights, output), so three kernels are closed under
+//! differentiation: [`conv`] gives the output, [`conv_t`] is its adjoint in the input (and so the
+//! transposed convolution), [`conv_w`] its adjoint in the weights.
+//! Work is split over rayon in pieces that do not depend on the number of threads, so that a sum
+//! has the same order on every machine. Deliberately absent: any unfolding of a whole batch; each
+//! piece unfolds a few hundred rows at most, which stay in the cache.
+
+use std::cell::RefCell;
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+/// Sizes of one convolution with TensorFlow's SAME padding; all weights are `[k, k, c, o]`.
+///
+/// The wide side is `[n, h, w, c]`, the narrow side `[n, oh, ow, o]` with `oh = ceil(h / stride)`.
+/// A transposed convolution has the narrow side as its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    pub o: usize,
+    pub k: usize,
+    pub stride: usize,
+}
+
+impl Geometry {
+    pub fn oh(&self) -> usize {
+        self.h.div_ceil(self.stride)
+    }
+
+    pub fn ow(&self) -> usize {
+        self.w.div_ceil(self.stride)
+    }
+
+    /// Padding before the first row and after the last, as TensorFlow's SAME splits it
+    /// (the odd one goes after).
+    pub fn pad(&self, wide: usize) -> (usize, usize) {
+        let narrow = wide.div_ceil(self.stride);
+        let total = ((narrow - 1) * self.stride + self.k).saturating_sub(wide);
+        (total / 2, total - total / 2)
+    }
+
+    /// Length of one unfolded row: k · k · c.
+    pub fn patch(&self) -> usize {
+        self.k * self.k * self.c
+    }
+
+    /// Taps of the shared window, if the transposed convolution can be done as one stride-1
+    /// convolution with four times the channels and a pixel shuffle.
+    ///
+    /// All four output phases look through the same odd window when `k = 2 (mod 4)`:
+    /// k 6 through 3×3, k 10 through 5×5.
+    pub fn window(&self) -> Option<usize> {
+        let even = self.h.is_multiple_of(2) && self.w.is_multiple_of(2);
+        (self.stride == 2 && self.k % 4 == 2 && self.k > 2 && even).then_some(self.k / 2)
+    }
+}
+
+/// What follows the bias in the same pass over the output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// `max(x, 0) + slope · min(x, 0)`: 1 is the identity, 0 is ReLU.
+    Leaky(f32),
+    Tanh,
+}
+
+/// Rows that one unfolded piece holds at least, so that the packing of the weights inside the GEMM
+/// is spread over enough of them.
+const PIECE_ROWS: usize = 512;
+/// Pieces of the batch in [`conv_w`]; fixed, so that the sum does not depend on the machine.
+const WEIGHT_PIECES: usize = 4;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends a buffer of `len` floats with arbitrary contents, kept by the thread for the next call.
+fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut buffer = SCRATCH.with(|kept| kept.borrow_mut().pop()).unwrap_or_default();
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    let result = work(&mut buffer[..len]);
+    SCRATCH.with(|kept| kept.borrow_mut().push(buffer));
+    result
+}
+
+fn rows(data: &[f32], rows: usize, cols: usize) -> MatRef<'_, f32> {
+    MatRef::from_row_major_slice(data, rows, cols)
+}
+
+/// `out[m, n] (+)= a[m, k] · b[k, n]`, all row-major, on the calling thread.
+fn gemm(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
+    let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
+    matmul(out, accum, a, b, 1.0, Par::Seq);
+}
+
+/// Adds the bias (length = channels) and applies the activation, in place.
+fn finish(out: &mut [f32], bias: &[f32], act: Act) {
+    match act {
+        Act::Leaky(slope) => {
+            for pixel in out.chunks_exact_mut(bias.len()) {
+                for (v, b) in pixel.iter_mut().zip(bias) {
+                    let x = *v + b;
+                    *v = if x > 0.0 { x } else { x * slope };
+                }
+            }
+        }
+        Act::Tanh => {
+            for pixel in out.chunks_exact_mut(bias.len()) {
+                for (v, b) in pixel.iter_mut().zip(bias) {
+                    *v = tanh(*v + b);
+                }
+            }
+        }
+    }
+}
+
+/// tanh as the odd rational function of degree 13/6 that Eigen uses; within 4e-7 of the true value.
+///
+/// It has no branch and no call, so the compiler makes it a vector loop, which `f32::tanh` is not.
+pub fn tanh(x: f32) -> f32 {
+    let x = x.clamp(-7.905_311, 7.905_311);
+    let q = x * x;
+    let top = [6.372_619_3e-4, 1.485_722_4e-5, 5.122_297e-8, -8.604_671_5e-11, 2.000_188e-13, -2.760_768_5e-16];
+    let p = top.iter().rev().fold(0.0, |sum, a| (sum + a) * q) + 4.893_524_6e-3;
+    let d = ((1.198_258_4e-6 * q + 1.185_347e-4) * q + 2.268_434_6e-3) * q + 4.893_525e-3;
+    x * p / d
+}
+
+/// Copies the patches of rows `first..first+count` (counted over the batch) into `cols`,
+/// `[count · across, k · k · c]`.
+///
+/// `src` is `[n, h, w, c]`; patch (y, x) begins at `(y · stride − pad, x · stride − pad)`; what lies
+/// outside is zero.
+#[allow(clippy::too_many_arguments)]
+fn unfold(
+    src: &[f32],
+    (h, w, c): (usize, usize, usize),
+    (down, across): (usize, usize),
+    k: usize,
+    stride: usize,
+    (pad_y, pad_x): (usize, usize),
+    first: usize,
+    count: usize,
+    cols: &mut [f32],
+) {
+    let patch = k * k * c;
+    for (row, line) in cols.chunks_exact_mut(across * patch).take(count).enumerate() {
+        let (n, y) = ((first + row) / down, (first + row) % down);
+        let picture = &src[n * h * w * c..(n + 1) * h * w * c];
+        for (x, cell) in line.chunks_exact_mut(patch).enumerate() {
+            let x0 = (x * stride) as isize - pad_x as isize;
+            let skip = (-x0).max(0) as usize;
+            let end = (w as isize - x0).clamp(0, k as isize) as usize;
+            for (ky, segment) in cell.chunks_exact_mut(k * c).enumerate() {
+                let sy = (y * stride + ky) as isize - pad_y as isize;
+                if sy < 0 || sy >= h as isize || skip >= end {
+                    segment.fill(0.0);
+                    continue;
+                }
+                let from = (sy as usize * w + (x0 + skip as isize) as usize) * c;
+                segment[..skip * c].fill(0.0);
+                segment[skip * c..end * c].copy_from_slice(&picture[from..from + (end - skip) * c]);
+                segment[end * c..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Rows of the narrow side that one piece takes: enough for [`PIECE_ROWS`] patches, and at least two
+/// pieces in all.
+fn piece(rows_in_all: usize, across: usize) -> usize {
+    PIECE_ROWS.div_ceil(across).min(rows_in_all.div_ceil(2)).max(1)
+}
+
+/// `act(conv(x, weights) + bias)`: `[n, h, w, c]` → `[n, oh, ow, o]`.
+pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    let (oh, ow) = (g.oh(), g.ow());
+    let n = x.len() / (g.h * g.w * g.c);
+    let pad = (g.pad(g.h).0, g.pad(g.w).0);
+    let mut out = vec![0.0; n * oh * ow * g.o];
+    let step = piece(n * oh, ow);
+    out.par_chunks_mut(step * ow * g.o).enumerate().for_each(|(i, part)| {
+        let count = part.len() / (ow * g.o);
+        with_scratch(count * ow * g.patch(), |cols| {
+            unfold(x, (g.h, g.w, g.c), (oh, ow), g.k, g.stride, pad, i * step, count, cols);
+            gemm(part, Accum::Replace, rows(cols, count * ow, g.patch()), rows(weights, g.patch(), g.o));
+        });
+        finish(part, bias, act);
+    });
+    out
+}
+
+/// `act(conv_t(y, weights) + bias)`: `[n, oh, ow, o]` → `[n, h, w, c]`, the adjoint of [`conv`] in x.
+pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    match g.window() {
+        Some(_) => conv_window(y, &window_weights(weights, g), bias, g, act),
+        None => conv_t_scatter(y, weights, bias, g, act),
+    }
+}
+
+/// The general transposed convolution: one GEMM gives every product, then they are added in place.
+fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
+    let n = y.len() / (oh * ow * g.o);
+    let (pad_y, pad_x) = (g.pad(g.h).0, g.pad(g.w).0);
+    let mut out = vec![0.0; n * g.h * g.w * g.c];
+    // Small maps go several pictures to a piece; a lone picture is cut in two bands, each of which
+    // computes the few rows both need.
+    let per_piece = (PIECE_ROWS / (oh * ow)).clamp(1, n.div_ceil(2).max(1));
+    let bands = if n == 1 && g.h >= 16 { 2 } else { 1 };
+    let band = g.h.div_ceil(bands);
+    out.par_chunks_mut(if bands == 2 { band } else { per_piece * g.h } * g.w * g.c).enumerate().for_each(|(i, part)| {
+        let (first, top, tall) = if bands == 2 { (0, i * band, part.len() / (g.w * g.c)) } else { (i * per_piece, 0, g.h) };
+        let pictures = part.len() / (tall * g.w * g.c);
+        let y_from = (top + pad_y + 1).saturating_sub(g.k).div_ceil(g.stride);
+        let y_to = ((top + tall - 1 + pad_y) / g.stride + 1).min(oh);
+        let lines = (y_to - y_from) * ow;
+        with_scratch(pictures * lines * patch, |cols| {
+            let from = (first * oh + y_from) * ow * g.o;
+            let len = pictures * lines * g.o;
+            gemm(cols, Accum::Replace, rows(&y[from..from + len], pictures * lines, g.o), rows(weights, patch, g.o).transpose());
+            for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
+                for (at, cell) in cols.chunks_exact(patch).enumerate() {
+                    let (oy, ox) = (y_from + at / ow, at % ow);
+                    let x0 = (ox * g.stride) as isize - pad_x as isize;
+                    let skip = (-x0).max(0) as usize;
+                    let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
+                    for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
+                        let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
+                        if sy < 0 || sy >= tall as isize || skip >= end {
+                            continue;
+                        }
+                        let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
+                        let segment = &segment[skip * g.c..end * g.c];
+                        for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
+                            *sum += v;
+                        }
+                    }
+                }
+            }
+        });
+        finish(part, bias, act);
+    });
+    out
+}
+
+/// Reorders `[k, k, c, o]` for [`conv_window`]: `[t, t, o, 2, 2, c]` with t = k / 2.
+pub fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
+    let t = g.k / 2;
+    let mut out = vec![0.0; weights.len()];
+    out.par_chunks_mut(g.o * 4 * g.c).enumerate().for_each(|(tap, part)| {
+        let (dy, dx) = (tap / t, tap % t);
+        for phase in 0..4 {
+            // Output pixel 2i + r takes input pixel i + d with kernel row r + (t − 1) − 2d,
+            // d counted from the window's middle; here d runs from its first row.
+            let ky = phase / 2 + 2 * (t - 1) - 2 * dy;
+            let kx = phase % 2 + 2 * (t - 1) - 2 * dx;
+            let from = &weights[(ky * g.k + kx) * g.c * g.o..][..g.c * g.o];
+            for (c, line) in from.chunks_exact(g.o).enumerate() {
+                for (o, v) in line.iter().enumerate() {
+                    part[(o * 4 + phase) * g.c + c] = *v;
+                }
+            }
+        }
+    });
+    out
+}
+
+/// [`conv_t`] for kernels with a shared window, from weights already reordered by
+/// [`window_weights`]: a stride-1 convolution to 4·c channels, stored through a pixel shuffle.
+pub fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
+    let n = y.len() / (oh * ow * g.o);
+    let mut out = vec![0.0; n * g.h * g.w * g.c];
+    let step = piece(n * oh, ow);
+    let patch = t * t * g.o;
+    out.par_chunks_mut(step * 2 * g.w * g.c).enumerate().for_each(|(i, part)| {
+        let count = part.len() / (2 * g.w * g.c);
+        with_scratch(count * ow * patch, |cols| {
+            unfold(y, (oh, ow, g.o), (oh, ow), t, 1, ((t - 1) / 2, (t - 1) / 2), i * step, count, cols);
+            with_scratch(count * ow * 4 * g.c, |phases| {
+                gemm(phases, Accum::Replace, rows(cols, count * ow, patch), rows(weights, patch, 4 * g.c));
+                let line = 2 * g.c;
+                for (row, from) in part.chunks_exact_mut(2 * g.w * g.c).zip(phases.chunks_exact(ow * 4 * g.c)) {
+                    let (upper, lower) = row.split_at_mut(g.w * g.c);
+                    let targets = upper.chunks_exact_mut(line).zip(lower.chunks_exact_mut(line));
+                    for ((up, low), cell) in targets.zip(from.chunks_exact(2 * line)) {
+                        up.copy_from_slice(&cell[..line]);
+                        low.copy_from_slice(&cell[line..]);
+                    }
+                }
+            });
+        });
+        finish(part, bias, act);
+    });
+    out
+}
+
+/// Gradient of the weights: `Σ unfold(x)ᵀ · dy`, `[k, k, c, o]`.
+pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
+    let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
+    let n = x.len() / (g.h * g.w * g.c);
+    let pad = (g.pad(g.h).0, g.pad(g.w).0);
+    let lines = n * oh;
+    let share = lines.div_ceil(WEIGHT_PIECES);
+    let mut sums: Vec<Vec<f32>> = (0..lines.div_ceil(share))
+        .into_par_iter()
+        .map(|part| {
+            let mut sum = vec![0.0; patch * g.o];
+            let (from, to) = (part * share, ((part + 1) * share).min(lines));
+            let step = piece(usize::MAX / 2, ow);
+            for first in (from..to).step_by(step) {
+                let count = step.min(to - first);
+                with_scratch(count * ow * patch, |cols| {
+                    unfold(x, (g.h, g.w, g.c), (oh, ow), g.k, g.stride, pad, first, count, cols);
+                    let dy = &dy[first * ow * g.o..(first + count) * ow * g.o];
+                    let cols = rows(cols, count * ow, patch);
+                    gemm(&mut sum, Accum::Add, cols.transpose(), rows(dy, count * ow, g.o));
+                });
+            }
+            sum
+        })
+        .collect();
+    let mut total = sums.swap_remove(0);
+    // swap_remove moved the last to the front; any fixed order will do.
+    for sum in &sums {
+        total.par_chunks_mut(1 << 16).zip(sum.par_chunks(1 << 16)).for_each(|(t, s)| {
+            t.iter_mut().zip(s).for_each(|(t, s)| *t += s);
+        });
+    }
+    total
+}
+
+/// `dy · act'(y)` for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
+pub fn leaky_grad(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
+    let mut out = vec![0.0; dy.len()];
+    let pieces = out.par_chunks_mut(1 << 16).zip(y.par_chunks(1 << 16)).zip(dy.par_chunks(1 << 16));
+    pieces.for_each(|((out, y), dy)| {
+        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
+            *o = if *y > 0.0 { *d } else { d * slope };
+        }
+    });
+    out
+}
+
+/// `dy · (1 − y²)`, the gradient before a tanh whose output is y.
+pub fn tanh_grad(y: &[f32], dy: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; dy.len()];
+    let pieces = out.par_chunks_mut(1 << 16).zip(y.par_chunks(1 << 16)).zip(dy.par_chunks(1 << 16));
+    pieces.for_each(|((out, y), dy)| {
+        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
+            *o = d * (1.0 - y * y);
+        }
+    });
+    out
+}
+
+/// Mean and biased variance of each channel of `[rows, channels]`.
+pub fn moments(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let count = (x.len() / channels) as f32;
+    let mut mean = channel_sum(x, channels);
+    mean.iter_mut().for_each(|m| *m /= count);
+    let mut var = channel_fold(x, channels, |sum, pixel| {
+        for ((s, v), m) in sum.iter_mut().zip(pixel).zip(&mean) {
+            *s += (v - m) * (v - m);
+        }
+    });
+    var.iter_mut().for_each(|v| *v /= count);
+    (mean, var)
+}
+
+/// `leaky(gamma · (x − mean) / sqrt(var + eps) + beta)` with the batch's own statistics; also the
+/// mean and `1 / sqrt(var + eps)`.
+pub fn norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let channels = gamma.len();
+    let (mean, var) = moments(x, channels);
+    let rstd: Vec<f32> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
+    let scale: Vec<f32> = gamma.iter().zip(&rstd).map(|(g, r)| g * r).collect();
+    let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+    let mut out = vec![0.0; x.len()];
+    let share = share_of(x.len(), channels);
+    out.par_chunks_mut(share).zip(x.par_chunks(share)).for_each(|(out, x)| {
+        for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            for (((o, v), s), t) in out.iter_mut().zip(x).zip(&scale).zip(&shift) {
+                let y = v * s + t;
+                *o = if y > 0.0 { y } else { y * slope };
+            }
+        }
+    });
+    (out, mean, rstd)
+}
+
+/// Gradients of [`norm`] before its activation, in x, gamma and beta (Ioffe & Szegedy 2015, section 3):
+/// `dx = gamma · rstd · (dz − mean(dz) − x̂ · mean(dz · x̂))`.
+pub fn norm_grad(x: &[f32], dz: &[f32], gamma: &[f32], mean: &[f32], rstd: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let channels = gamma.len();
+    let share = share_of(x.len(), channels);
+    let parts: Vec<(Vec<f32>, Vec<f32>)> = x
+        .par_chunks(share)
+        .zip(dz.par_chunks(share))
+        .map(|(x, dz)| {
+            let mut sums = (vec![0.0; channels], vec![0.0; channels]);
+            for (x, dz) in x.chunks_exact(channels).zip(dz.chunks_exact(channels)) {
+                for c in 0..channels {
+                    sums.0[c] += dz[c] * (x[c] - mean[c]) * rstd[c];
+                    sums.1[c] += dz[c];
+                }
+            }
+            sums
+        })
+        .collect();
+    let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+    for (g, b) in parts {
+        dgamma.iter_mut().zip(g).for_each(|(t, p)| *t += p);
+        dbeta.iter_mut().zip(b).for_each(|(t, p)| *t += p);
+    }
+    let count = (x.len() / channels) as f32;
+    let mut dx = vec![0.0; x.len()];
+    dx.par_chunks_mut(share).zip(x.par_chunks(share)).zip(dz.par_chunks(share)).for_each(|((dx, x), dz)| {
+        let cells = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dz.chunks_exact(channels));
+        for ((dx, x), dz) in cells {
+            for c in 0..channels {
+                let hat = (x[c] - mean[c]) * rstd[c];
+                dx[c] = gamma[c] * rstd[c] * (dz[c] - dbeta[c] / count - hat * dgamma[c] / count);
+            }
+        }
+    });
+    (dx, dgamma, dbeta)
+}
+
+/// Length of the pieces that sums over rows are cut into: whole rows, the same on every machine.
+fn share_of(len: usize, channels: usize) -> usize {
+    (len / channels).div_ceil(64).max(16) * channels
+}
+
+/// Sums over all but the channels: `[rows, channels]` → `[channels]`.
+pub fn channel_sum(data: &[f32], channels: usize) -> Vec<f32> {
+    channel_fold(data, channels, |sum, pixel| sum.iter_mut().zip(pixel).for_each(|(s, v)| *s += v))
+}
+
+/// Adds up what `add` makes of each row, in an order that does not depend on the number of threads.
+fn channel_fold(data: &[f32], channels: usize, add: impl Fn(&mut [f32], &[f32]) + Sync) -> Vec<f32> {
+    let parts: Vec<Vec<f32>> = data
+        .par_chunks(share_of(data.len(), channels))
+        .map(|part| {
+            let mut sum = vec![0.0; channels];
+            part.chunks_exact(channels).for_each(|pixel| add(&mut sum, pixel));
+            sum
+        })
+        .collect();
+    let mut total = vec![0.0; channels];
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        (0..len)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state as f32 / u32::MAX as f32 - 0.5
+            })
+            .collect()
+    }
+
+    /// The definition, term by term.
+    fn conv_slow(x: &[f32], weights: &[f32], g: &Geometry) -> Vec<f32> {
+        let (oh, ow) = (g.oh(), g.ow());
+        let n = x.len() / (g.h * g.w * g.c);
+        let (py, px) = (g.pad(g.h).0, g.pad(g.w).0);
+        let mut out = vec![0.0; n * oh * ow * g.o];
+        for at in 0..n * oh * ow {
+            let (n, y, xx) = (at / (oh * ow), at / ow % oh, at % ow);
+            for ky in 0..g.k {
+                for kx in 0..g.k {
+                    let (sy, sx) = ((y * g.stride + ky).wrapping_sub(py), (xx * g.stride + kx).wrapping_sub(px));
+                    if sy >= g.h || sx >= g.w {
+                        continue;
+                    }
+                    for c in 0..g.c {
+                        for o in 0..g.o {
+                            out[at * g.o + o] += x[((n * g.h + sy) * g.w + sx) * g.c + c]
+                                * weights[((ky * g.k + kx) * g.c + c) * g.o + o];
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    }
+
+    fn check(n: usize, h: usize, w: usize, c: usize, o: usize, k: usize, stride: usize) {
+        let g = Geometry { h, w, c, o, k, stride };
+        let x = noise(n * h * w * c, 1);
+        let weights = noise(k * k * c * o, 2);
+        let y = noise(n * g.oh() * g.ow() * o, 3);
+        let zero_o = vec![0.0; o];
+        let zero_c = vec![0.0; c];
+        let out = conv(&x, &weights, &zero_o, &g, Act::Leaky(1.0));
+        for (fast, slow) in out.iter().zip(conv_slow(&x, &weights, &g)) {
+            assert!((fast - slow).abs() < 1e-3, "{g:?}: {fast} {slow}");
+        }
+        let inner = dot(&out, &y);
+        let bound = 1e-3 * (1.0 + inner.abs());
+        let back = conv_t(&y, &weights, &zero_c, &g, Act::Leaky(1.0));
+        assert!((dot(&back, &x) - inner).abs() < bound, "{g:?}: adjoint in x");
+        let scattered = conv_t_scatter(&y, &weights, &zero_c, &g, Act::Leaky(1.0));
+        for (a, b) in back.iter().zip(&scattered) {
+            assert!((a - b).abs() < 1e-3, "{g:?}: window and scatter differ");
+        }
+        let dw = conv_w(&x, &y, &g);
+        assert!((dot(&dw, &weights) - inner).abs() < bound, "{g:?}: adjoint in the weights");
+    }
+
+    #[test]
+    fn every_kernel_and_stride_agrees_with_the_definition() {
+        for k in [1, 2, 3, 4, 5, 6, 10] {
+            for stride in [1, 2] {
+                check(2, 8, 8, 3, 5, k, stride);
+                check(1, 16, 16, 4, 3, k, stride);
+            }
+        }
+        check(3, 9, 7, 2, 4, 3, 2);
+        check(2, 5, 11, 2, 4, 6, 2);
+        check(17, 32, 32, 3, 8, 5, 2);
+    }
+
+    #[test]
+    fn same_padding_puts_the_odd_one_after() {
+        let pad = |k, wide| Geometry { h: wide, w: wide, c: 1, o: 1, k, stride: 2 }.pad(wide);
+        assert_eq!((pad(3, 128), pad(5, 128), pad(6, 16), pad(10, 16)), ((0, 1), (1, 2), (2, 2), (4, 4)));
+    }
+
+    #[test]
+    fn tanh_is_close_to_the_true_one() {
+        for i in -10_000..10_000 {
+            let x = i as f32 * 1e-3;
+            assert!((tanh(x) - x.tanh()).abs() < 4e-7, "{x}");
+        }
+    }
+
+    #[test]
+    fn sums_and_slopes() {
+        assert_eq!(channel_sum(&[1.0, 2.0, 3.0, 4.0], 2), vec![4.0, 6.0]);
+        assert_eq!(leaky_grad(&[1.0, -1.0], &[2.0, 2.0], 0.25), vec![2.0, 0.5]);
+    }
+}

@@ -1,0 +1,14 @@
+//! Networks as plain functions of tensors.
+//!
+//! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `ops`
+//! holds the operations they are made of, `kernels` and `plain` are the two ways those run.
+//! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
+
+pub mod arch;
+pub mod critic;
+pub mod device;
+pub mod generator;
+pub mod kernels;
+pub mod ops;
+pub mod params;
+pub mod plain;

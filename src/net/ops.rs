@@ -1,0 +1,313 @@
+//! The few operations that networks here are made of, on NHWC tensors, on any device.
+//!
+//! On the CPU they run through [`super::kernels`], joined to burn by its extension mechanism with
+//! handwritten derivatives; elsewhere, and in the tests as the reference, through burn's own
+//! operations in [`super::plain`]. Called by `net::generator` and `net::critic`; owns nothing.
+//! Every derivative of a convolution is again one of the three convolutions, so the gradient of an
+//! input gradient (WGAN-GP's penalty) needs nothing more.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::arch::Stage;
+use super::kernels::{self, Act, Geometry};
+use super::params::floats;
+use super::plain;
+
+type Array = FloatTensor<Flex>;
+
+/// Operations with kernels of our own on the CPU.
+#[backend_extension(Flex, Autodiff)]
+pub trait NetOps: Backend {
+    fn net_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
+    fn net_conv_t(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
+    fn net_window(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
+    fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+    fn net_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, eps: f32, slope: f32) -> FloatTensor<Self>;
+}
+
+fn array(values: Vec<f32>, shape: &[usize]) -> Array {
+    Array::from_data(TensorData::new(values, shape.to_vec()))
+}
+
+/// Runs `work` on the tensor's values in row-major order.
+fn with_values<R>(tensor: &Array, work: impl FnOnce(&[f32]) -> R) -> R {
+    match tensor.as_slice::<f32>() {
+        Some(values) => work(values),
+        None => work(tensor.to_contiguous().as_slice::<f32>().unwrap_or_default()),
+    }
+}
+
+fn flex_conv(x: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
+    let values = with_values(x, |x| with_values(w, |w| with_values(b, |b| kernels::conv(x, w, b, g, act))));
+    let n = values.len() / (g.oh() * g.ow() * g.o);
+    array(values, &[n, g.oh(), g.ow(), g.o])
+}
+
+fn flex_conv_t(y: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
+    let values = with_values(y, |y| with_values(w, |w| with_values(b, |b| kernels::conv_t(y, w, b, g, act))));
+    let n = values.len() / (g.h * g.w * g.c);
+    array(values, &[n, g.h, g.w, g.c])
+}
+
+fn flex_conv_w(x: &Array, dy: &Array, g: &Geometry) -> Array {
+    let values = with_values(x, |x| with_values(dy, |dy| kernels::conv_w(x, dy, g)));
+    array(values, &[g.k, g.k, g.c, g.o])
+}
+
+fn flex_channel_sum(data: &Array, channels: usize) -> Array {
+    array(with_values(data, |data| kernels::channel_sum(data, channels)), &[channels])
+}
+
+fn shape(tensor: &Array) -> Vec<usize> {
+    tensor.layout().shape().to_vec()
+}
+
+fn flex_slope(y: &Array, dy: &Array, slope: f32) -> Array {
+    array(with_values(y, |y| with_values(dy, |dy| kernels::leaky_grad(y, dy, slope))), &shape(dy))
+}
+
+/// The gradient before the activation, from the activation's output y and the gradient after it.
+fn before(act: Act, y: &Array, dy: Array) -> Array {
+    match act {
+        Act::Leaky(1.0) => dy,
+        Act::Leaky(slope) => flex_slope(y, &dy, slope),
+        Act::Tanh => {
+            let values = with_values(y, |y| with_values(&dy, |dy| kernels::tanh_grad(y, dy)));
+            array(values, &shape(&dy))
+        }
+    }
+}
+
+impl NetOps for Flex {
+    fn net_conv(x: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
+        flex_conv(&x, &w, &b, &g, act)
+    }
+
+    fn net_conv_t(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
+        flex_conv_t(&y, &w, &b, &g, act)
+    }
+
+    fn net_window(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
+        let values = with_values(&y, |y| with_values(&w, |w| with_values(&b, |b| kernels::conv_window(y, w, b, &g, act))));
+        let n = values.len() / (g.h * g.w * g.c);
+        array(values, &[n, g.h, g.w, g.c])
+    }
+
+    fn net_slope(y: Array, dy: Array, slope: f32) -> Array {
+        flex_slope(&y, &dy, slope)
+    }
+
+    fn net_norm(x: Array, gamma: Array, beta: Array, eps: f32, slope: f32) -> Array {
+        norm_forward(&x, &gamma, &beta, eps, slope).0
+    }
+}
+
+/// Output of batch normalisation and what its derivative needs: mean and 1/σ per channel.
+fn norm_forward(x: &Array, gamma: &Array, beta: &Array, eps: f32, slope: f32) -> (Array, Vec<f32>, Vec<f32>) {
+    let (out, mean, rstd) = with_values(x, |x| {
+        with_values(gamma, |gamma| with_values(beta, |beta| kernels::norm(x, gamma, beta, eps, slope)))
+    });
+    (array(out, &shape(x)), mean, rstd)
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 3> for ConvBackward {
+    type State = (Array, Array, Array, Geometry, Act);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x_node, w_node, b_node] = ops.parents;
+        let (x, w, y, g, act) = ops.state;
+        let dz = before(act, &y, grads.consume::<Flex>(&ops.node));
+        if let Some(node) = b_node {
+            grads.register::<Flex>(node.id, flex_channel_sum(&dz, g.o));
+        }
+        if let Some(node) = w_node {
+            grads.register::<Flex>(node.id, flex_conv_w(&x, &dz, &g));
+        }
+        if let Some(node) = x_node {
+            let none = array(vec![0.0; g.c], &[g.c]);
+            grads.register::<Flex>(node.id, flex_conv_t(&dz, &w, &none, &g, Act::Leaky(1.0)));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvTBackward;
+
+impl Backward<Flex, 3> for ConvTBackward {
+    type State = (Array, Array, Array, Geometry, Act);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [y_node, w_node, b_node] = ops.parents;
+        let (y, w, out, g, act) = ops.state;
+        let dz = before(act, &out, grads.consume::<Flex>(&ops.node));
+        if let Some(node) = b_node {
+            grads.register::<Flex>(node.id, flex_channel_sum(&dz, g.c));
+        }
+        if let Some(node) = w_node {
+            grads.register::<Flex>(node.id, flex_conv_w(&dz, &y, &g));
+        }
+        if let Some(node) = y_node {
+            let none = array(vec![0.0; g.o], &[g.o]);
+            grads.register::<Flex>(node.id, flex_conv(&dz, &w, &none, &g, Act::Leaky(1.0)));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SlopeBackward;
+
+impl Backward<Flex, 1> for SlopeBackward {
+    type State = (Array, f32);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [node] = ops.parents;
+        let (y, slope) = ops.state;
+        let d = grads.consume::<Flex>(&ops.node);
+        if let Some(node) = node {
+            grads.register::<Flex>(node.id, flex_slope(&y, &d, slope));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = (Array, Array, Array, Vec<f32>, Vec<f32>, f32);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x_node, gamma_node, beta_node] = ops.parents;
+        let (x, gamma, y, mean, rstd, slope) = ops.state;
+        let dz = before(Act::Leaky(slope), &y, grads.consume::<Flex>(&ops.node));
+        let (dx, dgamma, dbeta) = with_values(&x, |x| {
+            with_values(&dz, |dz| with_values(&gamma, |gamma| kernels::norm_grad(x, dz, gamma, &mean, &rstd)))
+        });
+        let channels = mean.len();
+        let mut give = |node: Option<NodeId>, values: Vec<f32>, shape: &[usize]| {
+            if let Some(id) = node {
+                grads.register::<Flex>(id, array(values, shape));
+            }
+        };
+        give(x_node.map(|n| n.id), dx, &shape(&x));
+        give(gamma_node.map(|n| n.id), dgamma, &[channels]);
+        give(beta_node.map(|n| n.id), dbeta, &[channels]);
+    }
+}
+
+impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
+    fn net_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+        let y = flex_conv(x.primitive(), w.primitive(), b.primitive(), &g, act);
+        match ConvBackward.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), w.into_primitive(), y.clone(), g, act), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn net_conv_t(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+        let out = flex_conv_t(y.primitive(), w.primitive(), b.primitive(), &g, act);
+        match ConvTBackward.prepare::<C>([y.node(), w.node(), b.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), w.into_primitive(), out.clone(), g, act), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+
+    /// Weights in this order are never trained, so the result has no graph.
+    fn net_window(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+        let out = Flex::net_window(y.into_primitive(), w.into_primitive(), b.into_primitive(), g, act);
+        <Self as burn::backend::AutodiffBackend>::from_inner(out)
+    }
+
+    fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
+        let out = flex_slope(y.primitive(), dy.primitive(), slope);
+        match SlopeBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), slope), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+
+    fn net_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, eps: f32, slope: f32) -> FloatTensor<Self> {
+        let (y, mean, rstd) = norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, slope);
+        match NormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, slope), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+/// Whether a stage can run through [`conv_window`].
+pub fn has_window(stage: &Stage) -> bool {
+    !stage.doubled && stage.geometry.window().is_some()
+}
+
+/// Reorders the kernels of all stages with a shared window, once for many forwards; says whether it
+/// did, which is only on the CPU.
+pub fn prepare_windows(stages: &[Stage], convs: &mut [(Tensor<4>, Tensor<1>)]) -> bool {
+    let Some(device) = convs.first().map(|(kernel, _)| kernel.device()).filter(ours) else { return false };
+    for (stage, (kernel, _)) in stages.iter().zip(convs) {
+        if has_window(stage) {
+            let g = stage.geometry;
+            let values = kernels::window_weights(&floats(kernel.clone()), &g);
+            *kernel = Tensor::from_data(TensorData::new(values, [g.k / 2, g.k / 2, g.o, 4 * g.c]), &device);
+        }
+    }
+    true
+}
+
+/// [`conv_t`] with a kernel from [`prepare_windows`]; for the CPU, without a graph.
+pub fn conv_window(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::net_window(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
+}
+
+/// Whether our own kernels serve this device.
+fn ours(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
+/// `act(conv(x, w) + b)`: x `[n, h, w, c]`, w `[k, k, c, o]`, b `[o]` → `[n, oh, ow, o]`, SAME padding.
+pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
+    match ours(&x.device()) {
+        true => Tensor::from_dispatch(Dispatch::net_conv(x.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act)),
+        false => plain::conv(x, w, b, g, act),
+    }
+}
+
+/// `act(conv_t(y, w) + b)`: y `[n, oh, ow, o]`, w `[k, k, c, o]`, b `[c]` → `[n, h, w, c]`.
+pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
+    match ours(&y.device()) {
+        true => Tensor::from_dispatch(Dispatch::net_conv_t(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act)),
+        false => plain::conv_t(y, w, b, g, act),
+    }
+}
+
+/// `dy` times the slope that a leaky activation had where its output was `y`; y counts as constant.
+pub fn slope(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
+    match ours(&dy.device()) {
+        true => Tensor::from_dispatch(Dispatch::net_slope(y.into_dispatch(), dy.into_dispatch(), slope)),
+        false => plain::slope(y, dy, slope),
+    }
+}
+
+/// Batch normalisation over all axes but the last with the statistics of this batch (biased
+/// variance), then a leaky activation: x `[.., c]`, gamma and beta `[c]`.
+pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
+    match ours(&x.device()) {
+        true => Tensor::from_dispatch(Dispatch::net_norm(
+            x.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+            eps,
+            slope,
+        )),
+        false => plain::norm(x, gamma, beta, eps, slope),
+    }
+}

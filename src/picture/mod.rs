@@ -1,0 +1,115 @@
+//! Pictures in memory: RGB bytes with a size, sheets of them, heat maps, plots, files.
+//!
+//! Fed by whoever has pixels; knows no networks and no datasets.
+
+pub mod sheet;
+
+use std::io::Cursor;
+use std::path::Path;
+
+use crate::files::{self, FileError};
+
+/// An RGB picture, 8 bits a channel, rows from the top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub width: usize,
+    pub height: usize,
+    /// `[height, width, 3]`.
+    pub pixels: Vec<u8>,
+}
+
+/// What can go wrong with a picture file.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    #[error("{path}: {why}", path = path.display())]
+    Encode { path: std::path::PathBuf, why: String },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Picture {
+    /// One colour all over.
+    pub fn filled(width: usize, height: usize, colour: [u8; 3]) -> Self {
+        Self { width, height, pixels: colour.repeat(width * height) }
+    }
+
+    /// Cuts a batch `[n, height, width, channels]` of bytes (3: RGB, 1: grey) into pictures.
+    pub fn batch(bytes: &[u8], [height, width, channels]: [usize; 3]) -> Vec<Self> {
+        let pictures = bytes.chunks_exact(height * width * channels);
+        pictures
+            .map(|p| Self {
+                width,
+                height,
+                pixels: if channels == 3 {
+                    p.to_vec()
+                } else {
+                    p.chunks_exact(channels).flat_map(|v| [v[0]; 3]).collect()
+                },
+            })
+            .collect()
+    }
+
+    /// The colour at (x, y).
+    pub fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        let at = (y * self.width + x) * 3;
+        [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]]
+    }
+
+    /// Sets the colour at (x, y); outside is ignored.
+    pub fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
+        if x < self.width && y < self.height {
+            let at = (y * self.width + x) * 3;
+            self.pixels[at..at + 3].copy_from_slice(&colour);
+        }
+    }
+
+    /// Fills a rectangle, clipped to the picture.
+    pub fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: [u8; 3]) {
+        for row in y..(y + height).min(self.height) {
+            for column in x..(x + width).min(self.width) {
+                self.set(column, row, colour);
+            }
+        }
+    }
+
+    /// Copies `other` with its top left corner at (x, y), clipped.
+    pub fn paste(&mut self, other: &Self, x: usize, y: usize) {
+        let width = other.width.min(self.width.saturating_sub(x));
+        for row in 0..other.height.min(self.height.saturating_sub(y)) {
+            let to = ((y + row) * self.width + x) * 3;
+            let from = row * other.width * 3;
+            self.pixels[to..to + width * 3].copy_from_slice(&other.pixels[from..from + width * 3]);
+        }
+    }
+
+    /// Every pixel as a square of `factor` pixels.
+    pub fn enlarged(&self, factor: usize) -> Self {
+        let mut out = Self::filled(self.width * factor, self.height * factor, [0; 3]);
+        for y in 0..out.height {
+            for x in 0..out.width {
+                out.set(x, y, self.at(x / factor, y / factor));
+            }
+        }
+        out
+    }
+
+    /// The picture as a PNG file's bytes.
+    pub fn png(&self, path: &Path) -> Result<Vec<u8>, PictureError> {
+        let mut out = Vec::new();
+        image::write_buffer_with_format(
+            &mut Cursor::new(&mut out),
+            &self.pixels,
+            self.width as u32,
+            self.height as u32,
+            image::ColorType::Rgb8,
+            image::ImageFormat::Png,
+        )
+        .map_err(|e| PictureError::Encode { path: path.into(), why: e.to_string() })?;
+        Ok(out)
+    }
+
+    /// Writes a PNG file, whole or not at all.
+    pub fn write_png(&self, path: &Path) -> Result<(), PictureError> {
+        Ok(files::write(path, &self.png(path)?)?)
+    }
+}

@@ -1,0 +1,63 @@
+//! Adam and RMSprop in Keras' form, on the flat arrays of a network.
+//!
+//! Owned by `trainer::step`; its moments are part of a checkpoint.
+
+use burn::tensor::{Device, Gradients, Tensor};
+
+use crate::net::arch::Optimiser;
+use crate::net::params::Params;
+
+/// Keras' default epsilon.
+const EPS: f64 = 1e-7;
+
+/// One network's optimiser: first and second moments of every trained array.
+pub struct Moments {
+    kind: Optimiser,
+    pub rate: f64,
+    /// Updates done.
+    pub count: u64,
+    /// First moments, in the order of the trained arrays.
+    pub first: Vec<Tensor<1>>,
+    /// Second moments, likewise.
+    pub second: Vec<Tensor<1>>,
+}
+
+impl Moments {
+    /// All zero, for the arrays of `params`.
+    pub fn new(kind: Optimiser, rate: f64, params: &Params, device: &Device) -> Self {
+        let zeros = || params.list.iter().filter(|p| p.trained).map(|p| Tensor::zeros(p.value.dims(), device)).collect();
+        Self { kind, rate, count: 0, first: zeros(), second: zeros() }
+    }
+
+    /// One update of `params` (plain values) by the gradients of `tracked`, its tracked twin.
+    ///
+    /// Adam (Kingma & Ba 2015, the form at the end of its section 2, which Keras uses):
+    /// `rate · sqrt(1 − β2^t) / (1 − β1^t) · m / (sqrt(v) + eps)`.
+    pub fn update(&mut self, params: &mut Params, tracked: &Params, gradients: &mut Gradients) {
+        self.count += 1;
+        let (beta1, beta2) = match self.kind {
+            Optimiser::Adam => (0.5, 0.999),
+            Optimiser::AdamDefault => (0.9, 0.999),
+            Optimiser::Rmsprop => (0.0, 0.9),
+        };
+        let t = self.count as f64;
+        let rate = match self.kind {
+            Optimiser::Rmsprop => self.rate,
+            _ => self.rate * (1.0 - f64::powf(beta2, t)).sqrt() / (1.0 - f64::powf(beta1, t)),
+        };
+        let trained = params.list.iter_mut().zip(&tracked.list).filter(|(p, _)| p.trained);
+        for (((param, twin), m), v) in trained.zip(&mut self.first).zip(&mut self.second) {
+            // An array that the loss does not reach has no gradient and stays as it is.
+            let Some(gradient) = twin.value.grad_remove(gradients) else { continue };
+            *v = v.clone() * beta2 + gradient.clone().powi_scalar(2) * (1.0 - beta2);
+            let step = match self.kind {
+                Optimiser::Rmsprop => gradient / (v.clone() + EPS).sqrt(),
+                _ => {
+                    *m = m.clone() * beta1 + gradient * (1.0 - beta1);
+                    m.clone() / (v.clone().sqrt() + EPS)
+                }
+            };
+            param.value = param.value.clone() - step * rate;
+        }
+    }
+}
