@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod dataset;
 pub mod files;
+pub mod latent;
 pub mod model;
 pub mod net;
 pub mod picture;

@@ -52,9 +52,9 @@ impl Progress {
     pub fn new(what: &str, total: u64) -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
         bar.set_length(total);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{bar:30} {human_pos}/{human_len} {msg} · {per_sec:.2} · {eta_precise} left",
-        ) {
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {msg} · {per_sec:.2} · {eta_precise} left")
+        {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());

@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, and the exit codes.
 
 pub mod dataset;
+pub mod score;
+pub mod still;
 pub mod train;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -20,6 +22,12 @@ enum Command {
     /// Draw a dataset, or look at one
     #[command(subcommand)]
     Dataset(dataset::Dataset),
+    /// Pictures of a model: sheets, interpolations, pairs, imported z, studies
+    #[command(subcommand)]
+    Still(still::Still),
+    /// Measure a model's pictures against its dataset
+    #[command(subcommand)]
+    Score(score::Measure),
     /// Train a WGAN-GP on a folder or zip of pictures
     Train(train::Train),
 }
@@ -54,6 +62,8 @@ impl DeviceChoice {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Dataset(dataset) => dataset.run(),
+        Command::Still(still) => still.run(),
+        Command::Score(measure) => measure.run(),
         Command::Train(train) => train.run(),
     }
 }

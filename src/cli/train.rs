@@ -11,10 +11,10 @@ use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{Arch, NAMES};
 use crate::report::{Progress, Stop};
+use crate::trainer::checkpoint;
 use crate::trainer::history::History;
 use crate::trainer::run::{self, Plan};
 use crate::trainer::step::{Data, Losses, State};
-use crate::trainer::checkpoint;
 
 #[derive(Args)]
 pub struct Train {
@@ -150,7 +150,8 @@ impl Train {
                 card = self.card(&folder, &arch);
             }
         }
-        card.data = self.data.file_name().map_or_else(|| self.data.display().to_string(), |n| n.to_string_lossy().into());
+        card.data =
+            self.data.file_name().map_or_else(|| self.data.display().to_string(), |n| n.to_string_lossy().into());
         card.data_count = pictures.count;
         card.data_fingerprint = pictures.fingerprint.clone();
         card.arch = state.arch.clone();

@@ -156,7 +156,10 @@ mod tests {
         let lit = |y: usize| (0..128).filter(|x| at(*x, y) != [0, 0, 0]).collect::<Vec<_>>();
         assert_eq!(lit(0), [8, 9, 10, 11, 12]);
         assert_eq!(lit(45).len(), 128);
-        assert_eq!((at(10, 44), at(10, 45), at(10, 49), at(10, 50)), (&PALETTE[1][..], &PALETTE[2][..], &PALETTE[2][..], &PALETTE[1][..]));
+        assert_eq!(
+            (at(10, 44), at(10, 45), at(10, 49), at(10, 50)),
+            (&PALETTE[1][..], &PALETTE[2][..], &PALETTE[2][..], &PALETTE[1][..])
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod lines;
 pub mod read;
+pub mod score;
 pub mod write;
 
 use std::path::PathBuf;

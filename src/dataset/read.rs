@@ -204,8 +204,12 @@ pub fn read(path: &Path, [h, w, c]: [usize; 3], fit: Fit, least: usize) -> Resul
             Ok(if c == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
         })
         .collect();
-    let mut pictures =
-        Pictures { bytes: Vec::with_capacity(found * h * w * c), count: 0, bad: listing.bad, fingerprint: String::new() };
+    let mut pictures = Pictures {
+        bytes: Vec::with_capacity(found * h * w * c),
+        count: 0,
+        bad: listing.bad,
+        fingerprint: String::new(),
+    };
     for result in decoded {
         match result {
             Ok(bytes) => {

@@ -50,9 +50,7 @@ impl Drawing {
                 let side = u16::try_from(size).map_err(|_| failed("a jpg is at most 65535 pixels wide".into()))?;
                 let mut encoder = jpeg_encoder::Encoder::new(&mut out, 90);
                 encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-                encoder
-                    .encode(&pixels, side, side, jpeg_encoder::ColorType::Rgb)
-                    .map_err(|e| failed(e.to_string()))?;
+                encoder.encode(&pixels, side, side, jpeg_encoder::ColorType::Rgb).map_err(|e| failed(e.to_string()))?;
             }
             Format::Png => {
                 let side = size as u32;

@@ -115,7 +115,12 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 /// Writes `weights.safetensors`: the generator and, if there is one, its moving average.
-pub fn write_weights(folder: &Path, generator: &Params, average: Option<&Params>, half: bool) -> Result<(), ModelError> {
+pub fn write_weights(
+    folder: &Path,
+    generator: &Params,
+    average: Option<&Params>,
+    half: bool,
+) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("generator", generator, half);
     if let Some(average) = average {

@@ -170,7 +170,9 @@ impl Arch {
             return err("every size, filter, kernel and stride must lie in 1..=65536".into());
         }
         if self.generator_upsample.iter().any(|u| !(1..=2).contains(u)) {
-            return err("generator_upsample takes 1 (transposed convolution) or 2 (nearest ×2, then convolution)".into());
+            return err(
+                "generator_upsample takes 1 (transposed convolution) or 2 (nearest ×2, then convolution)".into()
+            );
         }
         for (name, rate) in [("critic", self.critic_dropout_rate), ("generator", self.generator_dropout_rate)] {
             if rate.is_some_and(|r| !(0.0..1.0).contains(&r)) {

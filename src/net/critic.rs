@@ -138,7 +138,12 @@ fn lift(value: Tensor<4>, like: &Tensor<4>) -> Tensor<4> {
 
 /// What one batch says about the moving statistics: for each batch norm where its moving mean stands
 /// in the list, and the batch's mean and biased variance `[c]`. Empty without batch norm.
-pub fn statistics(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Vec<(usize, Tensor<1>, Tensor<1>)> {
+pub fn statistics(
+    arch: &Arch,
+    params: &Params,
+    pictures: Tensor<4>,
+    masks: &Masks,
+) -> Vec<(usize, Tensor<1>, Tensor<1>)> {
     let mut found = Vec::new();
     if arch.critic_batch_norm_momentum.is_none() {
         return found;

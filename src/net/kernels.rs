@@ -216,38 +216,46 @@ fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: A
     let per_piece = (PIECE_ROWS / (oh * ow)).clamp(1, n.div_ceil(2).max(1));
     let bands = if n == 1 && g.h >= 16 { 2 } else { 1 };
     let band = g.h.div_ceil(bands);
-    out.par_chunks_mut(if bands == 2 { band } else { per_piece * g.h } * g.w * g.c).enumerate().for_each(|(i, part)| {
-        let (first, top, tall) = if bands == 2 { (0, i * band, part.len() / (g.w * g.c)) } else { (i * per_piece, 0, g.h) };
-        let pictures = part.len() / (tall * g.w * g.c);
-        let y_from = (top + pad_y + 1).saturating_sub(g.k).div_ceil(g.stride);
-        let y_to = ((top + tall - 1 + pad_y) / g.stride + 1).min(oh);
-        let lines = (y_to - y_from) * ow;
-        with_scratch(pictures * lines * patch, |cols| {
-            let from = (first * oh + y_from) * ow * g.o;
-            let len = pictures * lines * g.o;
-            gemm(cols, Accum::Replace, rows(&y[from..from + len], pictures * lines, g.o), rows(weights, patch, g.o).transpose());
-            for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
-                for (at, cell) in cols.chunks_exact(patch).enumerate() {
-                    let (oy, ox) = (y_from + at / ow, at % ow);
-                    let x0 = (ox * g.stride) as isize - pad_x as isize;
-                    let skip = (-x0).max(0) as usize;
-                    let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
-                    for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
-                        let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
-                        if sy < 0 || sy >= tall as isize || skip >= end {
-                            continue;
-                        }
-                        let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
-                        let segment = &segment[skip * g.c..end * g.c];
-                        for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
-                            *sum += v;
+    out.par_chunks_mut(if bands == 2 { band } else { per_piece * g.h } * g.w * g.c).enumerate().for_each(
+        |(i, part)| {
+            let (first, top, tall) =
+                if bands == 2 { (0, i * band, part.len() / (g.w * g.c)) } else { (i * per_piece, 0, g.h) };
+            let pictures = part.len() / (tall * g.w * g.c);
+            let y_from = (top + pad_y + 1).saturating_sub(g.k).div_ceil(g.stride);
+            let y_to = ((top + tall - 1 + pad_y) / g.stride + 1).min(oh);
+            let lines = (y_to - y_from) * ow;
+            with_scratch(pictures * lines * patch, |cols| {
+                let from = (first * oh + y_from) * ow * g.o;
+                let len = pictures * lines * g.o;
+                gemm(
+                    cols,
+                    Accum::Replace,
+                    rows(&y[from..from + len], pictures * lines, g.o),
+                    rows(weights, patch, g.o).transpose(),
+                );
+                for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
+                    for (at, cell) in cols.chunks_exact(patch).enumerate() {
+                        let (oy, ox) = (y_from + at / ow, at % ow);
+                        let x0 = (ox * g.stride) as isize - pad_x as isize;
+                        let skip = (-x0).max(0) as usize;
+                        let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
+                        for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
+                            let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
+                            if sy < 0 || sy >= tall as isize || skip >= end {
+                                continue;
+                            }
+                            let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
+                            let segment = &segment[skip * g.c..end * g.c];
+                            for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
+                                *sum += v;
+                            }
                         }
                     }
                 }
-            }
-        });
-        finish(part, bias, act);
-    });
+            });
+            finish(part, bias, act);
+        },
+    );
     out
 }
 

@@ -25,11 +25,35 @@ type Array = FloatTensor<Flex>;
 /// Operations with kernels of our own on the CPU.
 #[backend_extension(Flex, Autodiff)]
 pub trait NetOps: Backend {
-    fn net_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
-    fn net_conv_t(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
-    fn net_window(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self>;
+    fn net_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self>;
+    fn net_conv_t(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self>;
+    fn net_window(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self>;
     fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
-    fn net_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, eps: f32, slope: f32) -> FloatTensor<Self>;
+    fn net_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self>;
 }
 
 fn array(values: Vec<f32>, shape: &[usize]) -> Array {
@@ -95,7 +119,8 @@ impl NetOps for Flex {
     }
 
     fn net_window(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
-        let values = with_values(&y, |y| with_values(&w, |w| with_values(&b, |b| kernels::conv_window(y, w, b, &g, act))));
+        let values =
+            with_values(&y, |y| with_values(&w, |w| with_values(&b, |b| kernels::conv_window(y, w, b, &g, act))));
         let n = values.len() / (g.h * g.w * g.c);
         array(values, &[n, g.h, g.w, g.c])
     }
@@ -205,7 +230,13 @@ impl Backward<Flex, 3> for NormBackward {
 }
 
 impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
-    fn net_conv(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+    fn net_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self> {
         let y = flex_conv(x.primitive(), w.primitive(), b.primitive(), &g, act);
         match ConvBackward.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), w.into_primitive(), y.clone(), g, act), y),
@@ -213,7 +244,13 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         }
     }
 
-    fn net_conv_t(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+    fn net_conv_t(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self> {
         let out = flex_conv_t(y.primitive(), w.primitive(), b.primitive(), &g, act);
         match ConvTBackward.prepare::<C>([y.node(), w.node(), b.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), w.into_primitive(), out.clone(), g, act), out),
@@ -222,7 +259,13 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
     }
 
     /// Weights in this order are never trained, so the result has no graph.
-    fn net_window(y: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, g: Geometry, act: Act) -> FloatTensor<Self> {
+    fn net_window(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Self> {
         let out = Flex::net_window(y.into_primitive(), w.into_primitive(), b.into_primitive(), g, act);
         <Self as burn::backend::AutodiffBackend>::from_inner(out)
     }
@@ -235,10 +278,18 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         }
     }
 
-    fn net_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, eps: f32, slope: f32) -> FloatTensor<Self> {
+    fn net_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self> {
         let (y, mean, rstd) = norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, slope);
         match NormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, slope), y),
+            OpsKind::Tracked(prep) => {
+                prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, slope), y)
+            }
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }
@@ -276,7 +327,9 @@ fn ours(device: &Device) -> bool {
 /// `act(conv(x, w) + b)`: x `[n, h, w, c]`, w `[k, k, c, o]`, b `[o]` → `[n, oh, ow, o]`, SAME padding.
 pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
     match ours(&x.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_conv(x.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act)),
+        true => {
+            Tensor::from_dispatch(Dispatch::net_conv(x.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
+        }
         false => plain::conv(x, w, b, g, act),
     }
 }
@@ -284,7 +337,9 @@ pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> 
 /// `act(conv_t(y, w) + b)`: y `[n, oh, ow, o]`, w `[k, k, c, o]`, b `[c]` → `[n, h, w, c]`.
 pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
     match ours(&y.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_conv_t(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act)),
+        true => {
+            Tensor::from_dispatch(Dispatch::net_conv_t(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
+        }
         false => plain::conv_t(y, w, b, g, act),
     }
 }

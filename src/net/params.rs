@@ -56,7 +56,8 @@ impl Plan {
 
 /// Plans of a layer with a kernel and a bias.
 pub fn plan_layer(name: &str, kernel: &[usize], bias: usize) -> [Plan; 2] {
-    let plan = |part: &str, shape: Vec<usize>, start| Plan { name: format!("{name}.{part}"), shape, start, trained: true };
+    let plan =
+        |part: &str, shape: Vec<usize>, start| Plan { name: format!("{name}.{part}"), shape, start, trained: true };
     [plan("kernel", kernel.to_vec(), Start::Kernel), plan("bias", vec![bias], Start::Zeros)]
 }
 
@@ -124,10 +125,11 @@ impl Params {
     /// `self + (other − self) · t` for every array, moving statistics too: a blend of two networks of
     /// one shape.
     pub fn blend(&self, other: &Self, t: f32) -> Self {
-        let list = self.list.iter().zip(&other.list).map(|(a, b)| Param {
-            value: a.value.clone() * (1.0 - t) + b.value.clone() * t,
-            ..a.clone()
-        });
+        let list = self
+            .list
+            .iter()
+            .zip(&other.list)
+            .map(|(a, b)| Param { value: a.value.clone() * (1.0 - t) + b.value.clone() * t, ..a.clone() });
         Self { list: list.collect() }
     }
 

@@ -30,8 +30,7 @@ fn channels_last(x: Tensor<4>) -> Tensor<4> {
 
 /// See [`super::ops::conv`].
 pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
-    let options =
-        ConvOptions::new_with_padding([g.stride, g.stride], [g.pad(g.h), g.pad(g.w)], [1, 1], 1);
+    let options = ConvOptions::new_with_padding([g.stride, g.stride], [g.pad(g.h), g.pad(g.w)], [1, 1], 1);
     // [k, k, c, o] → [o, c, k, k]
     let y = conv2d(channels_first(x), w.permute([3, 2, 0, 1]), Some(b), options);
     apply(channels_last(y), act)

@@ -2,7 +2,11 @@
 //!
 //! Fed by whoever has pixels; knows no networks and no datasets.
 
+pub mod animation;
+pub mod heat;
+pub mod plot;
 pub mod sheet;
+pub mod text;
 
 use std::io::Cursor;
 use std::path::Path;

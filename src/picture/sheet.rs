@@ -28,7 +28,10 @@ mod tests {
         let blue = Picture::filled(4, 3, [0, 0, 255]);
         let out = sheet(&[red.clone(), red, blue], 2);
         assert_eq!((out.width, out.height), (14, 12));
-        assert_eq!((out.at(2, 2), out.at(8, 4), out.at(2, 7), out.at(8, 7)), ([255, 0, 0], [255, 0, 0], [0, 0, 255], GROUND));
+        assert_eq!(
+            (out.at(2, 2), out.at(8, 4), out.at(2, 7), out.at(8, 7)),
+            ([255, 0, 0], [255, 0, 0], [0, 0, 255], GROUND)
+        );
         assert_eq!(sheet(&[], 0).width, 5);
     }
 }

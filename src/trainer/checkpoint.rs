@@ -78,7 +78,8 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
     let file = Incoming::read(&path)?;
     let wrong = |why: String| ModelError::Weights { path: path.clone(), why };
     let text = file.note("record")?.ok_or_else(|| wrong("it holds no training record".into()))?;
-    let record: Record = toml::from_str(&text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
+    let record: Record =
+        toml::from_str(&text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
     let arch = record.arch.clone();
     arch.check().map_err(|source| ModelError::Arch { path: path.clone(), source })?;
     let generator = file.params("generator", &generator::plans(&arch), device)?;

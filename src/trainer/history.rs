@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::step::Losses;
 use crate::files::{self, FileError};
+use crate::picture::PictureError;
+use crate::picture::plot::{Curve, Plot};
 
 /// What is wrong with a history.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,8 @@ pub enum HistoryError {
     Line { path: std::path::PathBuf, line: usize, why: String },
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
 }
 
 const HEADER: &str = "epoch,critic_steps,total,real,fake,penalty,generator,seconds";
@@ -49,7 +53,34 @@ impl History {
             );
         }
         files::write(&folder.join("history.csv"), text.as_bytes())?;
+        let plot = self.plot();
+        files::write(&folder.join("converge.svg"), plot.svg().as_bytes())?;
+        plot.picture().write_png(&folder.join("converge.png"))?;
         Ok(())
+    }
+
+    /// The original's plot: critic total black, real green, fake red, generator orange. What is shown
+    /// of the losses leaves out the first tenth, whose thousands would flatten the rest.
+    fn plot(&self) -> Plot {
+        let curve = |name, colour, value: fn(&Losses) -> f32| Curve {
+            name,
+            colour,
+            points: self.losses().map(|l| (l.epoch as f64, f64::from(value(l)))).collect(),
+        };
+        let curves = vec![
+            curve("real", [40, 160, 70], |l| l.real),
+            curve("fake", [210, 40, 40], |l| l.fake),
+            curve("generator", [240, 150, 20], |l| l.generator),
+            curve("critic total", [0, 0, 0], |l| l.total),
+        ];
+        let settled = self.rows.len() / 10;
+        let mut values: Vec<f64> = curves.iter().flat_map(|c| &c.points[settled..]).map(|p| p.1).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values.get((values.len() as f64 * share) as usize).copied();
+        let (low, high) = (at(0.005).unwrap_or(-1.0), at(0.995).unwrap_or(1.0));
+        let room = ((high - low) * 0.1).max(1.0);
+        let title = format!("losses of {} epochs, {:.1} hours", self.rows.len(), self.seconds() / 3600.0);
+        Plot { title, x_label: "epochs", y_label: "loss", curves, y_range: (low - room, high + room) }
     }
 
     /// Reads `history.csv`, keeping the epochs before `epoch`; later ones will be done again.
@@ -97,10 +128,7 @@ mod tests {
         let mut history = History::default();
         for epoch in 0..5 {
             let v = epoch as f32 * 0.1 - 0.123_456_7;
-            history.push(
-                Losses { epoch, critic_steps: 5, total: v, real: v, fake: v, penalty: v, generator: v },
-                0.25,
-            );
+            history.push(Losses { epoch, critic_steps: 5, total: v, real: v, fake: v, penalty: v, generator: v }, 0.25);
         }
         history.write(folder.path()).unwrap();
         assert_eq!(History::read(folder.path(), 9).unwrap(), history);

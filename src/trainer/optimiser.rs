@@ -25,7 +25,8 @@ pub struct Moments {
 impl Moments {
     /// All zero, for the arrays of `params`.
     pub fn new(kind: Optimiser, rate: f64, params: &Params, device: &Device) -> Self {
-        let zeros = || params.list.iter().filter(|p| p.trained).map(|p| Tensor::zeros(p.value.dims(), device)).collect();
+        let zeros =
+            || params.list.iter().filter(|p| p.trained).map(|p| Tensor::zeros(p.value.dims(), device)).collect();
         Self { kind, rate, count: 0, first: zeros(), second: zeros() }
     }
 

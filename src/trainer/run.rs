@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 
+use super::checkpoint;
 use super::history::{History, HistoryError};
 use super::step::{Data, Losses, State};
-use super::checkpoint;
 use crate::model::{self, BURN_VERSION, Card, ModelError};
 use crate::net::generator::Ready;
 use crate::picture::sheet::sheet;
@@ -123,5 +123,7 @@ fn samples(ready: &Ready, count: usize, columns: usize) -> Picture {
 
 /// Whether the folder holds a model already.
 pub fn exists(folder: &Path) -> bool {
-    folder.join("model.toml").exists() || folder.join("training").exists() || folder.join("weights.safetensors").exists()
+    folder.join("model.toml").exists()
+        || folder.join("training").exists()
+        || folder.join("weights.safetensors").exists()
 }

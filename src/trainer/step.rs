@@ -7,9 +7,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::net::arch::Arch;
+use crate::net::critic;
 use crate::net::generator::{self, Ready};
 use crate::net::params::{Params, floats};
-use crate::net::critic;
 use crate::random::RandomState;
 use crate::trainer::optimiser::Moments;
 
@@ -103,7 +103,8 @@ enum Use {
 impl State {
     /// Fresh networks.
     pub fn new(arch: &Arch, seed: u32, ema: Option<f64>, device: &Device) -> Self {
-        let init = |plans: &[_], role: Use| Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device);
+        let init =
+            |plans: &[_], role: Use| Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device);
         let generator = init(&generator::plans(arch), Use::Generator);
         let critic = init(&critic::plans(arch), Use::Critic);
         Self {
@@ -227,7 +228,9 @@ impl State {
         self.generator_moments.update(&mut self.generator, &tracked, &mut gradients);
         self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
         if let Some((average, decay)) = &mut self.average {
-            *average = average.blend(&self.generator, (1.0 - *decay) as f32);
+            // A young average follows faster, or it would show the first weights for a thousand epochs.
+            let young = (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64);
+            *average = average.blend(&self.generator, (1.0 - decay.min(young)) as f32);
         }
         scalar(loss)
     }
