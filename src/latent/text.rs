@@ -48,7 +48,7 @@ pub fn write(rows: &[Z]) -> String {
                 .chunks(PER_LINE)
                 .map(|line| line.iter().map(|c| format!("{c:>width$}")).collect::<Vec<_>>().join(", "))
                 .collect();
-            format!("[{}]", lines.join(",\n         "))
+            format!("[{}]", lines.join(",\n        "))
         })
         .collect();
     format!("array([{}])\n", rows.join(",\n       "))

@@ -1,4 +1,4 @@
-//! Model folders: `model.toml`, `weights.safetensors`, `sheet.png`, `training/`.
+//! Model folders: `model.toml`, `weights.safetensors`, `critic.safetensors`, `sheet.png`, `training/`.
 //!
 //! Written by `trainer`, read by everyone who draws. A folder is checked whole before anything is
 //! built from it, and loading never executes code.
@@ -127,6 +127,13 @@ pub fn write_weights(
         out.add_params("average", average, half);
     }
     out.write(&folder.join("weights.safetensors"))
+}
+
+/// Writes `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+pub fn write_critic(folder: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
+    let mut out = Outgoing::default();
+    out.add_params("critic", critic, half);
+    out.write(&folder.join("critic.safetensors"))
 }
 
 /// A model read from its folder.

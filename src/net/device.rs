@@ -49,3 +49,28 @@ mod gpu {
         Err(NoGpu("this program was built without GPU support".into()))
     }
 }
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::tensor::{Device, DeviceType};
+
+    use super::{Chosen, NoGpu};
+
+    /// The first card: a device that is no card (a processor, a software rasteriser) does not count.
+    pub fn real() -> Option<Chosen> {
+        let card = Device::enumerate_physical().into_iter().next()?;
+        let device = card.devices.into_vec().into_iter().next()?;
+        Some(Chosen { device, name: format!("gpu ({})", card.name) })
+    }
+
+    /// A card, or else whatever adapter there is.
+    pub fn any() -> Result<Chosen, NoGpu> {
+        if let Some(chosen) = real() {
+            return Ok(chosen);
+        }
+        let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
+        let device = adapters.into_iter().next().ok_or_else(|| NoGpu("there is no GPU here".into()))?;
+        let name = device.identity().map_or_else(|| "unnamed".into(), |identity| identity.name);
+        Ok(Chosen { device, name: format!("gpu ({name}; software, no graphics card: slower than the cpu)") })
+    }
+}

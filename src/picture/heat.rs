@@ -27,7 +27,7 @@ fn grey(share: f64) -> [u8; 3] {
     [(share.clamp(0.0, 1.0) * 255.0).round() as u8; 3]
 }
 
-const PAPER: [u8; 3] = [255; 3];
+const PAPER: [u8; 3] = [244; 3];
 const INK: [u8; 3] = [30; 3];
 const BIG_CELL: usize = 27;
 const MARGIN: usize = 24;
@@ -41,11 +41,12 @@ pub fn study(values: &[f64], columns: usize, range: (f64, f64), picture: &Pictur
     let rows = values.len().div_ceil(columns.max(1));
     let factor = ((HEIGHT - 2 * MARGIN) / picture.height.max(1)).max(1);
     let shown = picture.enlarged(factor);
-    let bar_at = MARGIN + columns * BIG_CELL + 14;
-    let picture_at = bar_at + 78;
+    let bar_at = MARGIN + columns * BIG_CELL + 22;
+    let picture_at = bar_at + 106;
     let height = HEIGHT.max(rows * BIG_CELL + 2 * MARGIN + 8).max(shown.height + 2 * MARGIN);
     let mut out = Picture::filled(picture_at + shown.width + 28, height, PAPER);
     let top = (height - rows * BIG_CELL) / 2 + 6;
+    out.fill(MARGIN - 1, top - 1, columns * BIG_CELL + 2, rows * BIG_CELL + 2, INK);
     out.paste(&map(values, columns, BIG_CELL, share), MARGIN, top);
     for (i, value) in values.iter().enumerate() {
         let (x, y) = (MARGIN + i % columns * BIG_CELL + BIG_CELL / 2, top + i / columns * BIG_CELL + BIG_CELL / 2);
@@ -61,6 +62,7 @@ pub fn study(values: &[f64], columns: usize, range: (f64, f64), picture: &Pictur
         out.write(&row.to_string(), MARGIN as i32 - 4, y as i32, Face::Small, Anchor::Right, INK);
     }
     let tall = rows * BIG_CELL;
+    out.fill(bar_at - 1, top - 1, 16, tall + 2, INK);
     for y in 0..tall {
         out.fill(bar_at, top + y, 14, 1, grey(1.0 - y as f64 / (tall - 1).max(1) as f64));
     }
@@ -71,7 +73,7 @@ pub fn study(values: &[f64], columns: usize, range: (f64, f64), picture: &Pictur
         out.write(&short(value), bar_at as i32 + 21, y as i32, Face::Small, Anchor::Left, INK);
     }
     out.paste(&shown, picture_at, (height - shown.height) / 2 + 6);
-    out.write(title, (MARGIN) as i32, 11, Face::Medium, Anchor::Left, INK);
+    out.write(title, MARGIN as i32, 11, Face::Medium, Anchor::Left, INK);
     out
 }
 

@@ -102,6 +102,7 @@ fn save(plan: &Plan, state: &State, history: &History, numbered: Option<u64>) ->
     history.write(&training)?;
     let average = state.average.as_ref().map(|(params, _)| params);
     model::write_weights(&plan.folder, &state.generator, average, plan.half)?;
+    model::write_critic(&plan.folder, &state.critic, plan.half)?;
     let card = Card { step: state.epoch, burn: BURN_VERSION.into(), ..plan.card.clone() };
     card.write(&plan.folder)?;
     samples(&shown, SHEET_SIDE * SHEET_SIDE, SHEET_SIDE).write_png(&plan.folder.join("sheet.png"))?;

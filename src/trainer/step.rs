@@ -146,6 +146,14 @@ impl State {
         losses
     }
 
+    /// One critic update on the next batch, with fakes of the generator as it is now; gives total, real,
+    /// fake and penalty. An epoch does the same several times.
+    pub fn critic_step(&mut self, data: &Data, device: &Device) -> [f32; 4] {
+        let fakes = Ready::new(&self.arch, &self.generator, false);
+        let batch = self.next_batch(data, device);
+        self.critic_update(batch, &fakes, 0, device)
+    }
+
     /// The next batch of a pass in random order; what is left at the end of a pass is not used.
     fn next_batch(&mut self, data: &Data, device: &Device) -> Tensor<4> {
         let size = self.arch.batch_size;
@@ -213,7 +221,8 @@ impl State {
         [total, real_term, fake_term, penalty].map(scalar)
     }
 
-    fn generator_update(&mut self, device: &Device) -> f32 {
+    /// One update of the generator; gives its loss.
+    pub fn generator_update(&mut self, device: &Device) -> f32 {
         let mut random = self.random(Use::GeneratorStep, 0);
         let z = self.noise(&mut random, device).autodiff();
         let drop = self.generator_mask(&mut random, device).map(Tensor::autodiff);

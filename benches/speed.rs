@@ -1,0 +1,63 @@
+//! How fast the engine is: forwards, training steps, drawing. `cargo bench`.
+//!
+//! Runs on the CPU; the machine and its threads are for the reader to note beside the numbers.
+
+// A bench that cannot begin has nothing to report to but its reader.
+#![allow(clippy::expect_used)]
+
+use burn::tensor::Device;
+use criterion::{Criterion, criterion_group, criterion_main};
+use flaneur::dataset::lines::Rules;
+use flaneur::dataset::write::{Drawing, Format};
+use flaneur::latent;
+use flaneur::net::arch::Arch;
+use flaneur::net::generator::{self, Ready};
+use flaneur::net::params::Params;
+use flaneur::random::RandomState;
+use flaneur::trainer::step::{Data, State};
+
+fn forward(c: &mut Criterion) {
+    let mut group = c.benchmark_group("forward");
+    group.sample_size(20);
+    for name in ["small", "seed", "seed-k10"] {
+        let arch = Arch::named(name).expect("a named architecture");
+        let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+        let ready = Ready::new(&arch, &params, true);
+        for batch in [1, 16] {
+            let z: Vec<Vec<f32>> = (0..batch)
+                .map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect())
+                .collect();
+            group.bench_function(format!("{name}/batch {batch}"), |b| b.iter(|| ready.bytes(&z)));
+        }
+    }
+}
+
+fn training(c: &mut Criterion) {
+    let mut group = c.benchmark_group("training");
+    group.sample_size(10);
+    for name in ["small", "quarter", "seed"] {
+        let arch = Arch::named(name).expect("a named architecture");
+        let device = Device::flex();
+        let mut state = State::new(&arch, 1, None, &device);
+        let each = arch.input_dim.iter().product();
+        let rules = Rules::default();
+        let data = Data { bytes: (0..64).flat_map(|i| rules.paint(&rules.draw(1, i))).collect(), each };
+        group.bench_function(format!("{name}/critic step"), |b| b.iter(|| state.critic_step(&data, &device)));
+        group.bench_function(format!("{name}/generator step"), |b| b.iter(|| state.generator_update(&device)));
+        group.bench_function(format!("{name}/epoch of 5 and 1"), |b| b.iter(|| state.epoch(&data, 5, &device)));
+    }
+}
+
+fn drawing(c: &mut Criterion) {
+    let drawing = Drawing { rules: Rules::default(), count: 1, seed: 1, format: Format::Jpg };
+    let mut index = 0;
+    c.bench_function("draw a jpg", |b| {
+        b.iter(|| {
+            index += 1;
+            drawing.encode(index)
+        });
+    });
+}
+
+criterion_group!(benches, forward, training, drawing);
+criterion_main!(benches);

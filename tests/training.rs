@@ -1,0 +1,174 @@
+//! A training that stops and goes on is the training that never stopped.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use burn::tensor::Device;
+use common::succeed;
+use flaneur::model::Card;
+use flaneur::net::arch::{Activation, Arch, Optimiser};
+use flaneur::report::Stop;
+use flaneur::trainer::history::History;
+use flaneur::trainer::run::{self, Plan, TrainError};
+use flaneur::trainer::step::{Data, Losses, State};
+
+/// An architecture with every option, small enough to train in a moment.
+fn tiny() -> Arch {
+    Arch {
+        input_dim: [16, 16, 3],
+        critic_conv_filters: vec![4, 6],
+        critic_conv_kernel_size: vec![3, 5],
+        critic_conv_strides: vec![2, 2],
+        critic_dropout_rate: Some(0.1),
+        generator_initial_dense_layer_size: [4, 4, 6],
+        generator_upsample: vec![2, 1],
+        generator_conv_filters: vec![5, 3],
+        generator_conv_kernel_size: vec![3, 6],
+        generator_conv_strides: vec![1, 2],
+        generator_dropout_rate: Some(0.2),
+        z_dim: 8,
+        batch_size: 4,
+        ..Arch::named("small").unwrap()
+    }
+}
+
+fn data() -> Data {
+    let each = 16 * 16 * 3;
+    Data { bytes: (0..11 * each).map(|i| (i * 31 % 251) as u8).collect(), each }
+}
+
+fn plan(folder: &Path, arch: &Arch, epochs: u64) -> Plan {
+    let card = Card {
+        format: 1,
+        name: "t".into(),
+        arch_name: "custom".into(),
+        z_dim: arch.z_dim,
+        step: 0,
+        seed: 1,
+        data: String::new(),
+        data_count: 11,
+        data_fingerprint: String::new(),
+        licence: String::new(),
+        flaneur: String::new(),
+        burn: String::new(),
+        arch: arch.clone(),
+    };
+    Plan { folder: folder.into(), epochs, critic_steps: 3, print_every: 50, rows: 1, columns: 1, half: false, card }
+}
+
+fn go_on(folder: &Path, arch: &Arch, epochs: u64, resume: bool) -> (u64, Vec<Losses>) {
+    let device = Device::flex();
+    let training = folder.join("training");
+    let (mut state, mut history) = if resume {
+        let (state, record) = flaneur::trainer::checkpoint::read(&training, &device).unwrap();
+        (state, History::read(&training, record.epoch).unwrap())
+    } else {
+        (State::new(arch, 1, Some(0.99), &device), History::default())
+    };
+    let mut losses = Vec::new();
+    let plan = plan(folder, arch, epochs);
+    let each = &mut |l: &Losses| losses.push(*l);
+    let done = run::train(&plan, &mut state, &mut history, &data(), &device, &Stop::default(), each).unwrap();
+    assert_eq!(history.losses().count() as u64, epochs);
+    (done, losses)
+}
+
+#[test]
+fn twenty_epochs_are_ten_and_ten() {
+    for optimiser in [Optimiser::Adam, Optimiser::Rmsprop, Optimiser::AdamDefault] {
+        let arch = Arch { optimiser, ..tiny() };
+        let folder = tempfile::tempdir().unwrap();
+        let (once, twice) = (folder.path().join("once"), folder.path().join("twice"));
+        let (done, all) = go_on(&once, &arch, 20, false);
+        assert_eq!((done, all.len()), (20, 20));
+        assert_eq!(all.iter().map(|l| l.critic_steps).collect::<Vec<_>>()[..3], [5, 3, 3]);
+        let (_, mut parts) = go_on(&twice, &arch, 10, false);
+        let (done, rest) = go_on(&twice, &arch, 20, true);
+        assert_eq!(done, 10);
+        parts.extend(rest);
+        assert_eq!(parts, all, "{optimiser:?}");
+        for name in ["weights.safetensors", "training/state.safetensors", "sheet.png"] {
+            let same = fs::read(once.join(name)).unwrap() == fs::read(twice.join(name)).unwrap();
+            // The state's record holds the seconds spent, which differ; its arrays are the weights'.
+            assert!(same || name.contains("state"), "{optimiser:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let arch = Arch {
+        critic_batch_norm_momentum: Some(0.8),
+        critic_activation: Activation::Tanh,
+        generator_activation: Activation::Elu,
+        ..tiny()
+    };
+    go_on(&folder.path().join("smooth"), &arch, 2, false);
+    let arch = Arch { generator_batch_norm_momentum: None, critic_dropout_rate: None, ..tiny() };
+    go_on(&folder.path().join("bare"), &arch, 2, false);
+}
+
+/// The loop learns: a critic that plays against a generator of noise tells the two apart.
+#[test]
+fn the_critic_comes_to_prefer_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, losses) = go_on(folder.path(), &Arch { critic_learning_rate: 2e-3, ..tiny() }, 40, false);
+    let gap = |l: &Losses| -(l.real + l.fake);
+    let (first, last) = (gap(&losses[0]), gap(&losses[39]));
+    assert!(last > first + 0.1, "distance {first} at first, {last} at last");
+}
+
+#[test]
+fn a_diverged_training_keeps_the_last_good_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let arch = Arch { critic_learning_rate: 1e30, ..tiny() };
+    let mut state = State::new(&arch, 1, None, &device);
+    let mut plan = plan(folder.path(), &arch, 50);
+    plan.print_every = 1;
+    let (mut history, stop) = (History::default(), Stop::default());
+    let ended = run::train(&plan, &mut state, &mut history, &data(), &device, &stop, &mut |_| ());
+    match ended {
+        Err(error @ TrainError::Diverged { .. }) => {
+            assert!(error.to_string().contains("not a finite number"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    if folder.path().join("weights.safetensors").exists() {
+        let (state, _) = flaneur::trainer::checkpoint::read(&folder.path().join("training"), &device).unwrap();
+        assert!(state.generator.list.iter().all(|p| p.values().iter().all(|v| v.is_finite())));
+    }
+}
+
+/// SIGINT finishes the epoch, saves, and exits with 0; resume goes on at the next number.
+#[test]
+fn an_interrupt_saves_and_resume_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
+    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    let arguments = ["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "1000000"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flaneur"))
+        .current_dir(here)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for expected in 0..5 {
+        assert!(lines.next().unwrap().unwrap().starts_with(&format!("{expected} (5, 1)")));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let last = lines.map(|l| l.unwrap()).last().unwrap_or_else(|| "4 (".into());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let last: u64 = last.split(' ').next().unwrap().parse().unwrap();
+    let epochs = (last + 3).to_string();
+    let printed = succeed(here, &["train", "d", "--model", "t", "--resume", "--epochs", &epochs]);
+    assert!(printed.starts_with(&format!("{} (5, 1)", last + 1)), "{last}: {printed}");
+}
