@@ -24,9 +24,8 @@ fn forward(c: &mut Criterion) {
         let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
         let ready = Ready::new(&arch, &params, true);
         for batch in [1, 16] {
-            let z: Vec<Vec<f32>> = (0..batch)
-                .map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect())
-                .collect();
+            let z: Vec<Vec<f32>> =
+                (0..batch).map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect()).collect();
             group.bench_function(format!("{name}/batch {batch}"), |b| b.iter(|| ready.bytes(&z)));
         }
     }

@@ -141,7 +141,10 @@ fn a_training_prints_its_lines_and_writes_its_folder() {
     ] {
         assert!(here.join("models/t").join(name).is_file(), "{name}");
     }
-    let printed = succeed(here, &["train", "d", "--model", "t", "--epochs", "5", "--resume", "--critic-steps", "2"]);
+    let printed = succeed(
+        here,
+        &["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "5", "--resume", "--critic-steps", "2"],
+    );
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines.len(), 2, "{printed}");
     for (line, epoch) in lines.iter().zip(3..) {
@@ -162,6 +165,9 @@ fn a_training_prints_its_lines_and_writes_its_folder() {
     assert_eq!((event["event"].as_str(), event["epoch"].as_u64()), (Some("step"), Some(5)));
 
     fail(here, &["train", "d", "--model", "t", "--epochs", "9"], "--resume");
+    fail(here, &["train", "d", "--model", "t", "--resume", "--arch", "small"], "another architecture");
+    fail(here, &["train", "d", "--model", "t", "--resume", "--batch", "8"], "batches of 4");
+    fail(here, &["train", "d", "--model", "t", "--resume", "--ema", "0.9"], "another --ema");
     fail(here, &["train", "d", "--model", "new", "--resume"], "no training/state.safetensors");
     fail(here, &["train", "d", "--model", "x", "--arch", "big"], "small, quarter, seed, seed-k10");
     fail(here, &["train", "d", "--model", "x", "--rows", "0"], "--rows");

@@ -11,7 +11,7 @@ use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{Arch, NAMES};
 use crate::report::{Progress, Stop};
-use crate::trainer::checkpoint;
+use crate::trainer::checkpoint::{self, Record};
 use crate::trainer::history::History;
 use crate::trainer::run::{self, Plan};
 use crate::trainer::step::{Data, Losses, State};
@@ -23,9 +23,9 @@ pub struct Train {
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]
     model: String,
-    /// Named architecture: small, quarter, seed, seed-k10
-    #[arg(long, conflicts_with = "config", default_value = "small")]
-    arch: String,
+    /// Named architecture: small (if none is given), quarter, seed, seed-k10
+    #[arg(long, conflicts_with = "config")]
+    arch: Option<String>,
     /// TOML file with the 21 settings of an architecture
     #[arg(long)]
     config: Option<PathBuf>,
@@ -118,7 +118,8 @@ impl Train {
             true => Some(checkpoint::read(&folder.join("training"), device)?),
             false => None,
         };
-        if let Some((state, _)) = &resumed {
+        if let Some((state, record)) = &resumed {
+            self.same_training(&arch, state, record)?;
             arch = state.arch.clone();
         }
         let fit = match self.fit {
@@ -190,8 +191,12 @@ impl Train {
                 let text = files::read_text(path)?;
                 toml::from_str(&text).with_context(|| format!("{}", path.display()))?
             }
-            None => Arch::named(&self.arch).with_context(|| {
-                format!("there is no architecture \"{}\"; known: {}", self.arch, NAMES.map(|(name, _)| name).join(", "))
+            None => Arch::named(self.arch_name()).with_context(|| {
+                format!(
+                    "there is no architecture \"{}\"; known: {}",
+                    self.arch_name(),
+                    NAMES.map(|(name, _)| name).join(", ")
+                )
             })?,
         };
         if let Some(batch) = self.batch {
@@ -204,11 +209,37 @@ impl Train {
         Ok(arch)
     }
 
+    fn arch_name(&self) -> &str {
+        self.arch.as_deref().unwrap_or("small")
+    }
+
+    /// Refuses options that a resumed training cannot follow. `arch` is what the options ask for.
+    fn same_training(&self, arch: &Arch, state: &State, record: &Record) -> anyhow::Result<()> {
+        let saved = &state.arch;
+        let asked = Arch {
+            critic_learning_rate: saved.critic_learning_rate,
+            generator_learning_rate: saved.generator_learning_rate,
+            batch_size: self.batch.map_or(saved.batch_size, usize::from),
+            ..arch.clone()
+        };
+        let same_layers = Arch { batch_size: saved.batch_size, ..asked.clone() } == *saved;
+        if (self.arch.is_some() || self.config.is_some()) && !same_layers {
+            bail!("{} was begun with another architecture; leave out --arch and --config to go on", self.model);
+        }
+        if asked.batch_size != saved.batch_size {
+            bail!("{} was begun with batches of {}; leave out --batch to go on", self.model, saved.batch_size);
+        }
+        if self.ema.is_some() && self.ema != record.ema {
+            bail!("{} was begun with another --ema; leave it out to go on", self.model);
+        }
+        Ok(())
+    }
+
     fn card(&self, folder: &Path, arch: &Arch) -> Card {
         Card {
             format: 1,
             name: folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-            arch_name: if self.config.is_some() { "custom".into() } else { self.arch.clone() },
+            arch_name: if self.config.is_some() { "custom".into() } else { self.arch_name().into() },
             z_dim: arch.z_dim,
             step: 0,
             seed: self.seed,

@@ -1,0 +1,48 @@
+//! The GPU's path gives what the CPU's gives. Runs on whatever adapter there is, software ones too.
+#![cfg(feature = "gpu")]
+
+use flaneur::latent;
+use flaneur::net::arch::Arch;
+use flaneur::net::device::{Wanted, choose};
+use flaneur::net::generator::Ready;
+use flaneur::trainer::step::{Data, State};
+
+#[test]
+fn an_epoch_and_a_picture_are_the_same_on_both() {
+    let gpu = match choose(Wanted::Gpu) {
+        Ok(chosen) => chosen,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    println!("on {}", gpu.name);
+    let cpu = choose(Wanted::Cpu).unwrap();
+    let arch = Arch {
+        input_dim: [16, 16, 3],
+        critic_conv_filters: vec![4, 6],
+        critic_conv_kernel_size: vec![3, 5],
+        critic_conv_strides: vec![2, 2],
+        generator_initial_dense_layer_size: [4, 4, 6],
+        generator_upsample: vec![2, 1],
+        generator_conv_filters: vec![5, 3],
+        generator_conv_kernel_size: vec![3, 6],
+        generator_conv_strides: vec![1, 2],
+        z_dim: 8,
+        batch_size: 4,
+        ..Arch::named("small").unwrap()
+    };
+    let each = 16 * 16 * 3;
+    let data = Data { bytes: (0..8 * each).map(|i| (i * 31 % 251) as u8).collect(), each };
+    let z: Vec<Vec<f32>> = (0..2).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
+    let run = |device| {
+        let mut state = State::new(&arch, 1, Some(0.9), device);
+        let losses: Vec<_> = (0..2).map(|_| state.epoch(&data, 2, device)).collect();
+        (losses, Ready::new(&arch, state.shown(), true).bytes(&z))
+    };
+    let ((ours, drawn), (theirs, expected)) = (run(&gpu.device), run(&cpu.device));
+    for (a, b) in ours.iter().zip(&theirs) {
+        for (a, b) in [(a.total, b.total), (a.penalty, b.penalty), (a.generator, b.generator)] {
+            assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{ours:?} {theirs:?}");
+        }
+    }
+    assert_eq!(drawn.len(), expected.len());
+    assert!(drawn.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
+}
