@@ -12,7 +12,7 @@ pub mod random;
 pub mod report;
 pub mod trainer;
 
-/// Pictures and activations of a training step are megabytes that come and go; this allocator keeps
-/// them mapped, where the system's gives them back and fetches zeroed pages every time.
+/// Pictures and activations of a training step are megabytes that come and go; this allocator (with the
+/// option that `main` gives it) keeps them, where the system's fetches zeroed pages every time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -222,6 +222,7 @@ impl Ready {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device());
         let values = super::params::floats(self.pictures(z, None));
-        values.iter().map(|v| ((v + 1.0) * 127.5).clamp(0.0, 255.0) as u8).collect()
+        // By way of i32 the conversion is a vector loop.
+        values.iter().map(|v| ((v + 1.0) * 127.5).clamp(0.0, 255.0) as i32 as u8).collect()
     }
 }

@@ -287,6 +287,11 @@ pub fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: 
     let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
     let n = y.len() / (oh * ow * g.o);
     let mut out = vec![0.0; n * g.h * g.w * g.c];
+    if n * oh * ow <= PIECE_ROWS {
+        conv_window_few(y, weights, g, n, &mut out);
+        finish(&mut out, bias, act);
+        return out;
+    }
     let step = piece(n * oh, ow);
     let patch = t * t * g.o;
     out.par_chunks_mut(step * 2 * g.w * g.c).enumerate().for_each(|(i, part)| {
@@ -309,6 +314,30 @@ pub fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: 
         finish(part, bias, act);
     });
     out
+}
+
+/// [`conv_window`] for few rows, where reading the weights is what takes time: each half of the
+/// phases, which is every other output line, reads its half of them.
+fn conv_window_few(y: &[f32], weights: &[f32], g: &Geometry, n: usize, out: &mut [f32]) {
+    let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
+    let (lines, patch, half) = (n * oh * ow, t * t * g.o, 2 * g.c);
+    with_scratch(lines * patch, |cols| {
+        let pad = ((t - 1) / 2, (t - 1) / 2);
+        unfold(y, (oh, ow, g.o), (oh, ow), t, 1, pad, 0, n * oh, cols);
+        let (mut upper, mut lower): (Vec<_>, Vec<_>) =
+            out.chunks_exact_mut(2 * g.w * g.c).map(|pair| pair.split_at_mut(g.w * g.c)).unzip();
+        let cols = rows(cols, lines, patch);
+        let fill = |targets: &mut [&mut [f32]], from: usize| {
+            with_scratch(lines * half, |phases| {
+                let weights = MatRef::from_row_major_slice_with_stride(&weights[from..], patch, half, 4 * g.c);
+                gemm(phases, Accum::Replace, cols, weights);
+                for (line, values) in targets.iter_mut().zip(phases.chunks_exact(ow * half)) {
+                    line.copy_from_slice(values);
+                }
+            });
+        };
+        rayon::join(|| fill(&mut upper, 0), || fill(&mut lower, half));
+    });
 }
 
 /// Gradient of the weights: `Σ unfold(x)ᵀ · dy`, `[k, k, c, o]`.
