@@ -11,8 +11,9 @@ use super::lines::{PALETTE, Rules};
 const ABOVE_GROUND: i32 = 40;
 /// Share of a column or row that must be lit.
 const EXTENT: f64 = 0.85;
-/// Euclidean distance in RGB within which a lit pixel has a colour of the palette.
-pub const NEAR: f64 = 60.0;
+/// Euclidean distance in RGB within which a lit pixel has a colour of the palette: just under half the
+/// smallest distance between two of them (156, yellow and red), so that a pixel is near one at most.
+pub const NEAR: f64 = 75.0;
 /// Pixels of a bin in which places are counted.
 const BIN: usize = 4;
 

@@ -1,7 +1,7 @@
 //! Networks as plain functions of tensors.
 //!
 //! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `ops`
-//! holds the operations they are made of, `kernels` and `plain` are the two ways those run.
+//! holds the operations they are made of, `kernels` with `pointwise`, and `plain`, are the two ways those run, and `device` chooses where.
 //! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
 
 pub mod arch;
@@ -12,3 +12,4 @@ pub mod kernels;
 pub mod ops;
 pub mod params;
 pub mod plain;
+pub mod pointwise;

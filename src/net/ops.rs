@@ -1,6 +1,6 @@
 //! The few operations that networks here are made of, on NHWC tensors, on any device.
 //!
-//! On the CPU they run through [`super::kernels`], joined to burn by its extension mechanism with
+//! On the CPU they run through [`super::kernels`] and [`super::pointwise`], joined to burn by its extension mechanism with
 //! handwritten derivatives; elsewhere, and in the tests as the reference, through burn's own
 //! operations in [`super::plain`]. Called by `net::generator` and `net::critic`; owns nothing.
 //! Every derivative of a convolution is again one of the three convolutions, so the gradient of an
@@ -19,8 +19,10 @@ use super::arch::Stage;
 use super::kernels::{self, Act, Geometry};
 use super::params::floats;
 use super::plain;
+use super::pointwise;
 
 type Array = FloatTensor<Flex>;
+type Tracked<C> = Autodiff<Flex, C>;
 
 /// Operations with kernels of our own on the CPU.
 #[backend_extension(Flex, Autodiff)]
@@ -86,7 +88,7 @@ fn flex_conv_w(x: &Array, dy: &Array, g: &Geometry) -> Array {
 }
 
 fn flex_channel_sum(data: &Array, channels: usize) -> Array {
-    array(with_values(data, |data| kernels::channel_sum(data, channels)), &[channels])
+    array(with_values(data, |data| pointwise::channel_sum(data, channels)), &[channels])
 }
 
 fn shape(tensor: &Array) -> Vec<usize> {
@@ -94,7 +96,7 @@ fn shape(tensor: &Array) -> Vec<usize> {
 }
 
 fn flex_slope(y: &Array, dy: &Array, slope: f32) -> Array {
-    array(with_values(y, |y| with_values(dy, |dy| kernels::leaky_grad(y, dy, slope))), &shape(dy))
+    array(with_values(y, |y| with_values(dy, |dy| pointwise::leaky_grad(y, dy, slope))), &shape(dy))
 }
 
 /// The gradient before the activation, from the activation's output y and the gradient after it.
@@ -103,7 +105,7 @@ fn before(act: Act, y: &Array, dy: Array) -> Array {
         Act::Leaky(1.0) => dy,
         Act::Leaky(slope) => flex_slope(y, &dy, slope),
         Act::Tanh => {
-            let values = with_values(y, |y| with_values(&dy, |dy| kernels::tanh_grad(y, dy)));
+            let values = with_values(y, |y| with_values(&dy, |dy| pointwise::tanh_grad(y, dy)));
             array(values, &shape(&dy))
         }
     }
@@ -137,13 +139,35 @@ impl NetOps for Flex {
 /// Output of batch normalisation and what its derivative needs: mean and 1/σ per channel.
 fn norm_forward(x: &Array, gamma: &Array, beta: &Array, eps: f32, slope: f32) -> (Array, Vec<f32>, Vec<f32>) {
     let (out, mean, rstd) = with_values(x, |x| {
-        with_values(gamma, |gamma| with_values(beta, |beta| kernels::norm(x, gamma, beta, eps, slope)))
+        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::norm(x, gamma, beta, eps, slope)))
     });
     (array(out, &shape(x)), mean, rstd)
 }
 
+/// Of a convolution, or of a transposed one: each is the other's derivative in its input.
 #[derive(Debug)]
-struct ConvBackward;
+struct ConvBackward {
+    transposed: bool,
+}
+
+impl ConvBackward {
+    fn forward(&self, x: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
+        if self.transposed { flex_conv_t(x, w, b, g, act) } else { flex_conv(x, w, b, g, act) }
+    }
+
+    fn track<C: CheckpointStrategy>(
+        self,
+        [x, w, b]: [FloatTensor<Tracked<C>>; 3],
+        g: Geometry,
+        act: Act,
+    ) -> FloatTensor<Tracked<C>> {
+        let y = self.forward(x.primitive(), w.primitive(), b.primitive(), &g, act);
+        match self.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), w.into_primitive(), y.clone(), g, act), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
 
 impl Backward<Flex, 3> for ConvBackward {
     type State = (Array, Array, Array, Geometry, Act);
@@ -152,38 +176,18 @@ impl Backward<Flex, 3> for ConvBackward {
         let [x_node, w_node, b_node] = ops.parents;
         let (x, w, y, g, act) = ops.state;
         let dz = before(act, &y, grads.consume::<Flex>(&ops.node));
+        let (channels_in, channels_out) = if self.transposed { (g.o, g.c) } else { (g.c, g.o) };
         if let Some(node) = b_node {
-            grads.register::<Flex>(node.id, flex_channel_sum(&dz, g.o));
+            grads.register::<Flex>(node.id, flex_channel_sum(&dz, channels_out));
         }
         if let Some(node) = w_node {
-            grads.register::<Flex>(node.id, flex_conv_w(&x, &dz, &g));
+            let (wide, narrow) = if self.transposed { (&dz, &x) } else { (&x, &dz) };
+            grads.register::<Flex>(node.id, flex_conv_w(wide, narrow, &g));
         }
         if let Some(node) = x_node {
-            let none = array(vec![0.0; g.c], &[g.c]);
-            grads.register::<Flex>(node.id, flex_conv_t(&dz, &w, &none, &g, Act::Leaky(1.0)));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConvTBackward;
-
-impl Backward<Flex, 3> for ConvTBackward {
-    type State = (Array, Array, Array, Geometry, Act);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [y_node, w_node, b_node] = ops.parents;
-        let (y, w, out, g, act) = ops.state;
-        let dz = before(act, &out, grads.consume::<Flex>(&ops.node));
-        if let Some(node) = b_node {
-            grads.register::<Flex>(node.id, flex_channel_sum(&dz, g.c));
-        }
-        if let Some(node) = w_node {
-            grads.register::<Flex>(node.id, flex_conv_w(&dz, &y, &g));
-        }
-        if let Some(node) = y_node {
-            let none = array(vec![0.0; g.o], &[g.o]);
-            grads.register::<Flex>(node.id, flex_conv(&dz, &w, &none, &g, Act::Leaky(1.0)));
+            let none = array(vec![0.0; channels_in], &[channels_in]);
+            let back = Self { transposed: !self.transposed };
+            grads.register::<Flex>(node.id, back.forward(&dz, &w, &none, &g, Act::Leaky(1.0)));
         }
     }
 }
@@ -215,7 +219,7 @@ impl Backward<Flex, 3> for NormBackward {
         let (x, gamma, y, mean, rstd, slope) = ops.state;
         let dz = before(Act::Leaky(slope), &y, grads.consume::<Flex>(&ops.node));
         let (dx, dgamma, dbeta) = with_values(&x, |x| {
-            with_values(&dz, |dz| with_values(&gamma, |gamma| kernels::norm_grad(x, dz, gamma, &mean, &rstd)))
+            with_values(&dz, |dz| with_values(&gamma, |gamma| pointwise::norm_grad(x, dz, gamma, &mean, &rstd)))
         });
         let channels = mean.len();
         let mut give = |node: Option<NodeId>, values: Vec<f32>, shape: &[usize]| {
@@ -237,11 +241,7 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         g: Geometry,
         act: Act,
     ) -> FloatTensor<Self> {
-        let y = flex_conv(x.primitive(), w.primitive(), b.primitive(), &g, act);
-        match ConvBackward.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), w.into_primitive(), y.clone(), g, act), y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        ConvBackward { transposed: false }.track::<C>([x, w, b], g, act)
     }
 
     fn net_conv_t(
@@ -251,11 +251,7 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         g: Geometry,
         act: Act,
     ) -> FloatTensor<Self> {
-        let out = flex_conv_t(y.primitive(), w.primitive(), b.primitive(), &g, act);
-        match ConvTBackward.prepare::<C>([y.node(), w.node(), b.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), w.into_primitive(), out.clone(), g, act), out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
-        }
+        ConvBackward { transposed: true }.track::<C>([y, w, b], g, act)
     }
 
     /// Weights in this order are never trained, so the result has no graph.
