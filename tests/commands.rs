@@ -1,5 +1,8 @@
 //! The command line from outside: datasets, stills, score, and every wrong input once.
 
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

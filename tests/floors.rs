@@ -1,5 +1,8 @@
 //! The house's floors: a module imports only from below, and foreign words stay in their modules.
 
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +81,8 @@ fn nobody_looks_up() {
     for path in found {
         let module = module_of(&path, &src);
         let text = fs::read_to_string(&path).unwrap();
-        if !text.starts_with("//!") && !(module == "lib" && text.starts_with("#!")) {
+        let front_page = module == "lib" && text.starts_with("#![doc = include_str!");
+        if !text.starts_with("//!") && !front_page {
             wrong.push(format!("{}: does not open by saying what it is", path.display()));
         }
         if module != "lib" && module != "main" {

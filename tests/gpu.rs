@@ -1,4 +1,7 @@
 //! The GPU's path gives what the CPU's gives. Runs on whatever adapter there is, software ones too.
+
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
 #![cfg(feature = "gpu")]
 
 use flaneur::latent;

@@ -1,5 +1,8 @@
 //! Networks have the sizes the original has, and our kernels give what burn's own operations give.
 
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::arch::Arch;
 use flaneur::net::generator::{self, Ready};

@@ -1,5 +1,8 @@
 //! The gradient penalty is exact: against finite differences, for every kind of critic.
 
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::arch::{Activation, Arch};
 use flaneur::net::critic::{self, Masks};
@@ -63,7 +66,7 @@ fn check(kernel: usize, activation: Activation, norm: Option<f32>, dropped: bool
     let mut gradients = penalty(&arch, &tracked, &pictures.clone().autodiff(), &lifted).backward();
     for (at, param) in tracked.list.iter().enumerate().filter(|(_, p)| p.trained) {
         // Biases do not move the gradient of a piecewise-linear network, so they may have none.
-        let found = param.value.grad_remove(&mut gradients).map(|g| floats(g));
+        let found = param.value.grad_remove(&mut gradients).map(floats);
         let direction = random.normals(param.shape.iter().product());
         let along = |step: f64| {
             let mut moved = params.clone();

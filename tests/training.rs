@@ -1,5 +1,8 @@
 //! A training that stops and goes on is the training that never stopped.
 
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

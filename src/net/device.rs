@@ -56,8 +56,27 @@ mod gpu {
 
     use super::{Chosen, NoGpu};
 
+    /// Whether the system shows a card at all. Asking the graphics libraries instead loads them all,
+    /// which takes its time and, without a display, prints their complaints.
+    fn any_card() -> bool {
+        if !cfg!(target_os = "linux") {
+            return true;
+        }
+        let named = |folder: &str, prefixes: &[&str]| {
+            std::fs::read_dir(folder).is_ok_and(|entries| {
+                let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
+                names.into_iter().any(|name| prefixes.iter().any(|p| name.starts_with(p)))
+            })
+        };
+        // "dxg" is the card of a Windows host seen from its Linux guest.
+        named("/dev/dri", &["renderD"]) || named("/dev", &["nvidia", "dxg"])
+    }
+
     /// The first card: a device that is no card (a processor, a software rasteriser) does not count.
     pub fn real() -> Option<Chosen> {
+        if !any_card() {
+            return None;
+        }
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
         Some(Chosen { device, name: format!("gpu ({})", card.name) })
