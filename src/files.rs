@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A failed read or write, with the file's name.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}", path = path.display())]
+#[error("{path}: {cause}", path = path.display())]
 pub struct FileError {
     pub path: PathBuf,
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 /// Names the file in an i/o error.
 pub fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, FileError> {
-    result.map_err(|source| FileError { path: path.into(), source })
+    result.map_err(|cause| FileError { path: path.into(), cause })
 }
 
 /// Reads a whole file.

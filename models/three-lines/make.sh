@@ -32,6 +32,7 @@ train() {
   [ "$done" -ge "$epochs" ] || exit 0
 }
 
-train FIRST --rate 0.0004
-train LAST --rate 0.0002
+train 3095 --rate 0.0004
+train 3935 --rate 0.0002
+train LAST --rate 0.0001
 flaneur score lines --model "$folder"

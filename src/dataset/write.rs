@@ -118,7 +118,7 @@ impl Drawing {
         let options = SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default());
-        let failed = |e: std::io::Error| files::FileError { path: part.into(), source: e };
+        let failed = |e: std::io::Error| files::FileError { path: part.into(), cause: e };
         for chunk in self.chunks() {
             let pictures: Vec<Vec<u8>> =
                 chunk.clone().into_par_iter().map(|index| self.encode(index)).collect::<Result<_, _>>()?;

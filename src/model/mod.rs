@@ -30,8 +30,8 @@ pub enum ModelError {
     Weights { path: PathBuf, why: String },
     #[error("{path}: {why}", path = path.display())]
     Card { path: PathBuf, why: String },
-    #[error("{path}: {source}", path = path.display())]
-    Arch { path: PathBuf, source: ArchError },
+    #[error("{path}: {cause}", path = path.display())]
+    Arch { path: PathBuf, cause: ArchError },
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -84,7 +84,7 @@ impl Card {
             let why = format!("format {} is not known to this version; use a newer flaneur", card.format);
             return Err(ModelError::Card { path, why });
         }
-        card.arch.check().map_err(|source| ModelError::Arch { path, source })?;
+        card.arch.check().map_err(|cause| ModelError::Arch { path, cause })?;
         Ok(card)
     }
 

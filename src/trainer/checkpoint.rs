@@ -81,7 +81,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
     let record: Record =
         toml::from_str(&text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
     let arch = record.arch.clone();
-    arch.check().map_err(|source| ModelError::Arch { path: path.clone(), source })?;
+    arch.check().map_err(|cause| ModelError::Arch { path: path.clone(), cause })?;
     let generator = file.params("generator", &generator::plans(&arch), device)?;
     let critic = file.params("critic", &critic::plans(&arch), device)?;
     let average = match record.ema {

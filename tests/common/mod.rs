@@ -24,5 +24,7 @@ pub fn fail(folder: &Path, arguments: &[&str], words: &str) {
     let out = flaneur(folder, arguments);
     let stderr = String::from_utf8_lossy(&out.stderr);
     assert!(matches!(out.status.code(), Some(1 | 2)), "{arguments:?}: {:?}\n{stderr}", out.status);
+    let told = stderr.matches("os error").count();
+    assert!(told < 2, "{arguments:?}: told twice in\n{stderr}");
     assert!(stderr.contains(words) && !stderr.contains("panicked"), "{arguments:?}: \"{words}\" not in\n{stderr}");
 }
