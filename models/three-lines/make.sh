@@ -5,8 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:-models/three-lines-again}
-mkdir -p "$folder"
-data="$folder/../three-lines-data.zip"
+data="$(dirname "$folder")/three-lines-data.zip"
 
 cargo build --release
 flaneur() { cargo run --quiet --release -- "$@"; }
@@ -22,7 +21,6 @@ train() {
     [ "$done" -lt "$epochs" ] || return 0
     set -- "$@" --resume
   else
-    rmdir "$folder"
     set -- "$@" --arch small --seed 1 --ema 0.999
   fi
   flaneur train "$data" --model "$folder" --epochs "$epochs" --critic-steps 3 --half \

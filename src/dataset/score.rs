@@ -107,8 +107,9 @@ pub fn score(bytes: &[u8], side: usize) -> Score {
         near: share(seen.iter().map(|s| s.near).sum(), seen.iter().map(|s| s.lit).sum()),
         vertical_cover: cover(&verticals, side),
         horizontal_cover: cover(&horizontals, side),
-        vertical_mean: mean,
-        vertical_deviation: variance.sqrt(),
+        // Adding zero makes the -0 of an empty sum a 0.
+        vertical_mean: mean + 0.0,
+        vertical_deviation: variance.sqrt() + 0.0,
     }
 }
 
