@@ -32,5 +32,5 @@ train() {
 
 train 3095 --rate 0.0004
 train 3935 --rate 0.0002
-train LAST --rate 0.0001
+train 4735 --rate 0.0001
 flaneur score lines --model "$folder"
