@@ -5,11 +5,13 @@ pub mod cli;
 pub mod dataset;
 pub mod files;
 pub mod latent;
+pub mod latest;
 pub mod model;
 pub mod net;
 pub mod picture;
 pub mod random;
 pub mod report;
+pub mod show;
 pub mod trainer;
 
 /// Pictures and activations of a training step are megabytes that come and go; this allocator (with the

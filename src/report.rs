@@ -1,11 +1,12 @@
-//! What long work tells the person who waits: a bar on a terminal, plain lines elsewhere; and the
-//! wish to stop.
+//! What long work tells the person who waits: a bar on a terminal, plain lines elsewhere; the board of
+//! a running show; and the wish to stop.
 //!
-//! Used by `dataset`, `trainer` and `cli`. Bars go to stderr, results to stdout.
+//! Used by everyone above. Bars and the board's lines go to stderr, results to stdout.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,7 +42,7 @@ pub struct Progress {
     bar: ProgressBar,
     what: String,
     total: u64,
-    shown: std::sync::Mutex<Instant>,
+    shown: Mutex<Instant>,
 }
 
 /// Pause between plain lines where stderr is no terminal.
@@ -58,7 +59,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
-        Self { bar, what: what.into(), total, shown: std::sync::Mutex::new(Instant::now()) }
+        Self { bar, what: what.into(), total, shown: Mutex::new(Instant::now()) }
     }
 
     /// Counts work done before this run, without counting it into the speed.
@@ -91,5 +92,108 @@ impl Progress {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How much a report matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Something broke; the last good one goes on.
+    Fault,
+    /// Worth knowing.
+    Notice,
+}
+
+/// One line of the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub weight: Weight,
+    /// Who says it: "sketch", "generator", "recorder", a controller's name.
+    pub origin: String,
+    /// What happened, and what to do about it.
+    pub text: String,
+}
+
+#[derive(Default)]
+struct Said {
+    lines: BTreeMap<String, Line>,
+    echo: bool,
+}
+
+/// The report board: one line per origin, replaced by the next of that origin, cleared by success.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Said>>);
+
+/// Most origins on the board; more are left out.
+const MOST_LINES: usize = 64;
+
+impl Board {
+    /// One that also prints each new line on stderr.
+    pub fn echoing() -> Self {
+        let board = Self::default();
+        board.said().echo = true;
+        board
+    }
+
+    /// The lines, also where another thread panicked while it held them: they are only ever replaced whole.
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, weight: Weight, origin: &str, text: String) {
+        let mut said = self.said();
+        let line = Line { weight, origin: origin.to_owned(), text };
+        if said.lines.get(origin) == Some(&line) || (said.lines.len() >= MOST_LINES && !said.lines.contains_key(origin))
+        {
+            return;
+        }
+        if said.echo {
+            eprintln!("{origin}: {}", line.text);
+        }
+        said.lines.insert(origin.to_owned(), line);
+    }
+
+    /// Something broke.
+    pub fn fault(&self, origin: &str, text: impl Into<String>) {
+        self.put(Weight::Fault, origin, text.into());
+    }
+
+    /// Something worth knowing.
+    pub fn notice(&self, origin: &str, text: impl Into<String>) {
+        self.put(Weight::Notice, origin, text.into());
+    }
+
+    /// All is well with that origin.
+    pub fn clear(&self, origin: &str) {
+        self.said().lines.remove(origin);
+    }
+
+    /// The line of one origin.
+    pub fn of(&self, origin: &str) -> Option<Line> {
+        self.said().lines.get(origin).cloned()
+    }
+
+    /// All lines, faults first.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self.said().lines.values().cloned().collect();
+        lines.sort_by_key(|line| line.weight);
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_board_holds_one_line_an_origin() {
+        let board = Board::default();
+        board.notice("midi", "gone");
+        board.fault("sketch", "one");
+        board.fault("sketch", "two");
+        let lines = board.lines();
+        assert_eq!(lines.iter().map(|l| l.text.as_str()).collect::<Vec<_>>(), ["two", "gone"]);
+        board.clear("sketch");
+        assert_eq!(board.lines().len(), 1);
     }
 }

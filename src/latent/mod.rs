@@ -3,6 +3,7 @@
 //! Pure functions of numbers; fed by `cli` and later by sketches, read by `generator`.
 //! Values are f64 as numpy has them, and become f32 only when a network takes them.
 
+pub mod pose;
 pub mod study;
 pub mod text;
 

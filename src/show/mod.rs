@@ -1,0 +1,2 @@
+//! A show: builds the engines a preset names and runs the one loop, live or for a film.
+pub mod scene;

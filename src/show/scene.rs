@@ -1,0 +1,162 @@
+//! What passes between a show and whoever displays it: a scene out, acts in, the desk's figures.
+//!
+//! Plain data, so that the windows know nothing of engines and the engines nothing of windows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::latent::pose::Pose;
+use crate::picture::Picture;
+use crate::report::Line;
+
+/// How the frame sits in a window of another shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// All of it, with bars.
+    #[default]
+    Fit,
+    /// No bars, cut off.
+    Fill,
+    /// Repeated.
+    Tile,
+    /// Repeated, every second one mirrored.
+    Mirror,
+}
+
+/// How pixels become larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    Nearest,
+    Linear,
+    /// Catmull-Rom: soft without blur.
+    #[default]
+    Cubic,
+    /// Lanczos with three lobes: the sharpest, rings a little at hard edges.
+    Lanczos,
+}
+
+/// One frame, ready to be displayed.
+#[derive(Clone)]
+pub struct Scene {
+    /// The pose that `pictures` belong to: its marks say what is where.
+    pub pose: Arc<Pose>,
+    /// One picture a latent of `pose`; empty before the first one.
+    pub pictures: Arc<Vec<Picture>>,
+    /// The pictures before these, and how much of them still shows (0..1): cross-blending where the
+    /// generator is slower than the screen. Only when both have the same count and sizes.
+    pub before: Option<(Arc<Vec<Picture>>, f32)>,
+    /// Counts up with each new set of pictures: what is displayed already need not be uploaded again.
+    pub version: u64,
+    /// Light, 0 (black) to 1: blackout and fades.
+    pub light: f32,
+    pub fit: Fit,
+    pub filter: Filter,
+}
+
+/// What a person can do, from keys, the desk, or (later) a controller.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// A knob by name, 0..1.
+    Knob(String, f32),
+    /// An offset on one dimension of z, on top of the sketch.
+    Z(usize, f32),
+    /// All offsets back to 0.
+    ZClear,
+    /// A trigger by name (`c.hit(name)`), as a key press is.
+    Hit(String),
+    /// The mouse over the picture, 0..1 from the top left corner of the frame: the knobs `mouse_x`, `mouse_y`.
+    Mouse(f32, f32),
+    /// Another sketch, by name or path.
+    Sketch(String),
+    /// Another model, by name or path.
+    Model(String),
+    /// Another preset, by name or path.
+    Preset(String),
+    /// Stores or recalls snapshot 1-9.
+    Store(u8),
+    Recall(u8),
+    /// Toggles.
+    Blackout,
+    Freeze,
+    Hold,
+    Record,
+    /// A still of this frame as a PNG.
+    Still,
+    /// Black and held; nothing killed. Again brings it back.
+    Hush,
+    /// Reads the sketch again though its file did not change.
+    Reload,
+    /// Beats per minute, or one tap.
+    Tempo(f64),
+    Tap,
+    /// Walk speed, 1 is normal.
+    Speed(f64),
+    /// Stop the show.
+    Quit,
+}
+
+/// A knob as the desk shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnobView {
+    pub name: String,
+    /// Now and when untouched, 0..1.
+    pub value: f32,
+    pub default: f32,
+    /// What 0 and 1 mean to the sketch.
+    pub range: [f64; 2],
+}
+
+/// Milliseconds of one part of the frame over the last seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// "walk", "generate", "upload", "draw", "present", "frame".
+    pub name: &'static str,
+    pub p50_ms: f32,
+    pub p99_ms: f32,
+}
+
+/// A sketch that does not run, for the code view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub path: PathBuf,
+    pub text: String,
+    /// The line with the error (from 1), and what to say there.
+    pub wrong: Option<(usize, String)>,
+}
+
+/// Everything the desk shows.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    pub sketch: String,
+    pub model: String,
+    pub device: String,
+    pub knobs: Vec<KnobView>,
+    /// z of the first latent of this frame, and the offsets a hand has put on it.
+    pub z: Vec<f32>,
+    pub offsets: Vec<f32>,
+    /// Names to choose from.
+    pub sketches: Vec<String>,
+    pub models: Vec<String>,
+    pub presets: Vec<String>,
+    /// Which of 1-9 hold a snapshot.
+    pub snapshots: [bool; 9],
+    /// The report board, worst first.
+    pub board: Vec<Line>,
+    pub source: Option<Source>,
+    pub parts: Vec<Part>,
+    /// Frames that came late, and the part that was slowest in most of them.
+    pub late: u64,
+    pub late_cause: &'static str,
+    pub frames: u64,
+    pub secs: f64,
+    pub bpm: f64,
+    pub beat: f64,
+    pub speed: f64,
+    pub held: bool,
+    pub frozen: bool,
+    pub black: bool,
+    /// File, seconds, frames dropped and repeated.
+    pub recording: Option<(PathBuf, f64, u64, u64)>,
+}
