@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod clock;
 pub mod dataset;
 pub mod files;
 pub mod latent;
@@ -13,6 +14,7 @@ pub mod random;
 pub mod report;
 pub mod show;
 pub mod trainer;
+pub mod worker;
 
 /// Pictures and activations of a training step are megabytes that come and go; this allocator (with the
 /// option that `main` gives it) keeps them, where the system's fetches zeroed pages every time.

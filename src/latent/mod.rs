@@ -1,11 +1,14 @@
 //! Latent vectors: made from seeds, walked between, read and written as text.
 //!
-//! Pure functions of numbers; fed by `cli` and later by sketches, read by `generator`.
+//! Pure functions of numbers; fed by `cli` and by sketches, read by `generator`.
 //! Values are f64 as numpy has them, and become f32 only when a network takes them.
 
+pub mod ease;
+pub mod field;
 pub mod pose;
 pub mod study;
 pub mod text;
+pub mod walk;
 
 use crate::random::RandomState;
 
