@@ -3,16 +3,20 @@
 
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod dataset;
 pub mod files;
+pub mod generator;
 pub mod latent;
 pub mod latest;
 pub mod model;
 pub mod net;
 pub mod picture;
 pub mod random;
+pub mod recorder;
 pub mod report;
 pub mod show;
+pub mod sketch;
 pub mod trainer;
 pub mod worker;
 

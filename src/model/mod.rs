@@ -97,7 +97,7 @@ impl Card {
 }
 
 /// Names of the models in the models folder.
-fn known_models() -> Vec<String> {
+pub fn known_models() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
     let mut names: Vec<String> = entries
         .flatten()

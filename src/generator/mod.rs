@@ -1,0 +1,218 @@
+//! The generator's thread: the newest pose in, its pictures and what they took out.
+//!
+//! One thread owns the device and every call to the networks. Asked by the show, read by it; equal latents
+//! are not drawn twice; several latents are one batch. A fault keeps the last pictures, rebuilds the network
+//! with growing pauses, and is reported. A model is exchanged whole, between two forwards, after a check.
+
+mod thread;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::latent::pose::Pose;
+use crate::latest::{Latest, lock};
+use crate::net::device::Wanted;
+use crate::picture::Picture;
+use crate::report::Board;
+use crate::worker::Worker;
+
+/// What is asked for.
+pub(crate) struct Ask {
+    pose: Arc<Pose>,
+    version: u64,
+}
+
+/// What was drawn.
+#[derive(Clone)]
+pub struct Drawn {
+    pub pose: Arc<Pose>,
+    /// One a latent of the pose.
+    pub pictures: Arc<Vec<Picture>>,
+    /// Of the ask.
+    pub version: u64,
+    /// What the forward took.
+    pub took: Duration,
+}
+
+/// The model at work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// As it was asked for: a name or a path.
+    pub name: String,
+    pub folder: PathBuf,
+    pub z_dim: usize,
+    /// Height and width of a picture.
+    pub size: [usize; 2],
+    /// Fingerprint of the weights' file.
+    pub fingerprint: String,
+}
+
+/// Pictures along a way to be compared.
+pub(crate) struct Measuring {
+    key: u64,
+    samples: VecDeque<Vec<f32>>,
+    last: Option<Picture>,
+    changes: Vec<f64>,
+}
+
+/// What the two sides share.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    asks: Latest<Ask>,
+    drawn: Latest<Drawn>,
+    load: Latest<String>,
+    loaded: Latest<Loaded>,
+    measure: Arc<Mutex<VecDeque<Measuring>>>,
+    measured: Arc<Mutex<Vec<(u64, Vec<f64>)>>>,
+    device: Arc<Mutex<String>>,
+    failed: Arc<Mutex<Option<String>>>,
+}
+
+/// Ways that may wait to be measured.
+const MOST_MEASURES: usize = 16;
+
+/// The owner's end of the thread.
+pub struct Generator {
+    shared: Shared,
+    version: u64,
+    latents: Vec<Vec<f32>>,
+    shown: Option<Drawn>,
+    _worker: Worker,
+}
+
+/// The generator cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum GeneratorError {
+    #[error("{0}")]
+    Model(String),
+    #[error("the generator's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    #[error("the generator gave no picture within {0} s")]
+    Slow(u64),
+}
+
+/// Longest wait for a first model, and for one picture of a film: a large network on a slow processor.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+impl Generator {
+    /// Starts the thread, waits until the model is loaded and has drawn once.
+    ///
+    /// # Errors
+    /// If the device or the model cannot be used, with what to do.
+    pub fn start(model: &str, device: Wanted, board: &Board) -> Result<(Self, Loaded), GeneratorError> {
+        let shared = Shared::default();
+        shared.load.put(model.to_owned());
+        let theirs = shared.clone();
+        let board = board.clone();
+        let worker = Worker::start("generator", 16 << 20, move |ending| thread::run(theirs, device, &board, &ending))
+            .map_err(GeneratorError::Thread)?;
+        let start = Instant::now();
+        loop {
+            if let Some(loaded) = shared.loaded.wait(Duration::from_millis(20)) {
+                let generator = Self { shared, version: 0, latents: Vec::new(), shown: None, _worker: worker };
+                return Ok((generator, loaded));
+            }
+            if let Some(failed) = lock(&shared.failed).take() {
+                return Err(GeneratorError::Model(failed));
+            }
+            if start.elapsed() > PATIENCE || worker.ended() {
+                return Err(GeneratorError::Slow(start.elapsed().as_secs()));
+            }
+        }
+    }
+
+    /// The device's name.
+    pub fn device(&self) -> String {
+        lock(&self.shared.device).clone()
+    }
+
+    /// Asks for a pose's pictures; one with the same latents costs nothing.
+    pub fn ask(&mut self, pose: &Arc<Pose>) {
+        if self.version > 0 && pose.latents == self.latents {
+            // The same pictures with other marks.
+            if let Some(shown) = &mut self.shown
+                && shown.version == self.version
+            {
+                shown.pose = pose.clone();
+            }
+            return;
+        }
+        self.version += 1;
+        self.latents.clone_from(&pose.latents);
+        if pose.latents.is_empty() {
+            let (pictures, took) = (Arc::new(Vec::new()), Duration::ZERO);
+            self.shared.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
+            return;
+        }
+        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version });
+    }
+
+    /// The next ask is drawn even if its latents are the same: the weights are others.
+    pub fn forget(&mut self) {
+        self.latents.clear();
+        self.version += 1;
+    }
+
+    /// Takes what was drawn since the last look, if anything was; [`Self::shown`] then holds it.
+    pub fn look(&mut self) -> bool {
+        match self.shared.drawn.take() {
+            Some(drawn) => {
+                self.shown = Some(drawn);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The newest pictures.
+    pub fn shown(&self) -> Option<&Drawn> {
+        self.shown.as_ref()
+    }
+
+    /// Waits for the pictures of the last ask: the step of a film.
+    ///
+    /// # Errors
+    /// If none comes within minutes.
+    pub fn wait(&mut self) -> Result<(), GeneratorError> {
+        let start = Instant::now();
+        while self.shown.as_ref().is_none_or(|shown| shown.version < self.version) {
+            if let Some(drawn) = self.shared.drawn.wait(Duration::from_millis(200)) {
+                self.shown = Some(drawn);
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(GeneratorError::Slow(PATIENCE.as_secs()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for another model; [`Self::loaded`] tells when it is at work.
+    pub fn load(&self, model: &str) {
+        self.shared.load.put(model.to_owned());
+    }
+
+    /// A model that was loaded since the last look.
+    pub fn loaded(&self) -> Option<Loaded> {
+        self.shared.loaded.take()
+    }
+
+    /// Asks for the changes between the pictures of samples along a way.
+    pub fn measure(&self, key: u64, samples: Vec<Vec<f32>>) {
+        let mut waiting = lock(&self.shared.measure);
+        if waiting.len() < MOST_MEASURES {
+            waiting.push_back(Measuring { key, samples: samples.into(), last: None, changes: Vec::new() });
+        }
+    }
+
+    /// Ways measured since the last look: the key, and the change from each sample's picture to the next.
+    pub fn measured(&self) -> Vec<(u64, Vec<f64>)> {
+        std::mem::take(&mut *lock(&self.shared.measured))
+    }
+
+    /// Whether ways wait to be measured.
+    pub fn measuring(&self) -> bool {
+        !lock(&self.shared.measure).is_empty()
+    }
+}

@@ -1,0 +1,299 @@
+//! Where a recording's pictures end: ffmpeg's stdin, or PNG files.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{RecorderError, Settings};
+use crate::files;
+use crate::latest::lock;
+use crate::picture::Picture;
+use crate::report::Board;
+use crate::worker::Worker;
+
+/// Codecs by the names people know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    H264,
+    Hevc,
+    ProRes,
+    Vp9,
+    Av1,
+    Gif,
+}
+
+impl Codec {
+    /// The usual one of a container, by a file's ending.
+    fn of(ending: &str) -> Option<Self> {
+        Some(match ending {
+            "mp4" | "mkv" => Self::H264,
+            "mov" => Self::ProRes,
+            "webm" => Self::Vp9,
+            "gif" => Self::Gif,
+            _ => return None,
+        })
+    }
+
+    /// ffmpeg's arguments for it.
+    fn arguments(self, crf: Option<u8>, live: bool) -> Vec<String> {
+        let crf = |default: u8| crf.unwrap_or(default).to_string();
+        let pad = "pad=ceil(iw/2)*2:ceil(ih/2)*2";
+        // The matrix players assume for a size is not always the one that was used, so it is written down.
+        let colour = "scale=out_color_matrix=bt709:out_range=tv";
+        let tagged = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
+        let video = format!("{pad},{colour}");
+        let mut words: Vec<String> = Vec::new();
+        let mut add = |list: &[&str]| words.extend(list.iter().map(|w| (*w).to_owned()));
+        match self {
+            Self::H264 => {
+                let preset = if live { "ultrafast" } else { "veryfast" };
+                add(&["-vf", &video, "-c:v", "libx264", "-preset", preset, "-crf", &crf(16), "-pix_fmt", "yuv420p"]);
+                add(&tagged);
+            }
+            Self::Hevc => {
+                add(&["-vf", &video, "-c:v", "libx265", "-preset", "fast", "-crf", &crf(20), "-pix_fmt", "yuv420p"]);
+                add(&["-tag:v", "hvc1", "-x265-params", "log-level=error"]);
+                add(&tagged);
+            }
+            Self::ProRes => {
+                add(&["-vf", &video, "-c:v", "prores_ks", "-profile:v", "3", "-vendor", "apl0"]);
+                add(&["-pix_fmt", "yuv422p10le"]);
+                add(&tagged);
+            }
+            Self::Vp9 => {
+                add(&["-vf", &video, "-c:v", "libvpx-vp9", "-b:v", "0", "-crf", &crf(24), "-row-mt", "1"]);
+                add(&["-deadline", if live { "realtime" } else { "good" }, "-cpu-used", if live { "8" } else { "4" }]);
+                add(&["-pix_fmt", "yuv420p"]);
+                add(&tagged);
+            }
+            Self::Av1 => {
+                add(&["-vf", &video, "-c:v", "libsvtav1", "-preset", "8", "-crf", &crf(28), "-pix_fmt", "yuv420p"]);
+                add(&tagged);
+            }
+            Self::Gif => {
+                let palette = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=none";
+                add(&["-vf", palette, "-loop", "0"]);
+            }
+        }
+        words
+    }
+}
+
+/// The version line of the ffmpeg that would be used, if there is one.
+pub fn ffmpeg_version() -> Option<String> {
+    let out = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    out.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Where pictures go.
+pub(super) enum Sink {
+    Ffmpeg(Box<Ffmpeg>),
+    Pngs { folder: PathBuf, next: u64 },
+}
+
+/// A running encoder.
+pub(super) struct Ffmpeg {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    /// The end of what it said on stderr.
+    said: Arc<Mutex<String>>,
+    _listener: Option<Worker>,
+    size: [usize; 2],
+    path: PathBuf,
+    /// Where it writes until the file is whole.
+    part: Option<PathBuf>,
+}
+
+/// Longest wait for an encoder to finish its file.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+impl Sink {
+    pub fn open(settings: &Settings, board: &Board) -> Result<Self, RecorderError> {
+        let path = settings.path.clone();
+        let wrong = |why: String| RecorderError::Open { path: settings.path.clone(), why };
+        let Some(ending) = path.extension().map(|e| e.to_string_lossy().to_lowercase()) else {
+            return pngs(path);
+        };
+        let codec = match Codec::of(&ending) {
+            Some(usual) => settings.codec.unwrap_or(usual),
+            None => {
+                let why = format!("no film ends in .{ending}; use .mp4, .mkv, .mov, .webm, .gif, or a folder for PNGs");
+                return Err(wrong(why));
+            }
+        };
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            files::make_folder(folder).map_err(|e| wrong(e.to_string()))?;
+        }
+        if ffmpeg_version().is_none() {
+            let folder = path.with_extension("frames");
+            board.notice(
+                "recorder",
+                format!("ffmpeg is not installed; the pictures go to {} as PNGs", folder.display()),
+            );
+            return pngs(folder);
+        }
+        Ffmpeg::open(settings, codec, &ending).map(|f| Self::Ffmpeg(Box::new(f))).map_err(wrong)
+    }
+
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Ffmpeg(ffmpeg) => &ffmpeg.path,
+            Self::Pngs { folder, .. } => folder,
+        }
+    }
+
+    pub fn write(&mut self, picture: &Picture) -> Result<(), String> {
+        match self {
+            Self::Ffmpeg(ffmpeg) => ffmpeg.write(picture),
+            Self::Pngs { folder, next } => {
+                let path = folder.join(format!("{next:06}.png"));
+                *next += 1;
+                picture.write_png(&path).map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    /// Whether the encoder still runs.
+    pub fn look(&mut self) -> Result<(), String> {
+        match self {
+            Self::Ffmpeg(ffmpeg) => match ffmpeg.child.try_wait() {
+                Ok(Some(_)) => Err(ffmpeg.why("it ended by itself")),
+                _ => Ok(()),
+            },
+            Self::Pngs { .. } => Ok(()),
+        }
+    }
+
+    pub fn finish(&mut self) -> Result<(), String> {
+        match self {
+            Self::Ffmpeg(ffmpeg) => ffmpeg.finish(),
+            Self::Pngs { .. } => Ok(()),
+        }
+    }
+}
+
+fn pngs(folder: PathBuf) -> Result<Sink, RecorderError> {
+    let open = |why: String| RecorderError::Open { path: folder.clone(), why };
+    files::make_folder(&folder).map_err(|e| open(e.to_string()))?;
+    let entries = std::fs::read_dir(&folder).map_err(|e| open(e.to_string()))?;
+    if entries.flatten().any(|e| e.path().extension().is_some_and(|e| e == "png")) {
+        return Err(open("there are pictures in it already; give another folder, or empty this one".into()));
+    }
+    Ok(Sink::Pngs { folder, next: 0 })
+}
+
+impl Ffmpeg {
+    fn open(settings: &Settings, codec: Codec, ending: &str) -> Result<Self, String> {
+        let path = settings.path.clone();
+        // A film is renamed when it is whole. A live recording has to be there after a crash.
+        let part = (!settings.live).then(|| {
+            let part = files::temporary(&path);
+            part.with_extension(format!("part.{ending}"))
+        });
+        let [width, height] = settings.size;
+        let mut command = Command::new("ffmpeg");
+        command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+        command.args(["-s", &format!("{width}x{height}"), "-framerate", &settings.fps.to_string(), "-i", "pipe:0"]);
+        command.args(codec.arguments(settings.crf, settings.live));
+        // Nothing that differs between two runs: no dates, no library versions.
+        command.args(["-an", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"]);
+        match (ending, settings.live) {
+            ("mp4" | "mov", true) => command.args([
+                "-movflags",
+                "+frag_keyframe+empty_moov+default_base_moof",
+                "-g",
+                "30",
+                "-flush_packets",
+                "1",
+            ]),
+            ("mp4" | "mov", false) => command.args(["-movflags", "+faststart"]),
+            (_, true) => command.args(["-flush_packets", "1"]),
+            _ => &mut command,
+        };
+        command.arg(part.as_ref().unwrap_or(&path));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // A Ctrl-C on the terminal is for us; the encoder ends when its input does.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(|e| format!("ffmpeg cannot be started: {e}"))?;
+        let said = Arc::new(Mutex::new(String::new()));
+        let listener = child.stderr.take().and_then(|stderr| listen(stderr, said.clone()));
+        let stdin = child.stdin.take();
+        Ok(Self { child, stdin, said, _listener: listener, size: settings.size, path, part })
+    }
+
+    fn write(&mut self, picture: &Picture) -> Result<(), String> {
+        if [picture.width, picture.height] != self.size {
+            return Err(format!("a picture of {}x{} in a film of {:?}", picture.width, picture.height, self.size));
+        }
+        let Some(stdin) = &mut self.stdin else { return Err("it is closed".into()) };
+        match stdin.write_all(&picture.pixels) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.why(&error.to_string())),
+        }
+    }
+
+    /// What ffmpeg said, or else what was seen from here.
+    fn why(&mut self, seen: &str) -> String {
+        // Its last words may still be on their way.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(2) && !matches!(self.child.try_wait(), Ok(Some(_))) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let said = lock(&self.said).trim().replace('\n', "; ");
+        if said.is_empty() { format!("ffmpeg is gone ({seen})") } else { format!("ffmpeg: {said}") }
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        self.stdin = None;
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) => return Err("ffmpeg does not come to an end".into()),
+                Err(error) => return Err(error.to_string()),
+            }
+        };
+        if !status.success() {
+            return Err(self.why(&status.to_string()));
+        }
+        match self.part.take() {
+            Some(part) => files::at(&self.path, std::fs::rename(part, &self.path)).map_err(|e| e.to_string()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Ffmpeg {
+    fn drop(&mut self) {
+        self.stdin = None;
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            // Reached only after a fault; an encoder that was finished has ended. Then there is nothing to add.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if let Some(part) = self.part.take() {
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
+
+/// Keeps the last lines of the encoder's stderr, so that its pipe never fills.
+fn listen(mut stderr: std::process::ChildStderr, said: Arc<Mutex<String>>) -> Option<Worker> {
+    let read = move |_| {
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+            let mut said = lock(&said);
+            said.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            let surplus = said.len().saturating_sub(2000);
+            let cut = (surplus..=said.len()).find(|i| said.is_char_boundary(*i)).unwrap_or(0);
+            said.drain(..cut);
+        }
+    };
+    Worker::start("recorder-log", 1 << 20, read).ok()
+}

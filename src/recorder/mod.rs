@@ -1,0 +1,188 @@
+//! Pictures in, files out: an ffmpeg child fed raw frames, or a numbered sequence of PNGs.
+//!
+//! A thread of its own makes each picture (composing is part of the work it takes from the frame path) and
+//! writes it. A film waits for the thread, a live recording never does: what finds the queue full is dropped,
+//! and the gap is filled by repeating the picture before, so that the file keeps its rate. An encoder that
+//! dies takes only the file with it.
+
+mod encoder;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use encoder::{Codec, ffmpeg_version};
+
+use crate::latest::lock;
+use crate::picture::Picture;
+use crate::report::Board;
+use crate::worker::{Worker, caught};
+use encoder::Sink;
+
+/// What is recorded, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A file whose ending names the container, or (without an ending) a folder for PNGs.
+    pub path: PathBuf,
+    /// Width and height in pixels.
+    pub size: [usize; 2],
+    pub fps: f64,
+    /// Quality of the encoder, 0 (lossless or best) to 51 or 63; each codec has its default.
+    pub crf: Option<u8>,
+    pub codec: Option<Codec>,
+    /// A live recording: the file can be played at every moment.
+    pub live: bool,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RecorderError {
+    #[error("{path}: {why}", path = path.display())]
+    Open { path: PathBuf, why: String },
+    #[error("the recording of {path} ended: {why}", path = path.display())]
+    Ended { path: PathBuf, why: String },
+}
+
+/// How a recording stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub written: u64,
+    /// Pictures that found the queue full.
+    pub dropped: u64,
+    /// Pictures written twice to keep the rate.
+    pub repeated: u64,
+}
+
+/// Makes one picture, on the recorder's thread.
+pub type Make = Box<dyn FnOnce() -> Picture + Send>;
+
+#[derive(Default)]
+struct State {
+    tally: Tally,
+    failed: Option<String>,
+}
+
+/// A recording that runs.
+pub struct Recorder {
+    sender: Option<SyncSender<(u64, Make)>>,
+    state: Arc<Mutex<State>>,
+    worker: Option<Worker>,
+    /// Where the file will be; it may differ from what was asked for (PNGs without ffmpeg).
+    pub path: PathBuf,
+    pub settings: Settings,
+}
+
+/// Pictures that wait for the encoder.
+const QUEUE_LIVE: usize = 8;
+const QUEUE_FILM: usize = 2;
+
+impl Recorder {
+    /// Opens the file and starts the thread.
+    ///
+    /// # Errors
+    /// If the file cannot be written or its ending is not known.
+    pub fn start(settings: Settings, board: &Board) -> Result<Self, RecorderError> {
+        let mut sink = Sink::open(&settings, board)?;
+        let path = sink.path().to_owned();
+        let (sender, receiver) = sync_channel(if settings.live { QUEUE_LIVE } else { QUEUE_FILM });
+        let state = Arc::new(Mutex::new(State::default()));
+        let (theirs, board, name) = (state.clone(), board.clone(), path.clone());
+        let worker = Worker::start("recorder", 8 << 20, move |_| {
+            let ended = write(&receiver, &mut sink, &theirs).and_then(|()| sink.finish());
+            if let Err(why) = ended {
+                board.fault("recorder", format!("the recording of {} ended: {why}", name.display()));
+                lock(&theirs).failed = Some(why);
+            }
+        });
+        let worker =
+            worker.map_err(|e| RecorderError::Open { path: path.clone(), why: format!("no thread for it: {e}") })?;
+        Ok(Self { sender: Some(sender), state, worker: Some(worker), path, settings })
+    }
+
+    /// Offers picture number `index` of a live recording; never waits.
+    pub fn offer(&self, index: u64, make: Make) {
+        let Some(sender) = &self.sender else { return };
+        if let Err(TrySendError::Full(_)) = sender.try_send((index, make)) {
+            lock(&self.state).tally.dropped += 1;
+        }
+    }
+
+    /// Hands over picture number `index` of a film, waiting for room.
+    ///
+    /// # Errors
+    /// If the recording has ended.
+    pub fn put(&self, index: u64, make: Make) -> Result<(), RecorderError> {
+        let sent = self.sender.as_ref().is_some_and(|sender| sender.send((index, make)).is_ok());
+        if sent { Ok(()) } else { Err(self.ended()) }
+    }
+
+    fn ended(&self) -> RecorderError {
+        let why = lock(&self.state).failed.clone().unwrap_or_else(|| "its thread is gone".into());
+        RecorderError::Ended { path: self.path.clone(), why }
+    }
+
+    /// How it stands.
+    pub fn tally(&self) -> Tally {
+        lock(&self.state).tally.clone()
+    }
+
+    /// Whether the encoder is gone.
+    pub fn failed(&self) -> bool {
+        lock(&self.state).failed.is_some()
+    }
+
+    /// Closes the file and waits until it is whole.
+    ///
+    /// # Errors
+    /// If the encoder had ended, or cannot finish the file.
+    pub fn finish(mut self) -> Result<Tally, RecorderError> {
+        self.sender = None;
+        self.worker = None;
+        if self.failed() { Err(self.ended()) } else { Ok(self.tally()) }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The thread ends when the queue does, and the worker joins it.
+        self.sender = None;
+    }
+}
+
+/// Writes pictures until the queue ends; a missing index is filled by the picture before.
+fn write(receiver: &Receiver<(u64, Make)>, sink: &mut Sink, state: &Mutex<State>) -> Result<(), String> {
+    let mut next = 0;
+    let mut last: Option<Picture> = None;
+    loop {
+        let (index, make) = match receiver.recv_timeout(Duration::from_millis(500)) {
+            Ok(frame) => frame,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            // An encoder that died should be noticed even when nothing comes.
+            Err(RecvTimeoutError::Timeout) => {
+                sink.look()?;
+                continue;
+            }
+        };
+        let picture = caught(make).map_err(|panic| format!("a picture could not be drawn: {panic}"))?;
+        while next < index {
+            sink.write(last.as_ref().unwrap_or(&picture))?;
+            let tally = &mut lock(state).tally;
+            tally.written += 1;
+            tally.repeated += 1;
+            next += 1;
+        }
+        if index >= next {
+            sink.write(&picture)?;
+            lock(state).tally.written += 1;
+            next = index + 1;
+        }
+        last = Some(picture);
+    }
+}
+
+/// A name for a recording or still that is not taken: `folder/NAME-0001.ending`.
+pub fn free_name(folder: &Path, name: &str, ending: &str) -> PathBuf {
+    let numbered = |n: u32| folder.join(format!("{name}-{n:04}.{ending}"));
+    (1..10_000).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(10_000))
+}

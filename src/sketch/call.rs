@@ -1,0 +1,279 @@
+//! One call of a verb: its arguments read by the verb's own table, with defaults, clamped to their ranges.
+
+use rune::Value;
+use rune::runtime::{Function, Vec as List, budget};
+
+use super::env::Env;
+use super::values::{Drawing, Latent, Time, Way, number};
+use crate::latent::Z;
+use crate::latent::pose::{Colour, INK};
+
+/// What an argument takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A number within bounds.
+    Number {
+        min: f64,
+        max: f64,
+    },
+    /// A latent; a number stands for the seed of that number.
+    Latent,
+    /// A list of latents (or seeds), or a way.
+    Latents,
+    /// A list of numbers.
+    Numbers,
+    /// A latent or a number.
+    Any,
+    Text,
+    Function,
+    /// A name, "#rrggbb", a grey 0..1, or a list of three or four numbers 0..1.
+    Colour,
+    /// The receiver of a method.
+    Drawing,
+    Time,
+    Hand,
+}
+
+/// What an argument is when it is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bare {
+    Number(f64),
+    /// The latent of that seed.
+    Seed(u32),
+    /// Seeds 0 to n − 1.
+    Seeds(u32),
+    Zeros,
+    Text(&'static str),
+    /// White, or an empty list; a function that gives 0.
+    Nothing,
+}
+
+/// One argument of a verb.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub bare: Bare,
+}
+
+/// A call on its way.
+pub struct Call<'a> {
+    pub verb: &'static str,
+    pub args: &'static [Arg],
+    pub values: &'a [Value],
+    pub env: &'a Env,
+}
+
+/// What a verb could not do, for the person who wrote the call.
+pub type Wrong = String;
+
+impl Call<'_> {
+    fn mistaken(&self, i: usize, expected: &str) -> Wrong {
+        let found = self.values.get(i).map_or_else(|| "nothing".into(), |v| plain_type(v));
+        format!("{}: argument {} ({}) is {found}, and it takes {expected}", self.verb, i + 1, self.args[i].name)
+    }
+
+    /// A number, clamped to its range; one that is not finite is the default.
+    pub fn number(&self, i: usize) -> Result<f64, Wrong> {
+        let Arg { kind, bare, .. } = self.args[i];
+        let default = if let Bare::Number(v) = bare { v } else { 0.0 };
+        let value = match self.values.get(i) {
+            None => return Ok(default),
+            Some(value) => number(value).ok_or_else(|| self.mistaken(i, "a number"))?,
+        };
+        let Kind::Number { min, max } = kind else { return Ok(value) };
+        Ok(if value.is_finite() { value.clamp(min, max) } else { default })
+    }
+
+    /// A whole number, rounded down.
+    pub fn whole(&self, i: usize) -> Result<i64, Wrong> {
+        Ok(self.number(i)?.floor() as i64)
+    }
+
+    /// A seed.
+    pub fn seed(&self, i: usize) -> Result<u32, Wrong> {
+        Ok(self.number(i)?.floor().rem_euclid(4_294_967_296.0) as u32)
+    }
+
+    /// Whether the argument was given.
+    pub fn given(&self, i: usize) -> bool {
+        i < self.values.len()
+    }
+
+    fn as_latent(&self, value: &Value) -> Option<Z> {
+        if let Ok(latent) = value.borrow_ref::<Latent>() {
+            return Some(self.fitting(latent.z.clone()));
+        }
+        number(value).map(|n| self.env.seed(n.floor().rem_euclid(4_294_967_296.0) as u32))
+    }
+
+    /// A latent of another model's length, cut or filled up.
+    fn fitting(&self, mut z: Z) -> Z {
+        z.resize(self.env.dim(), 0.0);
+        z
+    }
+
+    /// A latent.
+    pub fn latent(&self, i: usize) -> Result<Z, Wrong> {
+        match (self.values.get(i), self.args[i].bare) {
+            (None, Bare::Seed(seed)) => Ok(self.env.seed(seed)),
+            (None, _) => Ok(vec![0.0; self.env.dim()]),
+            (Some(value), _) => self.as_latent(value).ok_or_else(|| self.mistaken(i, "a latent")),
+        }
+    }
+
+    /// A list of latents, and whether they shall be walked evenly.
+    pub fn latents(&self, i: usize) -> Result<(Vec<Z>, bool), Wrong> {
+        const LIST: &str = "a list of latents, as in [seed(1), seed(2)]";
+        let Some(value) = self.values.get(i) else {
+            let count = if let Bare::Seeds(count) = self.args[i].bare { count } else { 0 };
+            return Ok(((0..count).map(|s| self.env.seed(s)).collect(), false));
+        };
+        if let Ok(way) = value.borrow_ref::<Way>() {
+            return Ok((way.points.iter().map(|z| self.fitting(z.clone())).collect(), true));
+        }
+        if let Some(z) = self.as_latent(value) {
+            return Ok((vec![z], false));
+        }
+        let list = value.borrow_ref::<List>().map_err(|_| self.mistaken(i, LIST))?;
+        if list.len() > 1024 {
+            return Err(format!("{}: {} points; at most 1024", self.verb, list.len()));
+        }
+        self.charge(list.len())?;
+        let points: Option<Vec<Z>> = list.iter().map(|v| self.as_latent(v)).collect();
+        let points = points.ok_or_else(|| self.mistaken(i, LIST))?;
+        match points.is_empty() {
+            true => Err(format!("{}: the list is empty; give it at least one latent", self.verb)),
+            false => Ok((points, false)),
+        }
+    }
+
+    /// A list of numbers.
+    pub fn numbers(&self, i: usize) -> Result<Vec<f64>, Wrong> {
+        let Some(value) = self.values.get(i) else { return Ok(Vec::new()) };
+        let list = value.borrow_ref::<List>().map_err(|_| self.mistaken(i, "a list of numbers"))?;
+        let numbers: Option<Vec<f64>> = list.iter().map(number).collect();
+        numbers.ok_or_else(|| self.mistaken(i, "a list of numbers"))
+    }
+
+    /// A text.
+    pub fn text(&self, i: usize) -> Result<String, Wrong> {
+        match (self.values.get(i), self.args[i].bare) {
+            (None, Bare::Text(text)) => Ok(text.into()),
+            (None, _) => Ok(String::new()),
+            (Some(value), _) => match value.borrow_string_ref() {
+                Ok(text) => Ok(text.to_owned()),
+                // Numbers are written as people write them.
+                Err(_) => match number(value) {
+                    Some(v) => Ok(format!("{v}")),
+                    None => Err(self.mistaken(i, "a text in quotes")),
+                },
+            },
+        }
+    }
+
+    /// A function of the script, if one was given.
+    pub fn function(&self, i: usize) -> Result<Option<Function>, Wrong> {
+        let Some(value) = self.values.get(i) else { return Ok(None) };
+        let function: Result<Function, _> = rune::from_value(value.clone());
+        function.map(Some).map_err(|_| self.mistaken(i, "a function, as in |i| 0.5"))
+    }
+
+    /// A colour.
+    pub fn colour(&self, i: usize) -> Result<Colour, Wrong> {
+        const COLOUR: &str = "a colour: a name, \"#ff8800\", a grey 0..1, or [r, g, b]";
+        let Some(value) = self.values.get(i) else { return Ok(INK) };
+        if let Some(v) = number(value) {
+            return Ok([v as f32, v as f32, v as f32, 1.0]);
+        }
+        if let Ok(text) = value.borrow_string_ref() {
+            return named_colour(&text).ok_or_else(|| self.mistaken(i, COLOUR));
+        }
+        match self.numbers(i).map_err(|_| self.mistaken(i, COLOUR))?[..] {
+            [r, g, b] => Ok([r as f32, g as f32, b as f32, 1.0]),
+            [r, g, b, a] => Ok([r as f32, g as f32, b as f32, a as f32]),
+            _ => Err(self.mistaken(i, COLOUR)),
+        }
+    }
+
+    /// The time a method was called on.
+    pub fn time(&self) -> Result<Time, Wrong> {
+        let value = self.values.first().and_then(|v| v.borrow_ref::<Time>().ok().map(|t| *t));
+        value.ok_or_else(|| self.mistaken(0, "the time t"))
+    }
+
+    /// Works on the drawing a method was called on.
+    pub fn draw(&self, work: impl FnOnce(&mut Drawing) -> Result<(), Wrong>) -> Result<Value, Wrong> {
+        let Some(value) = self.values.first() else { return Err(self.mistaken(0, "a drawing, from draw()")) };
+        let mut drawing = value.borrow_mut::<Drawing>().map_err(|_| self.mistaken(0, "a drawing, from draw()"))?;
+        work(&mut drawing)?;
+        drop(drawing);
+        Ok(value.clone())
+    }
+
+    /// A copy of a drawing given as an argument; a latent is its picture.
+    pub fn drawing(&self, i: usize) -> Result<Drawing, Wrong> {
+        let value = self.values.get(i).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
+        if let Ok(drawing) = value.borrow_ref::<Drawing>() {
+            return Ok(drawing.clone());
+        }
+        let z = self.as_latent(value).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
+        Ok(Drawing { pose: crate::latent::pose::Pose::of(z.iter().map(|v| *v as f32).collect()) })
+    }
+
+    /// Counts work against the frame's instruction budget: a verb over many dimensions costs more than one
+    /// instruction of the script, and the limit has to mean time.
+    pub fn charge(&self, vectors: usize) -> Result<(), Wrong> {
+        let mut guard = budget::acquire();
+        let cost = vectors * (self.env.dim() / 16 + 4);
+        match (0..cost).all(|_| guard.take()) {
+            true => Ok(()),
+            false => Err(super::host::OVER_BUDGET.into()),
+        }
+    }
+}
+
+/// A value's type in the words of the verbs.
+fn plain_type(value: &Value) -> String {
+    let text = value.type_info().to_string();
+    match text.as_str() {
+        "::flaneur::Latent" => "a latent".into(),
+        "::flaneur::Drawing" => "a drawing".into(),
+        "::flaneur::Way" => "a way".into(),
+        "::flaneur::Time" => "the time".into(),
+        "::flaneur::Hand" => "the hand".into(),
+        "::std::string::String" => "a text".into(),
+        "::std::vec::Vec" => "a list".into(),
+        "::std::f64" | "::std::i64" | "::std::u64" => "a number".into(),
+        "::std::tuple::Tuple" | "()" => "nothing, ()".into(),
+        other => other.trim_start_matches("::std::").to_owned(),
+    }
+}
+
+/// The colours that have a name: those of the three lines first.
+const COLOURS: [(&str, u32); 14] = [
+    ("black", 0x00_0000),
+    ("white", 0xff_ffff),
+    ("grey", 0x80_8080),
+    ("red", 0xff_0000),
+    ("green", 0x00_ff00),
+    ("blue", 0x00_00ff),
+    ("yellow", 0xff_ff00),
+    ("cyan", 0x00_ffff),
+    ("magenta", 0xff_00ff),
+    ("orange", 0xff_8800),
+    ("pink", 0xff_88bb),
+    ("violet", 0x88_44ff),
+    ("paper", 0xf4_f4f4),
+    ("ink", 0x1e_1e1e),
+];
+
+fn named_colour(text: &str) -> Option<Colour> {
+    let rgb = match text.strip_prefix('#') {
+        Some(hex) if hex.len() == 6 => u32::from_str_radix(hex, 16).ok()?,
+        Some(_) => return None,
+        None => COLOURS.iter().find(|(name, _)| *name == text)?.1,
+    };
+    let part = |shift: u32| (rgb >> shift & 0xff) as f32 / 255.0;
+    Some([part(16), part(8), part(0), 1.0])
+}

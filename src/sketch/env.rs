@@ -1,0 +1,178 @@
+//! What the verbs know beside their arguments: the model's dimension, the hand, stored points, caches.
+//!
+//! One environment per host, shared with its native verbs. It is locked for moments within one thread's
+//! frame, never across a call into a script.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::control::Controls;
+use crate::latent::walk::Noise;
+use crate::latent::{self, Z};
+use crate::latest::lock;
+
+/// Most seeds and noise fields kept.
+const MOST_CACHED: usize = 1024;
+/// Points of a way at which the change of the picture is measured.
+pub const MEASURED: usize = 65;
+
+/// A way whose pictures should be measured, so that a walk along it can be even.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    pub key: u64,
+    /// `[MEASURED]` latents along the way.
+    pub samples: Vec<Z>,
+}
+
+/// The inside of an [`Env`].
+pub struct Inside {
+    pub dim: usize,
+    pub controls: Controls,
+    /// Points that `load` finds, by name.
+    pub points: BTreeMap<String, Vec<Z>>,
+    /// Draws of `random()` without a seed so far.
+    pub drawn: u32,
+    /// Arc lengths of measured ways: `[MEASURED]`, 0..1. Empty while one is being measured.
+    pub even: HashMap<u64, Vec<f64>>,
+    /// Ways to be measured.
+    pub wanted: Vec<Measure>,
+    seeds: HashMap<u32, Z>,
+    noises: HashMap<u32, Noise>,
+}
+
+/// The environment; clones share it.
+#[derive(Clone)]
+pub struct Env(Arc<Mutex<Inside>>);
+
+impl Env {
+    /// For a model of `dim` dimensions.
+    pub fn new(dim: usize) -> Self {
+        Self(Arc::new(Mutex::new(Inside {
+            dim,
+            controls: Controls::default(),
+            points: BTreeMap::new(),
+            drawn: 0,
+            even: HashMap::new(),
+            wanted: Vec::new(),
+            seeds: HashMap::new(),
+            noises: HashMap::new(),
+        })))
+    }
+
+    /// The inside, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, Inside> {
+        lock(&self.0)
+    }
+
+    /// Dimensions of the model.
+    pub fn dim(&self) -> usize {
+        self.lock().dim
+    }
+
+    /// Another model: what was made for the old dimension or measured on the old weights is dropped.
+    pub fn set_dim(&self, dim: usize) {
+        let mut inside = self.lock();
+        if inside.dim != dim {
+            inside.seeds.clear();
+            inside.noises.clear();
+        }
+        inside.dim = dim;
+        inside.even.clear();
+        inside.wanted.clear();
+    }
+
+    /// The latent of a seed.
+    pub fn seed(&self, seed: u32) -> Z {
+        let mut inside = self.lock();
+        let dim = inside.dim;
+        if inside.seeds.len() >= MOST_CACHED {
+            inside.seeds.clear();
+        }
+        inside.seeds.entry(seed).or_insert_with(|| latent::seed(seed, dim)).clone()
+    }
+
+    /// A field of noise at work.
+    pub fn noise<T>(&self, seed: u32, work: impl FnOnce(&Noise) -> T) -> T {
+        let mut inside = self.lock();
+        let dim = inside.dim;
+        // A field is a hundred times larger than a point.
+        if inside.noises.len() >= MOST_CACHED / 64 {
+            inside.noises.clear();
+        }
+        work(inside.noises.entry(seed).or_insert_with(|| Noise::new(seed, dim)))
+    }
+
+    /// The phase of a way that is walked evenly at `phase`, or `phase` itself while it is being measured.
+    pub fn even(&self, points: &[Z], closed: bool, phase: f64, walk: impl Fn(f64) -> Z) -> f64 {
+        let key = key(points, closed);
+        let mut inside = self.lock();
+        match inside.even.get(&key) {
+            Some(lengths) if lengths.len() == MEASURED => inverse(lengths, phase),
+            Some(_) => phase,
+            None => {
+                if inside.even.len() >= MOST_CACHED {
+                    inside.even.clear();
+                }
+                inside.even.insert(key, Vec::new());
+                let samples = (0..MEASURED).map(|i| walk(i as f64 / (MEASURED - 1) as f64)).collect();
+                if inside.wanted.len() < 16 {
+                    inside.wanted.push(Measure { key, samples });
+                }
+                phase
+            }
+        }
+    }
+}
+
+/// Which way it is: FNV-1a over its numbers.
+fn key(points: &[Z], closed: bool) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ u64::from(closed);
+    points.iter().flatten().fold(start, |h, v| (h ^ v.to_bits()).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The phase at which the arc length, rising 0..1 over equal steps of phase, reaches `share`.
+fn inverse(lengths: &[f64], share: f64) -> f64 {
+    let last = lengths.len() - 1;
+    let share = share.clamp(0.0, 1.0);
+    let above = lengths.partition_point(|l| *l < share).clamp(1, last);
+    let (low, high) = (lengths[above - 1], lengths[above]);
+    let between = if high > low { ((share - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
+    ((above - 1) as f64 + between) / last as f64
+}
+
+/// Arc lengths 0..1 from the changes between neighbouring pictures; a way without change is even already.
+pub fn lengths(changes: &[f64]) -> Vec<f64> {
+    let total: f64 = changes.iter().sum();
+    let count = changes.len();
+    let mut sum = 0.0;
+    let mut out = vec![0.0];
+    for (i, change) in changes.iter().enumerate() {
+        sum += change;
+        out.push(if total > 0.0 { sum / total } else { (i + 1) as f64 / count as f64 });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_even_walk_spends_its_time_where_pictures_change() {
+        // All change is in the last quarter.
+        let changes: Vec<f64> = (0..MEASURED - 1).map(|i| if i >= 48 { 1.0 } else { 0.0 }).collect();
+        let table = lengths(&changes);
+        assert!((inverse(&table, 0.5) - 0.875).abs() < 1e-9);
+        assert_eq!((inverse(&table, 1.0), inverse(&lengths(&[0.0; 64]), 0.25)), (1.0, 0.25));
+    }
+
+    #[test]
+    fn a_way_is_measured_once() {
+        let env = Env::new(2);
+        let points = [vec![0.0, 1.0], vec![1.0, 0.0]];
+        for _ in 0..3 {
+            assert_eq!(env.even(&points, false, 0.3, |_| vec![0.0; 2]), 0.3);
+        }
+        assert_eq!(env.lock().wanted.len(), 1);
+    }
+}

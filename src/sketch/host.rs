@@ -1,0 +1,280 @@
+//! The running sketch: tried before it is taken, limited in every frame, its last good pose kept.
+//!
+//! On the thread of the loop. A frame has an instruction budget and a memory limit, a panic in a native verb
+//! is caught; after any of these the sketch runs again in the next frame, while the last pose stays.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rune::runtime::{Object, Vec as List, VmError, budget};
+use rune::{Value, Vm};
+
+use super::complaint::Complaint;
+use super::values::{Drawing, Hand, Latent, Time};
+use super::{Language, Program, reworded, state};
+use crate::clock::Tick;
+use crate::latent::pose::Pose;
+use crate::worker::caught;
+
+/// Instructions of one frame: about a millisecond of plain ones.
+pub const BUDGET: usize = 200_000;
+/// Bytes a frame may take.
+pub const MEMORY: usize = 64 << 20;
+/// What a frame that runs out of instructions is told, also by verbs that count their own work.
+pub const OVER_BUDGET: &str = "the frame's budget is used up";
+/// Frames between two looks at the size of the state.
+const LOOK_EVERY: u64 = 64;
+
+struct Running {
+    program: Program,
+    vm: Vm,
+    me: Value,
+}
+
+/// Where the sketch runs.
+pub struct Host {
+    pub language: Language,
+    running: Option<Running>,
+    last: Arc<Pose>,
+    frames: u64,
+}
+
+/// One frame's result.
+pub struct Walked {
+    pub pose: Arc<Pose>,
+    /// Why the pose is an older one, or what had to be changed about it.
+    pub complaint: Option<Box<Complaint>>,
+}
+
+impl Host {
+    /// An empty host; until a sketch is taken it shows the middle of the space.
+    pub fn new(language: Language) -> Self {
+        let middle = Pose::of(vec![0.0; language.env.dim()]);
+        Self { language, running: None, last: Arc::new(middle), frames: 0 }
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> Option<&Program> {
+        self.running.as_ref().map(|r| &r.program)
+    }
+
+    /// Tries a program for one frame on a copy of the state, and takes it if that went well. The state is
+    /// kept, with the fields that a new `setup` has in addition; where the new program cannot work with it,
+    /// it begins anew, and that is said.
+    ///
+    /// # Errors
+    /// With what went wrong in the trial; the program before goes on.
+    pub fn take(&mut self, program: Program, tick: Tick) -> Result<Option<String>, Box<Complaint>> {
+        let (drawn, controls) = {
+            let inside = self.language.env.lock();
+            (inside.drawn, inside.controls.clone())
+        };
+        let result = self.try_and_swap(program, tick);
+        let mut inside = self.language.env.lock();
+        inside.drawn = drawn;
+        if result.is_err() {
+            inside.controls = controls;
+        }
+        result
+    }
+
+    fn try_and_swap(&mut self, program: Program, tick: Tick) -> Result<Option<String>, Box<Complaint>> {
+        let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+        // A trial frame draws knobs of its own; the old sketch's are not the new one's.
+        self.language.env.lock().controls.forget_asked();
+        let fresh = || -> Result<Value, Box<Complaint>> {
+            let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+            match program.has_setup {
+                true => call(&mut vm, &program, "setup", ()),
+                false => Ok(Value::new(Object::new()).unwrap_or_else(|_| Value::from(()))),
+            }
+        };
+        let trial = |vm: &mut Vm, me: Value| -> Result<(), Box<Complaint>> {
+            if program.has_on_load {
+                call(vm, &program, "on_load", (me.clone(),))?;
+            }
+            let out = call(vm, &program, "walk", (me, Time::from(tick), Hand {}))?;
+            self.pose(&program, &out).map(|_| ())
+        };
+        let mut note = None;
+        // Only an object can carry a state over; () and the like are made anew.
+        let kept = self.running.as_ref().map(|r| r.me.clone()).filter(|me| me.borrow_ref::<Object>().is_ok());
+        let me = match kept {
+            None => {
+                trial(&mut vm, fresh()?)?;
+                fresh()?
+            }
+            Some(old) => {
+                // What cannot be copied (a generator) is tried from a fresh start.
+                let copy = match state::copy(&old, 0) {
+                    Some(copy) => {
+                        state::fill_up(&copy, &fresh()?);
+                        copy
+                    }
+                    None => fresh()?,
+                };
+                match trial(&mut vm, copy) {
+                    Ok(()) => {
+                        state::fill_up(&old, &fresh()?);
+                        old
+                    }
+                    Err(complaint) => {
+                        if trial(&mut vm, fresh()?).is_err() {
+                            return Err(complaint);
+                        }
+                        note = Some(format!("the state begins anew; with the old one: {}", complaint.what));
+                        fresh()?
+                    }
+                }
+            }
+        };
+        if program.has_on_load {
+            call(&mut vm, &program, "on_load", (me.clone(),))?;
+        }
+        self.running = Some(Running { program, vm, me });
+        Ok(note)
+    }
+
+    /// One frame of the walk.
+    pub fn walk(&mut self, tick: Tick) -> Walked {
+        let Some(mut running) = self.running.take() else {
+            return Walked { pose: self.last.clone(), complaint: None };
+        };
+        let Running { program, vm, me } = &mut running;
+        let out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+        let posed = out.and_then(|out| self.pose(program, &out));
+        self.frames += 1;
+        let complaint = match posed {
+            Ok((pose, said)) => {
+                if *self.last != pose {
+                    self.last = Arc::new(pose);
+                }
+                said.map(|what| Box::new(Complaint::whole(&program.path, what, None)))
+            }
+            Err(complaint) => {
+                // Whatever the fault left on its stack, the next frame does not see it.
+                *vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+                Some(complaint)
+            }
+        };
+        let complaint = if self.frames.is_multiple_of(LOOK_EVERY) && state::size(me) > state::MOST_VALUES {
+            *me = match program.has_setup {
+                true => call(vm, program, "setup", ()).unwrap_or_else(|_| Value::from(())),
+                false => Value::new(Object::new()).unwrap_or_else(|_| Value::from(())),
+            };
+            let what = format!("its state had grown to more than {} values and begins anew", state::MOST_VALUES);
+            Some(Box::new(Complaint::whole(&program.path, what, Some("keep only what the next frame needs".into()))))
+        } else {
+            complaint
+        };
+        self.running = Some(running);
+        Walked { pose: self.last.clone(), complaint }
+    }
+
+    /// What `walk` returned as a pose that can be shown, with what hands add to its latents.
+    fn pose(&self, program: &Program, out: &Value) -> Result<(Pose, Option<String>), Box<Complaint>> {
+        let narrow = |z: &[f64]| z.iter().map(|v| *v as f32).collect::<Vec<f32>>();
+        let list = || -> Option<Pose> {
+            let list = out.borrow_ref::<List>().ok()?;
+            let latents: Option<Vec<_>> =
+                list.iter().map(|v| v.borrow_ref::<Latent>().ok().map(|l| narrow(&l.z))).collect();
+            Some(side_by_side(latents?)).filter(|pose| !pose.latents.is_empty())
+        };
+        let mut pose = if let Ok(latent) = out.borrow_ref::<Latent>() {
+            Pose::of(narrow(&latent.z))
+        } else if let Ok(drawing) = out.borrow_ref::<Drawing>() {
+            drawing.pose.clone()
+        } else if let Some(pose) = list() {
+            pose
+        } else {
+            let text = program.text();
+            let at = text.find("fn walk").unwrap_or(0);
+            let what = format!("walk gave {}, and it has to give a latent or a drawing", plain(out));
+            let hint = "its last line, without a semicolon, is what it gives: pub fn walk(me, t, c) { seed(7) }";
+            return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
+        };
+        let inside = self.language.env.lock();
+        for z in &mut pose.latents {
+            z.iter_mut().zip(inside.controls.offsets()).for_each(|(z, offset)| *z += *offset as f32);
+        }
+        let said = pose.settle(inside.dim);
+        Ok((pose, said))
+    }
+}
+
+fn plain(out: &Value) -> String {
+    let text = out.type_info().to_string();
+    match text.as_str() {
+        "::std::tuple::Tuple" | "()" => "nothing".into(),
+        other => other.rsplit("::").next().unwrap_or(other).to_owned(),
+    }
+}
+
+fn side_by_side(latents: Vec<Vec<f32>>) -> Pose {
+    use crate::latent::pose::{Mark, Place};
+    let w = 1.0 / latents.len().max(1) as f32;
+    let picture = |latent: usize| Mark::Picture {
+        latent,
+        place: Place { x: latent as f32 * w, y: 0.0, w, h: 1.0 },
+        opacity: 1.0,
+    };
+    let marks = (0..latents.len()).map(picture).collect();
+    Pose { aspect: latents.len().max(1) as f32, marks, latents, ..Pose::default() }
+}
+
+/// Calls a function of the program within the limits.
+fn call(
+    vm: &mut Vm,
+    program: &Program,
+    name: &'static str,
+    args: impl rune::runtime::GuardedArgs,
+) -> Result<Value, Box<Complaint>> {
+    let result = caught(|| budget::with(BUDGET, rune::alloc::limit::with(MEMORY, || vm.call([name], args))).call());
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(complaint(vm, program, name, &error)),
+        Err(panic) => {
+            let what = format!("a verb failed inside ({panic}); this is a fault of the program, not of the sketch");
+            Err(place(vm.last_ip(), program, name, what, None))
+        }
+    }
+}
+
+fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Complaint> {
+    let what = error.to_string();
+    let ip = error.first_location().map_or_else(|| vm.last_ip(), |location| location.ip);
+    if what.contains("alted") || what.contains(OVER_BUDGET) {
+        let what = format!("{name} took more than {BUDGET} steps in one frame");
+        let hint = "is there a loop without an end? work that is long can be spread over frames in me".to_owned();
+        return place(ip, program, name, what, Some(hint));
+    }
+    if what.contains("llocat") || what.contains("emory") {
+        let what = format!("{name} took more than {} MB in one frame", MEMORY >> 20);
+        return place(ip, program, name, what, Some("does a list or a text grow in a loop?".into()));
+    }
+    let what = what.strip_prefix("Panicked: ").unwrap_or(&what).to_owned();
+    let mut found = place(ip, program, name, what, None);
+    if let Some((text, range)) = span(ip, program) {
+        (found.what, found.hint) = reworded(found.what.clone(), &text, &range);
+    }
+    found
+}
+
+/// The source and the byte range an instruction comes from.
+fn span(ip: usize, program: &Program) -> Option<(String, std::ops::Range<usize>)> {
+    let inst = program.unit.debug_info()?.instruction_at(ip)?;
+    let (_, text) = program.sources.get(inst.source_id.into_index())?;
+    Some((text.clone(), inst.span.range()))
+}
+
+fn place(ip: usize, program: &Program, name: &str, what: String, hint: Option<String>) -> Box<Complaint> {
+    let index = program.unit.debug_info().and_then(|d| d.instruction_at(ip)).map(|i| i.source_id.into_index());
+    let path: &Path = index.and_then(|i| program.sources.get(i)).map_or(&program.path, |(path, _)| path);
+    Box::new(match span(ip, program) {
+        Some((text, range)) => Complaint::at(path, &text, range, what, hint),
+        None => {
+            let at = program.text().find(&format!("fn {name}")).unwrap_or(0);
+            Complaint::at(&program.path, program.text(), at..at, what, hint)
+        }
+    })
+}

@@ -1,0 +1,331 @@
+//! Verbs that compose a frame: several pictures, their places and opacities, and marks.
+
+use rune::Value;
+
+use super::super::call::{Bare, Call, Kind, Wrong};
+use super::super::values::Drawing;
+use super::{Arg, Group, Verb, arg, colour, latents, numbers, receiver, text};
+use crate::latent::pose::{MOST_LATENTS, MOST_MARKS, Mark, Place, Pose};
+use crate::latent::study;
+
+const DRAW: Arg = receiver("draw", Kind::Drawing);
+const X: Arg = arg("x", -10.0, 10.0, 0.0);
+const Y: Arg = arg("y", -10.0, 10.0, 0.0);
+const W: Arg = arg("w", -10.0, 10.0, 1.0);
+const H: Arg = arg("h", -10.0, 10.0, 1.0);
+const OPACITY: Arg = arg("opacity", 0.0, 1.0, 1.0);
+const WEIGHT: Arg = arg("weight", 0.0, 1.0, 0.0);
+
+fn give(pose: Pose) -> Result<Value, Wrong> {
+    Value::new(Drawing { pose }).map_err(|e| e.to_string())
+}
+
+fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
+    let at = |i: usize| Ok::<f32, Wrong>(c.number(from + i)? as f32);
+    Ok(Place { x: at(0)?, y: at(1)?, w: at(2)?, h: at(3)? })
+}
+
+/// Adds a latent to the frame's batch; an equal one is drawn only once.
+fn add_latent(pose: &mut Pose, z: &[f64]) -> Result<usize, Wrong> {
+    let z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
+    if let Some(found) = pose.latents.iter().position(|known| *known == z) {
+        return Ok(found);
+    }
+    if pose.latents.len() >= MOST_LATENTS {
+        return Err(format!("a frame has room for {MOST_LATENTS} different latents"));
+    }
+    pose.latents.push(z);
+    Ok(pose.latents.len() - 1)
+}
+
+fn add_mark(pose: &mut Pose, mark: Mark) -> Result<(), Wrong> {
+    if pose.marks.len() >= MOST_MARKS {
+        return Err(format!("a frame has room for {MOST_MARKS} marks"));
+    }
+    pose.marks.push(mark);
+    Ok(())
+}
+
+/// The latent of argument `i`: one given as such, or the number of one that the drawing has already.
+fn which(c: &Call, pose: &mut Pose, i: usize) -> Result<usize, Wrong> {
+    let known = c.values.get(i).and_then(|v| v.as_integer::<usize>().ok());
+    match known {
+        Some(at) if at < pose.latents.len() => Ok(at),
+        Some(at) if !pose.latents.is_empty() => {
+            Err(format!("{}: there is no picture {at}; this drawing has 0 to {}", c.verb, pose.latents.len() - 1))
+        }
+        _ => add_latent(pose, &c.latent(i)?),
+    }
+}
+
+/// Pictures of `points` in `columns`.
+fn grid(points: &[crate::latent::Z], columns: usize, gap: f32) -> Result<Value, Wrong> {
+    let columns = columns.clamp(1, points.len().max(1));
+    let rows = points.len().div_ceil(columns).max(1);
+    let mut pose = Pose { aspect: columns as f32 / rows as f32, ..Pose::default() };
+    let (w, h) = (1.0 / columns as f32, 1.0 / rows as f32);
+    for (i, z) in points.iter().enumerate() {
+        let (x, y) = ((i % columns) as f32 * w, (i / columns) as f32 * h);
+        let place = Place { x: x + gap * w / 2.0, y: y + gap * h / 2.0, w: w * (1.0 - gap), h: h * (1.0 - gap) };
+        let latent = add_latent(&mut pose, z)?;
+        add_mark(&mut pose, Mark::Picture { latent, place, opacity: 1.0 })?;
+    }
+    give(pose)
+}
+
+/// Changes every place in the marks.
+fn move_marks(pose: &mut Pose, to: Place) {
+    let spot = |p: [f32; 2]| [to.x + p[0] * to.w, to.y + p[1] * to.h];
+    let area = |p: Place| Place { x: to.x + p.x * to.w, y: to.y + p.y * to.h, w: p.w * to.w, h: p.h * to.h };
+    for mark in &mut pose.marks {
+        match mark {
+            Mark::Picture { place, .. } | Mark::Heatmap { place, .. } => *place = area(*place),
+            Mark::Rect { place, weight, .. } | Mark::Ellipse { place, weight, .. } => {
+                (*place, *weight) = (area(*place), *weight * to.h);
+            }
+            Mark::Line { from, to: end, weight, .. } => {
+                (*from, *end, *weight) = (spot(*from), spot(*end), *weight * to.h);
+            }
+            Mark::Text { at, size, .. } => (*at, *size) = (spot(*at), *size * to.h),
+        }
+    }
+}
+
+fn fade(pose: &mut Pose, by: f32) {
+    for mark in &mut pose.marks {
+        match mark {
+            Mark::Picture { opacity, .. } | Mark::Heatmap { opacity, .. } => *opacity *= by,
+            Mark::Line { colour, .. }
+            | Mark::Rect { colour, .. }
+            | Mark::Ellipse { colour, .. }
+            | Mark::Text { colour, .. } => colour[3] *= by,
+        }
+    }
+}
+
+fn join(pose: &mut Pose, other: Pose) -> Result<(), Wrong> {
+    let mut moved = Vec::with_capacity(other.latents.len());
+    for z in other.latents {
+        let z: Vec<f64> = z.iter().map(|v| f64::from(*v)).collect();
+        moved.push(add_latent(pose, &z)?);
+    }
+    for mut mark in other.marks {
+        if let Mark::Picture { latent, .. } | Mark::Heatmap { latent, .. } = &mut mark {
+            *latent = moved.get(*latent).copied().unwrap_or(0);
+        }
+        add_mark(pose, mark)?;
+    }
+    Ok(())
+}
+
+pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "draw",
+        group: Group::Frames,
+        args: &[arg("aspect", 0.05, 20.0, 1.0)],
+        says: "An empty frame to draw in, as wide as high, or wider; x and y go 0..1 from the top left.",
+        example: "draw(2).picture(seed(1), 0, 0, 0.5, 1).heatmap(seed(1), 0.5, 0, 0.5, 1)",
+        run: |c| give(Pose { aspect: c.number(0)? as f32, ..Pose::default() }),
+    },
+    Verb {
+        name: "grid",
+        group: Group::Frames,
+        args: &[latents("points", 4), arg("columns", 1.0, 64.0, 2.0), arg("gap", 0.0, 0.9, 0.0)],
+        says: "Pictures of several latents in rows and columns.",
+        example: "grid([1, 2, 3, 4, 5, 6], 3, 0.05)",
+        run: |c| grid(&c.latents(0)?.0, c.whole(1)? as usize, c.number(2)? as f32),
+    },
+    Verb {
+        name: "side_by_side",
+        group: Group::Frames,
+        args: &[latents("points", 2), arg("gap", 0.0, 0.9, 0.0)],
+        says: "Pictures of several latents in one row.",
+        example: "side_by_side([seed(1), seed(2)])",
+        run: |c| {
+            let points = c.latents(0)?.0;
+            grid(&points, points.len(), c.number(1)? as f32)
+        },
+    },
+    Verb {
+        name: "crossfade",
+        group: Group::Frames,
+        args: &[latents("points", 2), numbers("weights")],
+        says: "Pictures of several latents over each other, with weights: a blend of pictures, not of latents.",
+        example: "crossfade([seed(1), seed(2)], [0.7, 0.3])",
+        run: |c| {
+            let (points, weights) = (c.latents(0)?.0, c.numbers(1)?);
+            let mut pose = Pose::default();
+            let mut sum = 0.0;
+            for (i, z) in points.iter().enumerate() {
+                let bare = if weights.is_empty() { 1.0 } else { 0.0 };
+                let weight = weights.get(i).copied().unwrap_or(bare).max(0.0);
+                sum += weight;
+                // Over what is there, this opacity leaves each its share of the sum.
+                let opacity = if sum > 0.0 { (weight / sum) as f32 } else { 0.0 };
+                let latent = add_latent(&mut pose, z)?;
+                add_mark(&mut pose, Mark::Picture { latent, place: Place::ALL, opacity })?;
+            }
+            give(pose)
+        },
+    },
+    Verb {
+        name: "picture",
+        group: Group::Marks,
+        args: &[DRAW, Arg { name: "z", kind: Kind::Latent, bare: Bare::Seed(0) }, X, Y, W, H, OPACITY],
+        says: "The picture of a latent, or of the drawing's latent number 0, 1, 2, at a place.",
+        example: "draw().picture(seed(1), 0.1, 0.1, 0.8, 0.8)",
+        run: |c| {
+            c.draw(|d| {
+                let latent = which(c, &mut d.pose, 1)?;
+                add_mark(&mut d.pose, Mark::Picture { latent, place: place(c, 2)?, opacity: c.number(6)? as f32 })
+            })
+        },
+    },
+    Verb {
+        name: "heatmap",
+        group: Group::Marks,
+        args: &[
+            DRAW,
+            Arg { name: "z", kind: Kind::Latent, bare: Bare::Seed(0) },
+            X,
+            Y,
+            W,
+            H,
+            arg("numbers", 0.0, 1.0, 1.0),
+            arg("range", 0.01, 100.0, 3.0),
+        ],
+        says: "A latent as grey cells with its numbers; black is −range and white range.",
+        example: "draw().heatmap(seed(1), 0.05, 0.05, 0.9, 0.9)",
+        run: |c| {
+            c.draw(|d| {
+                let latent = which(c, &mut d.pose, 1)?;
+                let range = c.number(7)? as f32;
+                let (_, columns) = study::grid(c.env.dim().max(1));
+                let numbers = c.number(6)? >= 0.5;
+                let place = place(c, 2)?;
+                let range = [-range, range];
+                add_mark(&mut d.pose, Mark::Heatmap { latent, place, columns, numbers, range, opacity: 1.0 })
+            })
+        },
+    },
+    Verb {
+        name: "line",
+        group: Group::Marks,
+        args: &[
+            DRAW,
+            arg("x1", -10.0, 10.0, 0.0),
+            arg("y1", -10.0, 10.0, 0.0),
+            arg("x2", -10.0, 10.0, 1.0),
+            arg("y2", -10.0, 10.0, 1.0),
+            arg("weight", 0.0, 1.0, 0.01),
+            colour(),
+        ],
+        says: "A line, its weight a share of the frame's height.",
+        example: "draw().line(0.1, 0.5, 0.9, 0.5, 0.02, \"magenta\")",
+        run: |c| {
+            c.draw(|d| {
+                let Place { x, y, w, h } = place(c, 1)?;
+                let weight = c.number(5)? as f32;
+                add_mark(&mut d.pose, Mark::Line { from: [x, y], to: [w, h], weight, colour: c.colour(6)? })
+            })
+        },
+    },
+    Verb {
+        name: "rect",
+        group: Group::Marks,
+        args: &[DRAW, X, Y, W, H, colour(), WEIGHT],
+        says: "A rectangle, filled, or with a line of some weight.",
+        example: "draw().rect(0.1, 0.1, 0.8, 0.8, \"cyan\", 0.01)",
+        run: |c| {
+            c.draw(|d| {
+                let mark = Mark::Rect { place: place(c, 1)?, weight: c.number(6)? as f32, colour: c.colour(5)? };
+                add_mark(&mut d.pose, mark)
+            })
+        },
+    },
+    Verb {
+        name: "ellipse",
+        group: Group::Marks,
+        args: &[DRAW, X, Y, W, H, colour(), WEIGHT],
+        says: "An ellipse within a rectangle, filled, or with a line of some weight.",
+        example: "draw().ellipse(0.4, 0.4, 0.2, 0.2, \"yellow\")",
+        run: |c| {
+            c.draw(|d| {
+                let mark = Mark::Ellipse { place: place(c, 1)?, weight: c.number(6)? as f32, colour: c.colour(5)? };
+                add_mark(&mut d.pose, mark)
+            })
+        },
+    },
+    Verb {
+        name: "text",
+        group: Group::Marks,
+        args: &[
+            DRAW,
+            text("text", ""),
+            arg("x", -10.0, 10.0, 0.5),
+            arg("y", -10.0, 10.0, 0.5),
+            arg("size", 0.001, 1.0, 0.05),
+            colour(),
+        ],
+        says: "A line of text with its middle at a place, its size a share of the frame's height.",
+        example: "draw().text(\"z\", 0.5, 0.9, 0.06)",
+        run: |c| {
+            c.draw(|d| {
+                let at = [c.number(2)? as f32, c.number(3)? as f32];
+                let (text, size, colour) = (c.text(1)?, c.number(4)? as f32, c.colour(5)?);
+                add_mark(&mut d.pose, Mark::Text { text, at, size, colour })
+            })
+        },
+    },
+    Verb {
+        name: "background",
+        group: Group::Marks,
+        args: &[DRAW, colour()],
+        says: "The colour behind everything in the frame.",
+        example: "draw().background(\"paper\").picture(seed(1), 0.2, 0.2, 0.6, 0.6)",
+        run: |c| {
+            c.draw(|d| {
+                let [r, g, b, _] = if c.given(1) { c.colour(1)? } else { [0.0; 4] };
+                d.pose.background = [r, g, b];
+                Ok(())
+            })
+        },
+    },
+    Verb {
+        name: "place",
+        group: Group::Frames,
+        args: &[DRAW, X, Y, W, H],
+        says: "Moves everything drawn so far into a rectangle of the frame.",
+        example: "grid([1, 2, 3, 4], 2).place(0.25, 0.25, 0.5, 0.5)",
+        run: |c| {
+            c.draw(|d| {
+                move_marks(&mut d.pose, place(c, 1)?);
+                Ok(())
+            })
+        },
+    },
+    Verb {
+        name: "fade",
+        group: Group::Frames,
+        args: &[DRAW, OPACITY],
+        says: "Makes everything drawn so far more transparent.",
+        example: "grid([1, 2, 3, 4], 2).fade(0.5)",
+        run: |c| {
+            c.draw(|d| {
+                fade(&mut d.pose, c.number(1)? as f32);
+                Ok(())
+            })
+        },
+    },
+    Verb {
+        name: "join",
+        group: Group::Frames,
+        args: &[DRAW, receiver("other", Kind::Any)],
+        says: "Draws another drawing, or the picture of a latent, over this one.",
+        example: "side_by_side([1, 2]).join(draw().text(\"two\", 0.5, 0.9))",
+        run: |c| {
+            let other = if c.given(1) { c.drawing(1)? } else { Drawing { pose: Pose::default() } };
+            c.draw(|d| join(&mut d.pose, other.pose))
+        },
+    },
+];

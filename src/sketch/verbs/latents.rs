@@ -1,0 +1,391 @@
+//! Verbs that make latents, walk between them, and change them.
+
+use rune::Value;
+use rune::runtime::Function;
+
+use super::super::call::{Bare, Call, Kind, Wrong};
+use super::super::values::{Way, number};
+use super::{Arg, Group, Verb, arg, function, give_latent, give_number, latent, latents, numbers, phase, text};
+use crate::latent::{self, Z, field, study, walk};
+
+const Z_ARG: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Zeros };
+
+/// A number or a latent; bare it is a number.
+const fn any(name: &'static str, bare: f64) -> Arg {
+    Arg { name, kind: Kind::Any, bare: Bare::Number(bare) }
+}
+
+fn each(z: Z, f: impl Fn(f64) -> f64) -> Result<Value, Wrong> {
+    give_latent(z.into_iter().map(f).collect())
+}
+
+/// Both arguments as numbers, if both are.
+fn two_numbers(c: &Call) -> Option<(f64, f64)> {
+    let a = c.values.first().map_or(Some(0.0), number)?;
+    let b = c.values.get(1).map_or(Some(1.0), number)?;
+    Some((a, b))
+}
+
+fn walked(c: &Call, closed: bool) -> Result<Value, Wrong> {
+    let (points, even) = c.latents(0)?;
+    c.charge(4)?;
+    let phase = c.number(1)?;
+    let phase = if closed { phase.rem_euclid(1.0) } else { phase.clamp(0.0, 1.0) };
+    let at = |phase: f64| if closed { walk::ring(&points, phase) } else { walk::path(&points, phase) };
+    give_latent(if even { at(c.env.even(&points, closed, phase, at)) } else { at(phase) })
+}
+
+/// Rows and columns of the picture of z.
+fn grid(dim: usize) -> (usize, usize) {
+    study::grid(dim.max(1))
+}
+
+/// Calls the script's function for every dimension with `args`.
+fn by_function(c: &Call, f: &Function, args: impl Fn(usize) -> (f64, f64)) -> Result<Value, Wrong> {
+    let mut out = Vec::with_capacity(c.env.dim());
+    for i in 0..c.env.dim() {
+        let (first, second) = args(i);
+        let value: Value = f.call((first, second)).into_result().map_err(|e| e.to_string())?;
+        out.push(number(&value).ok_or_else(|| format!("{}: the function has to give a number", c.verb))?);
+    }
+    give_latent(out)
+}
+
+pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "seed",
+        group: Group::Points,
+        args: &[arg("n", 0.0, 4_294_967_295.0, 0.0)],
+        says: "The latent of a seed, standard normal, the same as numpy's RandomState(n).",
+        example: "seed(7)",
+        run: |c| give_latent(c.env.seed(c.seed(0)?)),
+    },
+    Verb {
+        name: "zeros",
+        group: Group::Points,
+        args: &[],
+        says: "All dimensions 0: the middle of the space.",
+        example: "zeros()",
+        run: |c| give_latent(vec![0.0; c.env.dim()]),
+    },
+    Verb {
+        name: "constant",
+        group: Group::Points,
+        args: &[arg("v", -100.0, 100.0, 1.0)],
+        says: "All dimensions the same value.",
+        example: "constant(-2)",
+        run: |c| give_latent(vec![c.number(0)?; c.env.dim()]),
+    },
+    Verb {
+        name: "random",
+        group: Group::Points,
+        args: &[arg("rng_seed", 0.0, 4_294_967_295.0, 0.0)],
+        says: "A random latent; without a number another one at each call, the same ones in each run.",
+        example: "random()",
+        run: |c| {
+            let key = if c.given(0) {
+                [c.seed(0)?, 1]
+            } else {
+                let mut inside = c.env.lock();
+                inside.drawn = inside.drawn.wrapping_add(1);
+                [inside.drawn, 2]
+            };
+            c.charge(8)?;
+            give_latent(crate::random::RandomState::with_key(&key).normals(c.env.dim()))
+        },
+    },
+    Verb {
+        name: "load",
+        group: Group::Points,
+        args: &[text("name", ""), arg("row", 0.0, 1e6, 0.0)],
+        says: "A stored point: a snapshot, or a row of a text of z in presets/points.",
+        example: "load(\"example\")",
+        run: |c| {
+            let (name, row) = (c.text(0)?, c.whole(1)? as usize);
+            let inside = c.env.lock();
+            let Some(rows) = inside.points.get(&name) else {
+                let known: Vec<&str> = inside.points.keys().map(String::as_str).take(12).collect();
+                return Err(match known.is_empty() {
+                    true => "load: no points are stored; put a text of z into presets/points".into(),
+                    false => format!("load: no point \"{name}\"; there are {}", known.join(", ")),
+                });
+            };
+            let mut z = rows[row.min(rows.len() - 1)].clone();
+            z.resize(inside.dim, 0.0);
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "each",
+        group: Group::Points,
+        args: &[function()],
+        says: "A latent made by a function of the dimension's number, and its share 0..1.",
+        example: "each(|i, share| sin(share * 6.28))",
+        run: |c| match c.function(0)? {
+            Some(f) => {
+                let dim = c.env.dim() as f64;
+                by_function(c, &f, |i| (i as f64, i as f64 / dim))
+            }
+            None => give_latent(vec![0.0; c.env.dim()]),
+        },
+    },
+    Verb {
+        name: "plane",
+        group: Group::Points,
+        args: &[arg("x", -1e6, 1e6, 0.0), arg("y", -1e6, 1e6, 0.0)],
+        says: "Seeds on a plane, one at each whole x and y, blended in between.",
+        example: "plane(t.secs * 0.2, 0.5)",
+        run: |c| {
+            let corners = field::plane(c.number(0)?, c.number(1)?);
+            let mut z = vec![0.0; c.env.dim()];
+            for (seed, weight) in corners {
+                z.iter_mut().zip(c.env.seed(seed)).for_each(|(z, v)| *z += v * weight);
+            }
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "map2d",
+        group: Group::Points,
+        args: &[latents("points", 4), arg("x", 0.0, 1.0, 0.5), arg("y", 0.0, 1.0, 0.5)],
+        says: "A map of a few points, four in the corners, with radial bases in between.",
+        example: "map2d([1, 2, 3, 4], c.knob(\"mouse_x\", 0.5), c.knob(\"mouse_y\", 0.5))",
+        run: |c| {
+            let (mut points, _) = c.latents(0)?;
+            points.truncate(64);
+            c.charge(points.len() * points.len().div_ceil(4))?;
+            give_latent(field::map2d(&points, c.number(1)?, c.number(2)?))
+        },
+    },
+    Verb {
+        name: "lerp",
+        group: Group::Walks,
+        args: &[any("a", 0.0), any("b", 1.0), arg("t", 0.0, 1.0, 0.5)],
+        says: "Straight from a to b: latents, or two numbers.",
+        example: "lerp(seed(1), seed(2), t.phase(8))",
+        run: |c| {
+            let t = c.number(2)?;
+            match two_numbers(c) {
+                Some((a, b)) => give_number(a + (b - a) * t),
+                None => give_latent(latent::lerp(&c.latent(0)?, &c.latent(1)?, t)),
+            }
+        },
+    },
+    Verb {
+        name: "slerp",
+        group: Group::Walks,
+        args: &[latent("a", 0), latent("b", 1), arg("t", 0.0, 1.0, 0.5)],
+        says: "From a to b along the great circle: pictures stay as vivid on the way as at the ends.",
+        example: "slerp(seed(1), seed(2), t.phase(8))",
+        run: |c| {
+            c.charge(2)?;
+            give_latent(latent::slerp(&c.latent(0)?, &c.latent(1)?, c.number(2)?))
+        },
+    },
+    Verb {
+        name: "mix",
+        group: Group::Walks,
+        args: &[latents("points", 2), numbers("weights")],
+        says: "Several latents with weights, which need not add up to 1.",
+        example: "mix([seed(1), seed(2), seed(3)], [0.5, 0.3, 0.2])",
+        run: |c| give_latent(field::mix(&c.latents(0)?.0, &c.numbers(1)?)),
+    },
+    Verb {
+        name: "path",
+        group: Group::Walks,
+        args: &[latents("points", 4), phase()],
+        says: "Smoothly through the points, the first at phase 0 and the last at 1.",
+        example: "path([seed(1), seed(2), seed(3)], t.phase(16))",
+        run: |c| walked(c, false),
+    },
+    Verb {
+        name: "ring",
+        group: Group::Walks,
+        args: &[latents("points", 4), phase()],
+        says: "Smoothly through the points and back to the first; it closes exactly.",
+        example: "ring([seed(1), seed(2), seed(3)], t.phase(16))",
+        run: |c| walked(c, true),
+    },
+    Verb {
+        name: "even",
+        group: Group::Walks,
+        args: &[latents("points", 4)],
+        says: "Makes a path or ring through these points go at an even visual speed, measured on the pictures.",
+        example: "ring(even([seed(1), seed(2), seed(3)]), t.phase(16))",
+        run: |c| Value::new(Way { points: c.latents(0)?.0 }).map_err(|e| e.to_string()),
+    },
+    Verb {
+        name: "circle",
+        group: Group::Walks,
+        args: &[latent("a", 0), latent("b", 1), phase()],
+        says: "The great circle through a and b, once around in a phase.",
+        example: "circle(seed(1), seed(2), t.phase(16))",
+        run: |c| {
+            c.charge(2)?;
+            give_latent(walk::circle(&c.latent(0)?, &c.latent(1)?, c.number(2)?))
+        },
+    },
+    Verb {
+        name: "noise_loop",
+        group: Group::Walks,
+        args: &[arg("seed", 0.0, 4_294_967_295.0, 0.0), phase(), arg("radius", 0.0, 1000.0, 1.0)],
+        says: "A loop through smooth noise that closes exactly; the radius says how much happens.",
+        example: "noise_loop(3, t.phase(16), 1.5)",
+        run: |c| {
+            c.charge(16)?;
+            let (phase, radius) = (c.number(1)?, c.number(2)?);
+            give_latent(c.env.noise(c.seed(0)?, |noise| noise.around(phase, radius)))
+        },
+    },
+    Verb {
+        name: "orbit",
+        group: Group::Walks,
+        args: &[latent("z", 0), arg("radius", -100.0, 100.0, 0.5), phase(), arg("seed", 0.0, 4_294_967_295.0, 1.0)],
+        says: "Around a latent in a small circle.",
+        example: "seed(7).orbit(0.4, t.phase(8))",
+        run: |c| {
+            c.charge(8)?;
+            give_latent(walk::orbit(&c.latent(0)?, c.number(1)?, c.number(2)?, c.seed(3)?))
+        },
+    },
+    Verb {
+        name: "wobble",
+        group: Group::Changes,
+        args: &[latent("z", 0), arg("amount", -100.0, 100.0, 0.2), arg("time", -1e12, 1e12, 0.0)],
+        says: "Every dimension drifts a little, each its own way, without end.",
+        example: "seed(7).wobble(0.3, t.secs)",
+        run: |c| {
+            c.charge(16)?;
+            let (mut z, amount, time) = (c.latent(0)?, c.number(1)?, c.number(2)?);
+            let drift = c.env.noise(u32::MAX, |noise| noise.at(time, 0.0));
+            z.iter_mut().zip(drift).for_each(|(z, d)| *z += amount * d);
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "truncate",
+        group: Group::Changes,
+        args: &[latent("z", 0), arg("psi", -2.0, 2.0, 0.7)],
+        says: "Towards the middle of the space: typical and calm below 1, wild above.",
+        example: "seed(7).truncate(0.7)",
+        run: |c| {
+            let psi = c.number(1)?;
+            each(c.latent(0)?, |v| v * psi)
+        },
+    },
+    Verb {
+        name: "normalize",
+        group: Group::Changes,
+        args: &[latent("z", 0)],
+        says: "To the length of a typical seed, the root of the dimension.",
+        example: "(seed(1) + seed(2)).normalize()",
+        run: |c| {
+            let z = c.latent(0)?;
+            let length = walk::norm(&z);
+            let factor = if length > 1e-12 { (z.len() as f64).sqrt() / length } else { 0.0 };
+            each(z, |v| v * factor)
+        },
+    },
+    Verb {
+        name: "scale",
+        group: Group::Changes,
+        args: &[latent("z", 0), arg("k", -100.0, 100.0, 1.0)],
+        says: "All dimensions times k.",
+        example: "seed(7).scale(1.5)",
+        run: |c| {
+            let k = c.number(1)?;
+            each(c.latent(0)?, |v| v * k)
+        },
+    },
+    Verb {
+        name: "set",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0), arg("v", -100.0, 100.0, 0.0)],
+        says: "One dimension set to a value.",
+        example: "seed(7).set(12, 2.5)",
+        run: |c| {
+            let (mut z, i, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
+            let last = z.len().saturating_sub(1);
+            z[i.min(last)] = v;
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "add",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0), arg("v", -100.0, 100.0, 0.0)],
+        says: "A value added to one dimension.",
+        example: "seed(7).add(12, c.knob(\"twelve\", 0.5))",
+        run: |c| {
+            let (mut z, i, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
+            let last = z.len().saturating_sub(1);
+            z[i.min(last)] += v;
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "row",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("r", 0.0, 65_535.0, 0.0), arg("v", -100.0, 100.0, 3.0)],
+        says: "One row of the picture of z (ten by ten for z of 100) set to a value.",
+        example: "zeros().row(3, 2)",
+        run: |c| {
+            let (mut z, v) = (c.latent(0)?, c.number(2)?);
+            let (rows, columns) = grid(z.len());
+            let row = (c.whole(1)? as usize).min(rows - 1);
+            z[row * columns..(row + 1) * columns].fill(v);
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "quadrant",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("q", 0.0, 3.0, 0.0), arg("v", -100.0, 100.0, 1.0)],
+        says: "One quarter of the picture of z set to a value: 0 top left, 1 top right, 2 and 3 below.",
+        example: "zeros().quadrant(1, 2)",
+        run: |c| {
+            let (mut z, q, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
+            let (rows, columns) = grid(z.len());
+            for (i, z) in z.iter_mut().enumerate() {
+                let (y, x) = (i / columns, i % columns);
+                if (2 * y / rows).min(1) * 2 + (2 * x / columns).min(1) == q {
+                    *z = v;
+                }
+            }
+            give_latent(z)
+        },
+    },
+    Verb {
+        name: "map",
+        group: Group::Changes,
+        args: &[Z_ARG, function()],
+        says: "Every dimension through a function of its value and its number.",
+        example: "seed(7).map(|v, i| v * 0.5)",
+        run: |c| {
+            let z = c.latent(0)?;
+            match c.function(1)? {
+                Some(f) => by_function(c, &f, |i| (z[i], i as f64)),
+                None => give_latent(z),
+            }
+        },
+    },
+    Verb {
+        name: "get",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0)],
+        says: "The value of one dimension.",
+        example: "seed(7).scale(seed(1).get(3))",
+        run: |c| {
+            let z = c.latent(0)?;
+            give_number(z[(c.whole(1)? as usize).min(z.len().saturating_sub(1))])
+        },
+    },
+    Verb {
+        name: "len",
+        group: Group::Changes,
+        args: &[Z_ARG],
+        says: "How many dimensions the latent has.",
+        example: "constant(1.0 / zeros().len() as f64)",
+        run: |c| Ok(Value::from(c.env.dim() as i64)),
+    },
+];

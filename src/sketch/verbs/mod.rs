@@ -1,0 +1,205 @@
+//! The verbs: one table that registers them with the script engine, answers `flaneur verbs`, fills the
+//! README, feeds "did you mean", and whose every example is run by a test.
+
+mod drawing;
+mod latents;
+mod numbers;
+
+use rune::runtime::{InstAddress, Memory, Output, VmResult};
+use rune::{ContextError, Module, Value};
+
+use super::call::{Arg, Bare, Call, Kind, Wrong};
+use super::env::Env;
+use super::values::{Drawing, Hand, Latent, Time, wrong};
+
+/// What a verb is about: its heading in lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    Points,
+    Walks,
+    Changes,
+    Frames,
+    Marks,
+    Time,
+    Hand,
+    Easing,
+    Numbers,
+}
+
+/// One verb.
+pub struct Verb {
+    pub name: &'static str,
+    pub group: Group,
+    pub args: &'static [Arg],
+    /// One sentence.
+    pub says: &'static str,
+    /// One line that runs.
+    pub example: &'static str,
+    run: fn(&Call) -> Result<Value, Wrong>,
+}
+
+/// All verbs, by group.
+pub fn all() -> impl Iterator<Item = &'static Verb> {
+    latents::VERBS.iter().chain(drawing::VERBS).chain(numbers::VERBS)
+}
+
+/// Fields of the time, which are no calls.
+pub const FIELDS: [(&str, &str); 6] = [
+    ("t.secs", "Seconds of the walk."),
+    ("t.dt", "Seconds since the last frame."),
+    ("t.frame", "Frames since the start."),
+    ("t.beat", "Beats since the start, with fractions."),
+    ("t.bar", "Bars of four beats since the start, with fractions."),
+    ("t.bpm", "Beats a minute."),
+];
+
+const fn arg(name: &'static str, min: f64, max: f64, bare: f64) -> Arg {
+    Arg { name, kind: Kind::Number { min, max }, bare: Bare::Number(bare) }
+}
+
+const fn latent(name: &'static str, seed: u32) -> Arg {
+    Arg { name, kind: Kind::Latent, bare: Bare::Seed(seed) }
+}
+
+const fn latents(name: &'static str, count: u32) -> Arg {
+    Arg { name, kind: Kind::Latents, bare: Bare::Seeds(count) }
+}
+
+const fn numbers(name: &'static str) -> Arg {
+    Arg { name, kind: Kind::Numbers, bare: Bare::Nothing }
+}
+
+const fn text(name: &'static str, bare: &'static str) -> Arg {
+    Arg { name, kind: Kind::Text, bare: Bare::Text(bare) }
+}
+
+const fn colour() -> Arg {
+    Arg { name: "colour", kind: Kind::Colour, bare: Bare::Nothing }
+}
+
+const fn function() -> Arg {
+    Arg { name: "f", kind: Kind::Function, bare: Bare::Nothing }
+}
+
+const fn receiver(name: &'static str, kind: Kind) -> Arg {
+    Arg { name, kind, bare: Bare::Nothing }
+}
+
+/// A phase: any number, of which the verb takes what it needs.
+const fn phase() -> Arg {
+    arg("phase", -1e12, 1e12, 0.0)
+}
+
+fn give_latent(z: crate::latent::Z) -> Result<Value, Wrong> {
+    Value::new(Latent { z }).map_err(|e| e.to_string())
+}
+
+fn give_number(v: f64) -> Result<Value, Wrong> {
+    Ok(Value::from(v))
+}
+
+impl Verb {
+    /// Whether it is called on something, and on what.
+    fn on(&self) -> Option<Kind> {
+        self.args.first().map(|a| a.kind).filter(|k| matches!(k, Kind::Drawing | Kind::Time | Kind::Hand))
+    }
+
+    /// As it is written in a list: `lerp(a = seed(0), b = seed(1), t 0..1 = 0.5)`.
+    pub fn signature(&self) -> String {
+        let (before, args) = match self.on() {
+            Some(_) => (format!("{}.", self.args[0].name), &self.args[1..]),
+            None => (String::new(), self.args),
+        };
+        let args: Vec<String> = args.iter().map(Arg::described).collect();
+        format!("{before}{}({})", self.name, args.join(", "))
+    }
+
+    fn call(&self, values: &[Value], env: &Env) -> VmResult<Value> {
+        if values.len() > self.args.len() {
+            let text = format!("{}: {} arguments, and it takes {}", self.signature(), values.len(), self.args.len());
+            return wrong(text);
+        }
+        let call = Call { verb: self.name, args: self.args, values, env };
+        match (self.run)(&call) {
+            Ok(value) => VmResult::Ok(value),
+            Err(text) => wrong(text),
+        }
+    }
+}
+
+impl Arg {
+    fn described(&self) -> String {
+        let bound = |v: f64| if v.abs() >= 1e6 { String::new() } else { format!("{v}") };
+        let bare = match (self.bare, self.kind) {
+            (Bare::Number(v), _) => format!(" = {v}"),
+            (Bare::Seed(n), _) => format!(" = seed({n})"),
+            (Bare::Seeds(n), _) => format!(" = seeds 0 to {}", n.saturating_sub(1)),
+            (Bare::Zeros, _) => " = zeros()".into(),
+            (Bare::Text(text), _) => format!(" = \"{text}\""),
+            (Bare::Nothing, Kind::Colour) => " = white".into(),
+            (Bare::Nothing, _) => String::new(),
+        };
+        match self.kind {
+            Kind::Number { min, max } if min.abs() < 1e6 || max.abs() < 1e6 => {
+                format!("{} {}..{}{bare}", self.name, bound(min), bound(max))
+            }
+            _ => format!("{}{bare}", self.name),
+        }
+    }
+}
+
+/// Registers every verb: those on latents and drawings as functions and as methods.
+///
+/// # Errors
+/// Only if two verbs share a name, which a test would see.
+pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
+    for verb in all() {
+        let env = env.clone();
+        let run = move |memory: &mut dyn Memory, addr: InstAddress, args: usize, out: Output| {
+            let value = match memory.slice_at(addr, args) {
+                Ok(values) => rune::vm_try!(verb.call(values, &env)),
+                Err(error) => return VmResult::err(error),
+            };
+            rune::vm_try!(out.store(memory, value));
+            VmResult::Ok(())
+        };
+        match verb.args.first().map(|a| a.kind) {
+            Some(Kind::Time) => module.raw_function(verb.name, run).build_associated::<Time>()?,
+            Some(Kind::Hand) => module.raw_function(verb.name, run).build_associated::<Hand>()?,
+            Some(Kind::Drawing) => module.raw_function(verb.name, run).build_associated::<Drawing>()?,
+            Some(Kind::Latent | Kind::Any) => {
+                module.raw_function(verb.name, run.clone()).build_associated::<Latent>()?;
+                module.raw_function(verb.name, run).build()?
+            }
+            _ => module.raw_function(verb.name, run).build()?,
+        };
+    }
+    Ok(())
+}
+
+/// The verb that was probably meant by a name that is none.
+pub fn meant(name: &str) -> Option<&'static Verb> {
+    let distance = |verb: &Verb| strsim::damerau_levenshtein(name, verb.name);
+    let best = all().min_by_key(|verb| distance(verb))?;
+    let near = distance(best) <= (name.chars().count() / 3).max(1);
+    if near { Some(best) } else { all().find(|verb| name.len() > 3 && verb.name.starts_with(name)) }
+}
+
+/// The table as the README holds it.
+pub fn markdown() -> String {
+    let mut out = String::new();
+    let mut verbs: Vec<&Verb> = all().collect();
+    verbs.sort_by_key(|verb| verb.group);
+    let mut group = None;
+    for verb in verbs {
+        if group != Some(verb.group) {
+            group = Some(verb.group);
+            out += &format!("\n| {:?} | |\n|---|---|\n", verb.group);
+            if verb.group == Group::Time {
+                FIELDS.iter().for_each(|(name, says)| out += &format!("| `{name}` | {says} |\n"));
+            }
+        }
+        out += &format!("| `{}` | {} `{}` |\n", verb.signature(), verb.says, verb.example);
+    }
+    out
+}

@@ -1,0 +1,202 @@
+//! Sketches: every verb's example, every shipped sketch, and everything that can be wrong with one.
+
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use flaneur::clock::{Clock, Tick};
+use flaneur::latent::{self, pose::Pose};
+use flaneur::sketch::host::Host;
+use flaneur::sketch::{Complaint, Env, Language, verbs};
+
+const DIM: usize = 100;
+
+fn host() -> Host {
+    Host::new(Language::new(Env::new(DIM)).unwrap())
+}
+
+fn tick() -> Tick {
+    let mut clock = Clock::new(120.0);
+    clock.frame(0.0, true);
+    clock.frame(1.3, false)
+}
+
+fn take(host: &mut Host, text: &str) -> Result<Option<String>, Box<Complaint>> {
+    let program = host.language.compile(Path::new("sketches/try.rn"), text)?;
+    host.take(program, tick())
+}
+
+/// The pose of a sketch whose walk is `body`.
+fn pose(body: &str) -> Pose {
+    let mut host = host();
+    take(&mut host, &format!("pub fn walk(me, t, c) {{ {body} }}")).map_err(|e| e.to_string()).unwrap();
+    let walked = host.walk(tick());
+    assert!(walked.complaint.is_none(), "{}", walked.complaint.unwrap());
+    (*walked.pose).clone()
+}
+
+/// The complaint about a whole sketch.
+fn complaint(text: &str) -> Complaint {
+    *take(&mut host(), text).unwrap_err()
+}
+
+#[test]
+fn every_example_runs_and_every_verb_works_bare() {
+    let env = Env::new(DIM);
+    env.lock().points.insert("example".into(), vec![latent::seed(1, DIM)]);
+    for verb in verbs::all() {
+        let on = match verb.signature().split('.').next().unwrap() {
+            "draw" => "draw().",
+            "t" => "t.",
+            "c" => "c.",
+            _ => "",
+        };
+        for expression in [verb.example.to_owned(), format!("{on}{}()", verb.name)] {
+            if verb.name == "load" && expression == "load()" {
+                continue;
+            }
+            let mut host = Host::new(Language::new(env.clone()).unwrap());
+            let text = format!(
+                "pub fn walk(me, t, c) {{ let it = {expression}; if it is Latent {{ it }} else {{ seed(1) }} }}"
+            );
+            let text = format!("use ::flaneur::Latent;\n{text}");
+            take(&mut host, &text).map_err(|e| format!("{}: {e}", verb.name)).unwrap();
+            let walked = host.walk(tick());
+            assert!(walked.complaint.is_none(), "{expression}: {}", walked.complaint.unwrap());
+        }
+        assert!(verb.says.ends_with('.'), "{}", verb.name);
+    }
+    let mut names: Vec<&str> = verbs::all().map(|v| v.name).collect();
+    assert!(names.len() >= 60);
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), verbs::all().count());
+}
+
+#[test]
+fn a_complete_sketch_is_one_line() {
+    let expected: Vec<f32> = latent::seed(7, DIM).iter().map(|v| *v as f32).collect();
+    assert_eq!(pose("seed(7)"), Pose::of(expected));
+}
+
+#[test]
+fn latents_calculate() {
+    let z = |body: &str| pose(body).latents[0].clone();
+    assert_eq!(z("constant(2) + constant(1) * 3"), vec![5.0; DIM]);
+    assert_eq!(z("let z = zeros(); z += 1.5; z[3] = 4.0; z.set(1, z[3])")[..4], [1.5, 4.0, 1.5, 4.0]);
+    assert_eq!(z("constant(2).map(|v, i| v * i)")[..3], [0.0, 2.0, 4.0]);
+    assert_eq!(z("each(|i, share| share)")[50], 0.5);
+    assert_eq!(z("zeros().row(1, 2)")[9..12], [0.0, 2.0, 2.0]);
+    assert_eq!(z("lerp(1, 2, t.phase(8)).min(1.0); constant(lerp(0, 10, 0.3))")[0], 3.0);
+    assert_eq!(z("ring([1, 2, 3], 1.0)"), z("seed(1)"));
+}
+
+#[test]
+fn a_frame_can_hold_more_than_one_picture() {
+    let grid = pose("grid([1, 2, 3, 4, 5, 6], 3)");
+    assert_eq!((grid.latents.len(), grid.marks.len(), grid.aspect), (6, 6, 1.5));
+    assert_eq!(pose("[seed(1), seed(2)]").aspect, 2.0);
+    let study = pose("draw(2).picture(seed(1), 0, 0, 0.5, 1).heatmap(0, 0.5, 0, 0.5, 1).text(\"z\", 0.5, 0.5)");
+    assert_eq!((study.latents.len(), study.marks.len()), (1, 3));
+    assert_eq!(pose("crossfade([1, 2], [1, 3])").marks.len(), 2);
+}
+
+#[test]
+fn what_does_not_compile_is_named_with_its_place() {
+    let check = |text: &str, line: usize, what: &str, hint: &str| {
+        let found = complaint(text);
+        assert_eq!(found.line, line, "{found}");
+        assert!(found.to_string().contains(what), "{found}");
+        assert!(found.hint.clone().unwrap_or_default().contains(hint), "{found}");
+    };
+    check("pub fn walk(me, t, c) {\n  let z = ;\n z }", 2, "xpected", "");
+    check("pub fn walk(me, t, c) {\n  sead(7)\n}", 2, "sead", "did you mean seed");
+    check("pub fn walk(me, t, c) {\n  seed(7).trunkate(0.5)\n}", 2, "trunkate", "truncate");
+    check("pub fn walk(me, t, c) {\n seed(7);\n slerp(seed(1), \"two\", 0.5)\n}", 3, "argument 2 (b) is a text", "");
+    check("pub fn walk(me, t, c) {\n seed(1, 2)\n}", 2, "takes 1", "");
+    check("pub fn walk(me, t, c) { 2.0 * seed(1) }", 1, "", "z * 2.0");
+    check("pub fn walk(me, t, c) { seed(1); }", 1, "nothing", "without a semicolon");
+    check("pub fn walk(me, t) { seed(1) }", 1, "takes 2 arguments", "pub fn walk(me, t, c)");
+    check("pub fn wolk(me, t, c) { seed(1) }", 1, "no walk", "complete");
+    check("pub fn walk(me, t, c) { seed(me.angle) }", 1, "angle", "setup");
+    check("pub fn walk(me, t, c) { loop {} }", 1, "steps in one frame", "loop");
+    check("pub fn walk(me, t, c) { let s = \"aaaaaaaa\"; loop { s = s + s; } }", 1, "MB in one frame", "list");
+    check("pub fn walk(me, t, c) { let l = []; loop { l.push(seed(1)); } }", 1, "in one frame", "");
+    check("fn f(x) { f(x + 1) + 1 } pub fn walk(me, t, c) { f(1) }", 1, "in one frame", "");
+    let nested = format!("pub fn walk(me, t, c) {{ {}1{} }}", "(".repeat(5000), ")".repeat(5000));
+    check(&nested, 1, "nested deeper than 256", "");
+}
+
+#[test]
+fn a_fault_keeps_the_last_pose_and_the_sketch_goes_on() {
+    let mut host = host();
+    let text = "pub fn setup() { #{ n: 0 } }\npub fn walk(me, t, c) { me.n += 1; if me.n == 3 { loop {} } seed(me.n) }";
+    take(&mut host, text).unwrap();
+    let walked: Vec<_> = (0..4).map(|_| host.walk(tick())).collect();
+    assert_eq!(walked[2].pose, walked[1].pose);
+    assert!(walked[2].complaint.is_some() && walked[3].complaint.is_none());
+    assert_eq!(walked[3].pose.latents[0][0], latent::seed(4, DIM)[0] as f32);
+}
+
+#[test]
+fn not_a_number_never_leaves() {
+    let mut host = host();
+    take(&mut host, "pub fn walk(me, t, c) { seed(1) * (0.0 / 0.0) }").unwrap();
+    let walked = host.walk(tick());
+    assert_eq!(walked.pose.latents[0], vec![0.0; DIM]);
+    assert!(walked.complaint.unwrap().what.contains("NaN"));
+}
+
+#[test]
+fn state_survives_a_reload_and_gains_new_fields() {
+    let mut host = host();
+    take(&mut host, "pub fn setup() { #{ n: 0 } } pub fn walk(me, t, c) { me.n += 1; constant(me.n) }").unwrap();
+    (0..5).for_each(|_| drop(host.walk(tick())));
+    let new = "pub fn setup() { #{ n: 0, k: 100 } } pub fn walk(me, t, c) { me.n += 1; constant((me.n + me.k) as f64 * 0.5) }";
+    assert_eq!(take(&mut host, new).unwrap(), None);
+    assert_eq!(host.walk(tick()).pose.latents[0][0], 53.0);
+    // A trial leaves no trace in the state, and a failing one not in anything.
+    assert!(take(&mut host, "pub fn walk(me, t, c) { me.n = 0; nothing(me) }").is_err());
+    assert!(take(&mut host, "pub fn walk(me, t, c) { me.n = 0; constant(me.n, 1) }").is_err());
+    assert_eq!(host.walk(tick()).pose.latents[0][0], 53.5);
+    // A sketch that cannot live with the old state begins anew, and says so.
+    let other = "pub fn setup() { #{ n: [1] } } pub fn walk(me, t, c) { constant(me.n.len()) }";
+    assert!(take(&mut host, other).unwrap().unwrap().contains("anew"));
+}
+
+#[test]
+fn a_generator_is_a_score() {
+    let mut host = host();
+    let text = "fn score() { for n in 1..4 { yield constant(n); } }\n\
+        pub fn setup() { #{ score: score(), z: zeros() } }\n\
+        pub fn walk(me, t, c) { if let Some(z) = me.score.next() { me.z = z; } me.z }";
+    take(&mut host, text).map_err(|e| e.to_string()).unwrap();
+    let seen: Vec<f32> = (0..5).map(|_| host.walk(tick()).pose.latents[0][0]).collect();
+    assert_eq!(seen, [1.0, 2.0, 3.0, 3.0, 3.0]);
+    take(&mut host, &text.replace("1..4", "1..5")).map_err(|e| e.to_string()).unwrap();
+}
+
+#[test]
+fn knobs_are_found_by_being_named_and_a_trial_moves_nothing() {
+    let mut host = host();
+    take(&mut host, "pub fn walk(me, t, c) { constant(c.value(\"size\", -1, 3, 0)) }").unwrap();
+    let knobs = host.language.env.lock().controls.asked();
+    assert_eq!((knobs.len(), knobs[0].name.as_str(), knobs[0].range), (1, "size", [-1.0, 3.0]));
+    host.language.env.lock().controls.set("size", 1.0);
+    host.language.env.lock().controls.frame(10.0);
+    assert_eq!(host.walk(tick()).pose.latents[0][0], 3.0);
+    host.language.env.lock().controls.set_offset(0, 0.5);
+    assert_eq!(host.walk(tick()).pose.latents[0][..2], [3.5, 3.0]);
+}
+
+#[test]
+fn a_state_that_grows_without_end_begins_anew() {
+    let mut host = host();
+    let text = "pub fn setup() { #{ l: [] } }\n\
+        pub fn walk(me, t, c) { for i in 0..4000 { me.l.push(i); } constant(me.l.len() as f64 / 1000000.0) }";
+    take(&mut host, text).unwrap();
+    let complaints: Vec<_> = (0..128).filter_map(|_| host.walk(tick()).complaint).collect();
+    assert_eq!(complaints.len(), 2, "{complaints:?}");
+    assert!(complaints[0].what.contains("grown"));
+}
