@@ -122,6 +122,14 @@ impl Clock {
         self.held
     }
 
+    /// Puts the walk to a time of its own, as when a snapshot is recalled.
+    pub fn set_time(&mut self, secs: f64, beat: f64) {
+        if secs.is_finite() && beat.is_finite() {
+            self.anchor = Anchor { real: self.last_real, secs, beat };
+            (self.last.secs, self.last.beat) = (secs, beat);
+        }
+    }
+
     /// Beats a minute, 20..400; others are ignored.
     pub fn set_tempo(&mut self, bpm: f64) {
         if TEMPO.contains(&bpm) {

@@ -12,6 +12,7 @@ pub mod latest;
 pub mod model;
 pub mod net;
 pub mod picture;
+pub mod preset;
 pub mod random;
 pub mod recorder;
 pub mod report;

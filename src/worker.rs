@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// The owner's wish that a worker end.
@@ -52,6 +53,45 @@ impl Drop for Worker {
             // Its panic, if there was one, has been printed by the hook; there is nobody to hand it to.
             let _ = thread.join();
         }
+    }
+}
+
+/// Work that must not wait on the frame path (writing files, starting programs), done in order elsewhere.
+pub struct Chores {
+    sender: Option<SyncSender<Box<dyn FnOnce() + Send>>>,
+    worker: Option<Worker>,
+}
+
+/// Chores that may wait.
+const MOST_CHORES: usize = 64;
+
+impl Chores {
+    /// Starts the thread, named `chores`.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start() -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel::<Box<dyn FnOnce() + Send>>(MOST_CHORES);
+        let worker = Worker::start("chores", 8 << 20, move |_| {
+            while let Ok(chore) = receiver.recv() {
+                // A chore reports for itself; one that panics must not take the others with it.
+                let _ = caught(chore);
+            }
+        })?;
+        Ok(Self { sender: Some(sender), worker: Some(worker) })
+    }
+
+    /// Hands a chore over; false if too many wait.
+    pub fn give(&self, chore: impl FnOnce() + Send + 'static) -> bool {
+        self.sender.as_ref().is_some_and(|sender| sender.try_send(Box::new(chore)).is_ok())
+    }
+}
+
+impl Drop for Chores {
+    /// Finishes what was given.
+    fn drop(&mut self) {
+        self.sender = None;
+        self.worker = None;
     }
 }
 

@@ -1,9 +1,16 @@
 //! The command line: one file per subcommand, and the exit codes.
 
+pub mod check;
 pub mod dataset;
+pub mod doctor;
+pub mod film;
+pub mod history;
+pub mod new;
+pub mod play;
 pub mod score;
 pub mod still;
 pub mod train;
+pub mod verbs;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -19,6 +26,21 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play: walk through a model, live, following a sketch
+    Play(play::Play),
+    /// Film a walk, without a window
+    Film(film::FilmOf),
+    /// List what a sketch can say
+    Verbs(verbs::Verbs),
+    /// Try sketches, presets and models
+    Check(check::Check),
+    /// Make a first sketch or preset
+    #[command(subcommand)]
+    New(new::New),
+    /// The versions of a sketch that ran
+    History(history::History),
+    /// What this machine has, and what to install
+    Doctor(doctor::Doctor),
     /// Draw a dataset, or look at one
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -44,15 +66,32 @@ pub enum DeviceChoice {
     Gpu,
 }
 
+/// A size given as `WxH`, 2 to 8192 each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub [usize; 2]);
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |word: &str| word.trim().parse::<usize>().ok().filter(|v| (2..=8192).contains(v));
+        let sides = text.split_once(['x', 'X', '×']).and_then(|(w, h)| Some([side(w)?, side(h)?]));
+        sides.map(Self).ok_or_else(|| format!("\"{text}\" is not a size; give WxH, as 1280x720, 2 to 8192 each"))
+    }
+}
+
 impl DeviceChoice {
-    /// Chooses, and prints what was chosen on stderr.
-    fn choose(self) -> anyhow::Result<Chosen> {
-        let wanted = match self {
+    fn wanted(self) -> Wanted {
+        match self {
             Self::Auto => Wanted::Auto,
             Self::Cpu => Wanted::Cpu,
             Self::Gpu => Wanted::Gpu,
-        };
-        let chosen = device::choose(wanted)?;
+        }
+    }
+
+    /// Chooses, and prints what was chosen on stderr.
+    fn choose(self) -> anyhow::Result<Chosen> {
+        let chosen = device::choose(self.wanted())?;
         eprintln!("device: {}", chosen.name);
         Ok(chosen)
     }
@@ -61,6 +100,13 @@ impl DeviceChoice {
 /// Runs the command; the error is for `main` to print.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Play(play) => play.run(),
+        Command::Film(film) => film.run(),
+        Command::Verbs(verbs) => verbs.run(),
+        Command::Check(check) => check.run(),
+        Command::New(new) => new.run(),
+        Command::History(history) => history.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),

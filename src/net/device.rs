@@ -32,6 +32,11 @@ pub fn choose(wanted: Wanted) -> Result<Chosen, NoGpu> {
     }
 }
 
+/// The adapters the generator could use, in words; a software one says so.
+pub fn adapters() -> Vec<String> {
+    gpu::all()
+}
+
 fn cpu() -> Chosen {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)") }
@@ -43,6 +48,10 @@ mod gpu {
 
     pub fn real() -> Option<Chosen> {
         None
+    }
+
+    pub fn all() -> Vec<String> {
+        Vec::new()
     }
 
     pub fn any() -> Result<Chosen, NoGpu> {
@@ -80,6 +89,21 @@ mod gpu {
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
         Some(Chosen { device, name: format!("gpu ({})", card.name) })
+    }
+
+    /// Every adapter.
+    pub fn all() -> Vec<String> {
+        let cards: Vec<String> = match any_card() {
+            true => Device::enumerate_physical().into_iter().map(|card| card.name).collect(),
+            false => Vec::new(),
+        };
+        let named = Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().filter_map(|device| device.identity());
+        named
+            .map(|identity| match cards.contains(&identity.name) {
+                true => identity.name,
+                false => format!("{} (software)", identity.name),
+            })
+            .collect()
     }
 
     /// A card, or else whatever adapter there is.

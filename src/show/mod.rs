@@ -1,3 +1,494 @@
-//! A show: builds the engines a preset names and runs the one loop, live or for a film.
+//! A show: builds the engines a preset names, and runs the one loop: listen, reload, walk, ask, draw, tell.
+//!
+//! On the thread of whoever calls [`Show::frame`] (a window, a loop without one) or [`film`]. Live time comes
+//! from the system's clock, a film's from its frame number; everything else is the same. Nothing here waits,
+//! touches the disk or fails while a live show runs; faults go to the board.
+
 pub mod canvas;
+pub mod film;
 pub mod scene;
+
+mod desk;
+mod lights;
+mod open;
+mod recording;
+mod reload;
+mod snapshot;
+mod timing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::{Clock, Tick};
+use crate::control::automation::Automation;
+use crate::generator::{Drawn, Generator, Loaded};
+use crate::latent::pose::Pose;
+use crate::latest::Latest;
+use crate::picture::Picture;
+use crate::preset::{Preset, Swap};
+use crate::report::{Board, Stop};
+use crate::sketch::host::Host;
+use crate::sketch::{Complaint, Program, lengths};
+use crate::worker::Chores;
+use lights::Lights;
+pub use open::{OpenError, Options};
+use recording::Recording;
+use reload::Reload;
+use scene::{Act, Scene};
+use snapshot::{Morph, Snapshot};
+use timing::Timing;
+
+/// How long a fault of the sketch stays on the board after it was last seen, in seconds.
+const FAULT_SECS: f64 = 3.0;
+
+/// A show that runs.
+pub struct Show {
+    preset: Preset,
+    board: Board,
+    clock: Clock,
+    host: Host,
+    generator: Generator,
+    model: Loaded,
+    reload: Option<Reload>,
+    /// A compiled version that waits for its beat.
+    waiting: Option<Program>,
+    complaint: Option<(Box<Complaint>, f64)>,
+    /// What went wrong with a version that is not taken: it stays until another one is.
+    refused: Option<Box<Complaint>>,
+    lights: Lights,
+    snapshots: [Option<Snapshot>; 9],
+    morph: Option<Morph>,
+    automation: Option<Automation>,
+    recording: Recording,
+    timing: Timing,
+    start: Instant,
+    real: f64,
+    frames: u64,
+    last_frame: Option<Instant>,
+    /// Frames after which a live show ends by itself.
+    most_frames: Option<u64>,
+    /// Time a frame should take, if the show has a rate.
+    target: Option<Duration>,
+    pose: Arc<Pose>,
+    version: u64,
+    arrival: Arrival,
+    stop: Stop,
+    closed: bool,
+    names: desk::Names,
+    names_at: Option<f64>,
+    listed: Latest<desk::Names>,
+    // Last, so that it ends after everything that may still give it chores.
+    chores: Chores,
+}
+
+/// When pictures come, for cross-blending.
+#[derive(Default)]
+struct Arrival {
+    before: Option<Arc<Vec<Picture>>>,
+    at: f64,
+    /// Seconds between two, smoothed.
+    interval: f64,
+    /// Seconds between two frames, smoothed.
+    frame: f64,
+}
+
+impl Show {
+    /// One live frame, at the system's time.
+    pub fn frame(&mut self) -> Scene {
+        let now = Instant::now();
+        if let Some(last) = self.last_frame.replace(now) {
+            self.timing.frame(now - last, self.target);
+        }
+        let real = now.duration_since(self.start).as_secs_f64();
+        let tick = self.begin(real);
+        let walked = Instant::now();
+        self.reload(tick);
+        self.walk(tick);
+        self.timing.spent("walk", walked.elapsed());
+        self.ask();
+        self.draw();
+        let scene = self.scene();
+        self.record(&scene);
+        self.frames += 1;
+        scene
+    }
+
+    /// Time, knobs, lights.
+    fn begin(&mut self, real: f64) -> Tick {
+        self.real = real;
+        let tick = self.clock.frame(real, self.frames == 0);
+        self.arrival.frame += (tick.real_dt - self.arrival.frame) * 0.1;
+        let mut inside = self.host.language.env.lock();
+        if let Some(automation) = &mut self.automation {
+            automation.apply(real, &mut inside.controls);
+        }
+        inside.controls.frame(tick.real_dt);
+        drop(inside);
+        self.lights.frame(tick.real_dt);
+        tick
+    }
+
+    /// Takes what was changed on disk.
+    fn reload(&mut self, tick: Tick) {
+        let Some(reload) = &mut self.reload else { return };
+        if let Some(preset) = reload.preset() {
+            self.take_preset(preset);
+        }
+        let Some(reload) = &mut self.reload else { return };
+        match reload.sketch() {
+            Some(Ok(program)) => {
+                let same =
+                    self.host.program().is_some_and(|p| p.fingerprint == program.fingerprint && p.path == program.path);
+                if same {
+                    // Back to what runs: what was refused in between is of no interest any more.
+                    self.waiting = None;
+                    self.refused = None;
+                } else {
+                    self.waiting = Some(program);
+                }
+            }
+            Some(Err(complaint)) => self.refuse(complaint),
+            None => {}
+        }
+        if reload_model(&mut self.reload) {
+            self.generator.load(&self.model.name);
+        }
+        let before = tick.beat - tick.dt * tick.bpm / 60.0;
+        let crossed = |beats: f64| (tick.beat / beats).floor() != (before / beats).floor();
+        let due = match self.preset.swap {
+            Swap::Now => true,
+            Swap::Beat => crossed(1.0),
+            Swap::Bar => crossed(crate::clock::BAR),
+        };
+        if due && let Some(program) = self.waiting.take() {
+            self.swap(program, tick);
+        }
+    }
+
+    fn refuse(&mut self, complaint: Box<Complaint>) {
+        self.board.fault("sketch", complaint.to_string());
+        self.refused = Some(complaint);
+    }
+
+    /// Tries a program and takes it.
+    fn swap(&mut self, program: Program, tick: Tick) {
+        let kept = program.clone();
+        match self.host.take(program, tick) {
+            Ok(note) => {
+                self.refused = None;
+                self.complaint = None;
+                self.board.clear("sketch");
+                if let Some(note) = note {
+                    self.board.notice("sketch", note);
+                }
+                if let Some(reload) = &self.reload {
+                    reload.ran(kept, &self.chores, &self.board);
+                }
+            }
+            Err(complaint) => self.refuse(complaint),
+        }
+    }
+
+    /// The sketch's pose, bent by a morph.
+    fn walk(&mut self, tick: Tick) {
+        self.host.language.env.glide(tick.real_dt, self.reload.is_some());
+        let walked = self.host.walk(tick);
+        self.pose = walked.pose;
+        if let Some(complaint) = walked.complaint {
+            if self.refused.is_none() {
+                self.board.fault("sketch", complaint.to_string());
+            }
+            self.complaint = Some((complaint, self.real));
+        } else if self.complaint.as_ref().is_some_and(|(_, at)| self.real - at > FAULT_SECS) {
+            self.complaint = None;
+            if self.refused.is_none() {
+                self.board.clear("sketch");
+            }
+        }
+        if let Some(morph) = &self.morph {
+            let mut pose = (*self.pose).clone();
+            let on = pose.latents.first_mut().is_some_and(|z| morph.bend(z, self.real));
+            self.pose = Arc::new(pose);
+            if !on {
+                self.morph = None;
+            }
+        }
+        self.collect_ways();
+    }
+
+    /// Has ways measured that the sketch wants to walk evenly, and takes what was measured.
+    fn collect_ways(&mut self) {
+        let mut inside = self.host.language.env.lock();
+        for wanted in inside.wanted.drain(..) {
+            let samples = wanted.samples.iter().map(|z| z.iter().map(|v| *v as f32).collect()).collect();
+            self.generator.measure(wanted.key, samples);
+        }
+        for (key, changes) in self.generator.measured() {
+            if changes.len() + 1 == crate::sketch::MEASURED {
+                inside.even.insert(key, (lengths(&changes), 0.0));
+            }
+        }
+    }
+
+    /// The pose into the generator's slot; another model at work.
+    fn ask(&mut self) {
+        if let Some(loaded) = self.generator.loaded() {
+            self.host.language.env.set_dim(loaded.z_dim);
+            self.generator.forget();
+            if let Some(reload) = &mut self.reload {
+                reload.watch_model(&loaded.folder);
+            }
+            self.model = loaded;
+        }
+        self.generator.ask(&self.pose);
+    }
+
+    /// Looks for new pictures.
+    fn draw(&mut self) {
+        let before = self.generator.shown().map(|drawn| drawn.pictures.clone());
+        if self.generator.look() {
+            self.version += 1;
+            let interval = (self.real - self.arrival.at).min(1.0);
+            self.arrival.interval += (interval - self.arrival.interval) * 0.25;
+            self.arrival.at = self.real;
+            self.arrival.before = before;
+            if let Some(drawn) = self.generator.shown() {
+                self.timing.spent("generate", drawn.took);
+            }
+        }
+    }
+
+    /// What is to be displayed now.
+    fn scene(&self) -> Scene {
+        let drawn = self.generator.shown();
+        let (pose, pictures) = match drawn {
+            Some(Drawn { pose, pictures, .. }) => (pose.clone(), pictures.clone()),
+            None => (Arc::new(Pose::default()), Arc::default()),
+        };
+        let Arrival { before, at, interval, frame } = &self.arrival;
+        let slow = self.preset.cross_blend && *interval > 1.5 * frame;
+        let left = 1.0 - (self.real - at) / interval.max(1e-6);
+        let before = before.clone().filter(|_| slow && left > 0.0).map(|before| (before, left.min(1.0) as f32));
+        let mut scene = Scene {
+            pose,
+            pictures,
+            before,
+            version: self.version,
+            light: 1.0,
+            fit: self.preset.fit,
+            filter: self.preset.filter,
+        };
+        self.lights.shine(&mut scene);
+        scene
+    }
+
+    /// A part of the frame that the window takes care of took so long.
+    pub fn spent(&mut self, part: &'static str, time: Duration) {
+        self.timing.spent(part, time);
+    }
+
+    /// Whether the show is over: asked to stop, or all its frames shown.
+    pub fn finished(&self) -> bool {
+        self.stop.raised() || self.most_frames.is_some_and(|most| self.frames >= most)
+    }
+
+    /// Seconds since the start.
+    pub fn secs(&self) -> f64 {
+        self.real
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Width and height of the generator's pictures.
+    pub fn picture_size(&self) -> [usize; 2] {
+        [self.model.size[1], self.model.size[0]]
+    }
+
+    /// Width over height of the frame as the sketch has it at the start.
+    pub fn aspect(&mut self) -> f32 {
+        let [w, h] = self.picture_size();
+        self.host.trial_pose().aspect * w as f32 / h as f32
+    }
+
+    /// The board.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The preset as it is now.
+    pub fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    /// Median and 99th percentile of each part, and the frames that came late.
+    pub fn figures(&self) -> (Vec<scene::Part>, u64, &'static str) {
+        (self.timing.parts(), self.timing.late, self.timing.cause())
+    }
+
+    /// Pictures shown so far.
+    pub fn pictures(&self) -> u64 {
+        self.version
+    }
+
+    /// Ends a live show: the recording is finished, the mark of a running sketch taken away.
+    pub fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.recording.end(&self.chores, &self.board);
+            if let Some(reload) = self.reload.take() {
+                reload.close(&self.chores);
+            }
+        }
+    }
+
+    fn take_preset(&mut self, preset: Preset) {
+        self.clock.set_tempo(preset.bpm);
+        self.clock.set_speed(preset.speed);
+        let mut inside = self.host.language.env.lock();
+        for (name, value) in &preset.knobs {
+            if self.preset.knobs.get(name) != Some(value) {
+                inside.controls.set(name, *value);
+            }
+        }
+        drop(inside);
+        if preset.sketch != self.preset.sketch {
+            self.act(Act::Sketch(preset.sketch.clone()));
+        }
+        if preset.model != self.preset.model {
+            self.act(Act::Model(preset.model.clone()));
+        }
+        self.lights.set_secs(preset.fade_secs);
+        self.preset = preset;
+    }
+
+    /// What a person does.
+    pub fn act(&mut self, act: Act) {
+        let controls = |work: &dyn Fn(&mut crate::control::Controls)| work(&mut self.host.language.env.lock().controls);
+        match act {
+            Act::Knob(name, value) => controls(&|c| {
+                c.set(&name, f64::from(value));
+            }),
+            Act::Z(i, value) => controls(&|c| c.set_offset(i, f64::from(value))),
+            Act::ZClear => controls(&|c| c.clear_offsets()),
+            Act::Hit(name) => controls(&|c| c.trigger(&name)),
+            Act::Mouse(x, y) => controls(&|c| {
+                c.set("mouse_x", f64::from(x));
+                c.set("mouse_y", f64::from(y));
+            }),
+            Act::Sketch(name) => {
+                if let Some(reload) = &mut self.reload {
+                    reload.go_to(crate::preset::sketch_path(&name));
+                }
+            }
+            Act::Model(name) => self.generator.load(&name),
+            Act::Preset(name) => {
+                if let Some(reload) = &mut self.reload {
+                    reload.go_to_preset(&name);
+                }
+            }
+            Act::Store(n) => self.store(n),
+            Act::Recall(n) => self.recall(n),
+            Act::Blackout => self.lights.toggle_black(),
+            Act::Freeze => {
+                let shown = self.generator.shown().map(|d| (d.pose.clone(), d.pictures.clone()));
+                self.lights.toggle_frozen(shown);
+            }
+            Act::Hold => self.clock.hold(!self.clock.held()),
+            Act::Hush => {
+                let hushed = self.lights.toggle_hush();
+                self.clock.hold(hushed);
+            }
+            Act::Record => {
+                let Preset { record, .. } = &self.preset;
+                self.recording.toggle(record, &self.chores, &self.board);
+            }
+            Act::Still => self.still(),
+            Act::Reload => {
+                if let Some(reload) = &self.reload {
+                    reload.again();
+                }
+            }
+            Act::Tempo(bpm) => self.clock.set_tempo(bpm),
+            Act::Tap => self.clock.tap(),
+            Act::Speed(speed) => self.clock.set_speed(speed),
+            Act::Quit => self.stop.raise(),
+        }
+    }
+
+    fn store(&mut self, n: u8) {
+        let Some(place) = self.snapshots.get_mut(usize::from(n).wrapping_sub(1)) else { return };
+        let (tick, touched) = (self.clock.now(), self.host.language.env.lock().controls.touched());
+        let snapshot = Snapshot {
+            version: 1,
+            sketch: self.host.program().map(|p| p.path.to_string_lossy().into_owned()).unwrap_or_default(),
+            model: self.model.name.clone(),
+            secs: tick.secs,
+            beat: tick.beat,
+            z: self.pose.latents.first().cloned().unwrap_or_default(),
+            knobs: touched.into_iter().map(|k| (k.name, k.goal)).collect(),
+        };
+        *place = Some(snapshot.clone());
+        let z = snapshot.z.iter().map(|v| f64::from(*v)).collect();
+        self.host.language.env.lock().points.insert(format!("{n}"), vec![z]);
+        let board = self.board.clone();
+        board.notice("snapshots", format!("stored {n}"));
+        if !self.chores.give(move || snapshot::write(n, &snapshot, &board)) {
+            self.board.fault("snapshots", format!("snapshot {n} is not written: the disk is busy"));
+        }
+    }
+
+    fn recall(&mut self, n: u8) {
+        let found = usize::from(n).checked_sub(1).and_then(|i| self.snapshots.get(i)?.clone());
+        let Some(snapshot) = found else {
+            self.board.notice("snapshots", format!("there is no snapshot {n}; Shift+{n} stores one"));
+            return;
+        };
+        if let Some(now) = self.pose.latents.first().cloned() {
+            self.morph = Some(Morph::new(now, snapshot.z.clone(), self.real, self.preset.morph_secs));
+        }
+        // The walk arrives at the stored moment when the morph does.
+        let pace = if self.clock.held() { 0.0 } else { self.clock.speed() };
+        let ahead = self.preset.morph_secs * pace;
+        self.clock.set_time(snapshot.secs - ahead, snapshot.beat - ahead * self.clock.now().bpm / 60.0);
+        for (name, value) in &snapshot.knobs {
+            self.host.language.env.lock().controls.set(name, *value);
+        }
+        let runs = self.host.program().map(|p| p.path.clone());
+        if runs != Some(PathBuf::from(&snapshot.sketch)) && !snapshot.sketch.is_empty() {
+            self.act(Act::Sketch(snapshot.sketch));
+        }
+        if snapshot.model != self.model.name {
+            self.act(Act::Model(snapshot.model));
+        }
+        self.board.notice("snapshots", format!("recalled {n}"));
+    }
+
+    fn still(&mut self) {
+        let scene = self.scene();
+        let [w, h] = self.preset.record.size;
+        let (folder, board) = (self.preset.record.folder.clone(), self.board.clone());
+        let given = self.chores.give(move || {
+            let path = crate::recorder::free_name(&folder, "still", "png");
+            let picture = canvas::Canvas::default().draw(&scene, [w as usize, h as usize], true);
+            match picture.write_png(&path) {
+                Ok(()) => board.notice("still", format!("wrote {}", path.display())),
+                Err(error) => board.fault("still", error.to_string()),
+            }
+        });
+        if !given {
+            self.board.fault("still", "the disk is busy; try again");
+        }
+    }
+
+    fn record(&mut self, scene: &Scene) {
+        self.recording.frame(self.real, scene, &self.board);
+    }
+}
+
+/// Whether the model's files changed.
+fn reload_model(reload: &mut Option<Reload>) -> bool {
+    reload.as_mut().is_some_and(Reload::model)
+}

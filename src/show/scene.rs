@@ -9,33 +9,7 @@ use crate::latent::pose::Pose;
 use crate::picture::Picture;
 use crate::report::Line;
 
-/// How the frame sits in a window of another shape.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fit {
-    /// All of it, with bars.
-    #[default]
-    Fit,
-    /// No bars, cut off.
-    Fill,
-    /// Repeated.
-    Tile,
-    /// Repeated, every second one mirrored.
-    Mirror,
-}
-
-/// How pixels become larger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Filter {
-    Nearest,
-    Linear,
-    /// Catmull-Rom: soft without blur.
-    #[default]
-    Cubic,
-    /// Lanczos with three lobes: the sharpest, rings a little at hard edges.
-    Lanczos,
-}
+pub use crate::preset::{Filter, Fit};
 
 /// One frame, ready to be displayed.
 #[derive(Clone)]

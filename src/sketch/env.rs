@@ -32,8 +32,9 @@ pub struct Inside {
     pub points: BTreeMap<String, Vec<Z>>,
     /// Draws of `random()` without a seed so far.
     pub drawn: u32,
-    /// Arc lengths of measured ways: `[MEASURED]`, 0..1. Empty while one is being measured.
-    pub even: HashMap<u64, Vec<f64>>,
+    /// Measured ways. Arc lengths `[MEASURED]`, 0..1, empty while one is being measured; and how far the
+    /// walk has gone over to them, 0..1.
+    pub even: HashMap<u64, (Vec<f64>, f64)>,
     /// Ways to be measured.
     pub wanted: Vec<Measure>,
     seeds: HashMap<u32, Z>,
@@ -102,18 +103,28 @@ impl Env {
         work(inside.noises.entry(seed).or_insert_with(|| Noise::new(seed, dim)))
     }
 
+    /// The next frame: walks go over to newly measured ways within a second. A film (`gliding` off) does so
+    /// at once.
+    pub fn glide(&self, real_dt: f64, gliding: bool) {
+        for (lengths, share) in self.lock().even.values_mut() {
+            if !lengths.is_empty() {
+                *share = if gliding { (*share + real_dt).min(1.0) } else { 1.0 };
+            }
+        }
+    }
+
     /// The phase of a way that is walked evenly at `phase`, or `phase` itself while it is being measured.
     pub fn even(&self, points: &[Z], closed: bool, phase: f64, walk: impl Fn(f64) -> Z) -> f64 {
         let key = key(points, closed);
         let mut inside = self.lock();
         match inside.even.get(&key) {
-            Some(lengths) if lengths.len() == MEASURED => inverse(lengths, phase),
+            Some((lengths, share)) if lengths.len() == MEASURED => phase + (inverse(lengths, phase) - phase) * share,
             Some(_) => phase,
             None => {
                 if inside.even.len() >= MOST_CACHED {
                     inside.even.clear();
                 }
-                inside.even.insert(key, Vec::new());
+                inside.even.insert(key, (Vec::new(), 0.0));
                 let samples = (0..MEASURED).map(|i| walk(i as f64 / (MEASURED - 1) as f64)).collect();
                 if inside.wanted.len() < 16 {
                     inside.wanted.push(Measure { key, samples });

@@ -36,6 +36,7 @@ pub struct Host {
     pub language: Language,
     running: Option<Running>,
     last: Arc<Pose>,
+    tried: Arc<Pose>,
     frames: u64,
 }
 
@@ -50,12 +51,18 @@ impl Host {
     /// An empty host; until a sketch is taken it shows the middle of the space.
     pub fn new(language: Language) -> Self {
         let middle = Pose::of(vec![0.0; language.env.dim()]);
-        Self { language, running: None, last: Arc::new(middle), frames: 0 }
+        let last = Arc::new(middle);
+        Self { language, running: None, tried: last.clone(), last, frames: 0 }
     }
 
     /// The program that runs.
     pub fn program(&self) -> Option<&Program> {
         self.running.as_ref().map(|r| &r.program)
+    }
+
+    /// What the running sketch's trial frame showed.
+    pub fn trial_pose(&self) -> &Pose {
+        &self.tried
     }
 
     /// Tries a program for one frame on a copy of the state, and takes it if that went well. The state is
@@ -89,19 +96,20 @@ impl Host {
                 false => Ok(Value::new(Object::new()).unwrap_or_else(|_| Value::from(()))),
             }
         };
-        let trial = |vm: &mut Vm, me: Value| -> Result<(), Box<Complaint>> {
+        let trial = |vm: &mut Vm, me: Value| -> Result<Pose, Box<Complaint>> {
             if program.has_on_load {
                 call(vm, &program, "on_load", (me.clone(),))?;
             }
             let out = call(vm, &program, "walk", (me, Time::from(tick), Hand {}))?;
-            self.pose(&program, &out).map(|_| ())
+            self.pose(&program, &out).map(|(pose, _)| pose)
         };
         let mut note = None;
+        let tried;
         // Only an object can carry a state over; () and the like are made anew.
         let kept = self.running.as_ref().map(|r| r.me.clone()).filter(|me| me.borrow_ref::<Object>().is_ok());
         let me = match kept {
             None => {
-                trial(&mut vm, fresh()?)?;
+                tried = trial(&mut vm, fresh()?)?;
                 fresh()?
             }
             Some(old) => {
@@ -114,13 +122,15 @@ impl Host {
                     None => fresh()?,
                 };
                 match trial(&mut vm, copy) {
-                    Ok(()) => {
+                    Ok(pose) => {
+                        tried = pose;
                         state::fill_up(&old, &fresh()?);
                         old
                     }
                     Err(complaint) => {
-                        if trial(&mut vm, fresh()?).is_err() {
-                            return Err(complaint);
+                        match fresh().and_then(|me| trial(&mut vm, me)) {
+                            Ok(pose) => tried = pose,
+                            Err(_) => return Err(complaint),
                         }
                         note = Some(format!("the state begins anew; with the old one: {}", complaint.what));
                         fresh()?
@@ -132,6 +142,7 @@ impl Host {
             call(&mut vm, &program, "on_load", (me.clone(),))?;
         }
         self.running = Some(Running { program, vm, me });
+        self.tried = Arc::new(tried);
         Ok(note)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use notify::event::AccessKind;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::report::Board;
@@ -22,7 +23,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A watch over some folders; dropping it ends it.
 pub struct Watch {
-    _watcher: Option<RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
+    sender: SyncSender<PathBuf>,
+    board: Board,
     _worker: Worker,
 }
 
@@ -41,7 +44,10 @@ impl Watch {
         mut work: impl FnMut(&Changed) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(1024);
-        let watcher = watcher(folders, board, sender);
+        let mut watcher = watcher(board, sender.clone());
+        for folder in folders {
+            look_at(&mut watcher, folder, board);
+        }
         // The compiler recurses on what it reads: it gets room to do so.
         let worker = Worker::start("watch", 256 << 20, move |ending| {
             while !ending.wished() {
@@ -51,16 +57,29 @@ impl Watch {
                 }
             }
         })?;
-        Ok(Self { _watcher: watcher, _worker: worker })
+        Ok(Self { watcher, sender, board: board.clone(), _worker: worker })
+    }
+
+    /// Watches one more folder.
+    pub fn also(&mut self, folder: &Path) {
+        look_at(&mut self.watcher, folder, &self.board);
+    }
+
+    /// Has `work` called as if that file had changed.
+    pub fn poke(&self, path: &Path) {
+        // A full queue leads to a look at the files anyway.
+        let _ = self.sender.try_send(path.into());
     }
 }
 
-fn watcher(folders: &[PathBuf], board: &Board, sender: SyncSender<PathBuf>) -> Option<RecommendedWatcher> {
+/// What to do where files cannot be watched.
+const HINT: &str = "changes on disk are not seen; reload with Ctrl-S";
+
+fn watcher(board: &Board, sender: SyncSender<PathBuf>) -> Option<RecommendedWatcher> {
     let callback = move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         // Reading a file is no change to it.
-        if matches!(event.kind, EventKind::Access(notify::event::AccessKind::Open(_) | notify::event::AccessKind::Read))
-        {
+        if matches!(event.kind, EventKind::Access(AccessKind::Open(_) | AccessKind::Read)) {
             return;
         }
         for path in event.paths {
@@ -68,21 +87,16 @@ fn watcher(folders: &[PathBuf], board: &Board, sender: SyncSender<PathBuf>) -> O
             let _ = sender.try_send(path);
         }
     };
-    let hint = "changes on disk are not seen; reload with Ctrl-S";
-    let mut watcher = match notify::recommended_watcher(callback) {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            board.fault("watch", format!("files cannot be watched ({error}): {hint}"));
-            return None;
-        }
-    };
-    for folder in folders {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
-            board.fault("watch", format!("{} cannot be watched ({error}): {hint}", folder.display()));
-        }
+    let made = notify::recommended_watcher(callback);
+    made.map_err(|error| board.fault("watch", format!("files cannot be watched ({error}): {HINT}"))).ok()
+}
+
+fn look_at(watcher: &mut Option<RecommendedWatcher>, folder: &Path, board: &Board) {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Some(watcher) = watcher else { return };
+    if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
+        board.fault("watch", format!("{} cannot be watched ({error}): {HINT}", folder.display()));
     }
-    Some(watcher)
 }
 
 /// The files of one burst of changes; empty if none came for a while.
@@ -90,11 +104,7 @@ fn burst(receiver: &Receiver<PathBuf>) -> Changed {
     let mut changed = Changed::new();
     match receiver.recv_timeout(LOOK) {
         Ok(path) => changed.insert(path),
-        Err(RecvTimeoutError::Timeout) => return changed,
-        Err(RecvTimeoutError::Disconnected) => {
-            std::thread::sleep(LOOK);
-            return changed;
-        }
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return changed,
     };
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

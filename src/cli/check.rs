@@ -1,0 +1,118 @@
+//! `flaneur check`: sketches, presets and models, read and tried.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::clock::Clock;
+use crate::latent;
+use crate::model::{self, Card, Model};
+use crate::net::device::{self, Wanted};
+use crate::preset::{self, Preset};
+use crate::sketch::host::Host;
+use crate::sketch::{Env, Language};
+
+#[derive(Args)]
+pub struct Check {
+    /// Sketches (.rn), presets (.toml) and model folders [default: everything in sketches, presets and models]
+    files: Vec<PathBuf>,
+}
+
+/// Dimensions that sketches are tried with.
+const DIM: usize = 100;
+/// Frames a sketch is tried for, at 60 a second.
+const FRAMES: u32 = 240;
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<()> {
+        let files = if self.files.is_empty() { everything() } else { self.files };
+        if files.is_empty() {
+            bail!("there is nothing to check here; name files, or run it where sketches, presets and models are");
+        }
+        let mut wrong = 0;
+        for path in &files {
+            match check(path) {
+                Ok(note) => println!("ok    {}{note}", path.display()),
+                Err(why) => {
+                    wrong += 1;
+                    println!("wrong {why}");
+                }
+            }
+        }
+        match wrong {
+            0 => Ok(()),
+            n => bail!("{n} of {} are wrong", files.len()),
+        }
+    }
+}
+
+fn everything() -> Vec<PathBuf> {
+    let files = |folder: &str, ending: &str| -> Vec<PathBuf> {
+        let names = preset::names(folder, ending).into_iter();
+        names.map(|name| Path::new(folder).join(format!("{name}.{ending}"))).collect()
+    };
+    let mut all = files(preset::SKETCHES, "rn");
+    all.extend(files(preset::PRESETS, "toml"));
+    all.extend(model::known_models().iter().map(|name| model::folder(name)));
+    all
+}
+
+/// What is worth saying about a good file, or what is wrong with it.
+fn check(path: &Path) -> Result<String, String> {
+    if path.is_dir() {
+        return check_model(path);
+    }
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("rn") => check_sketch(path),
+        Some("toml") => check_preset(path),
+        _ => Err(format!("{}: neither a sketch (.rn), a preset (.toml) nor a model's folder", path.display())),
+    }
+}
+
+fn check_sketch(path: &Path) -> Result<String, String> {
+    let env = Env::new(DIM);
+    // Points are the performer's own; whatever a sketch loads is stood in for by a seed.
+    let names = std::fs::read_to_string(path).unwrap_or_default();
+    for name in names.split("load(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        env.lock().points.insert(name.to_owned(), vec![latent::seed(1, DIM)]);
+    }
+    let language = Language::new(env).map_err(|e| e.to_string())?;
+    let mut host = Host::new(language);
+    let mut clock = Clock::new(120.0);
+    let program = host.language.read(path).map_err(|c| c.to_string())?;
+    host.take(program, clock.frame(0.0, true)).map_err(|c| c.to_string())?;
+    for frame in 0..FRAMES {
+        host.language.env.lock().controls.frame(1.0 / 60.0);
+        let walked = host.walk(clock.frame(f64::from(frame) / 60.0, frame == 0));
+        if let Some(complaint) = walked.complaint {
+            return Err(format!("{complaint}\n (in frame {frame})"));
+        }
+    }
+    let knobs: Vec<String> = host.language.env.lock().controls.asked().into_iter().map(|k| k.name).collect();
+    Ok(if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) })
+}
+
+fn check_preset(path: &Path) -> Result<String, String> {
+    let preset = Preset::read(path).map_err(|e| e.to_string())?;
+    let sketch = preset::sketch_path(&preset.sketch);
+    if !sketch.is_file() {
+        return Err(format!("{}: its sketch {} is not there", path.display(), sketch.display()));
+    }
+    let folder = model::folder(&preset.model);
+    Card::read(&folder).map_err(|e| format!("{}: its model: {e}", path.display()))?;
+    Ok(String::new())
+}
+
+fn check_model(path: &Path) -> Result<String, String> {
+    let chosen = device::choose(Wanted::Cpu).map_err(|e| e.to_string())?;
+    let name = path.to_string_lossy();
+    let model = Model::read(&name, &chosen.device).map_err(|e| e.to_string())?;
+    let z = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
+    let bytes = model.ready().bytes(&[z]);
+    let (low, high) = bytes.iter().fold((255, 0), |(low, high), v| (low.min(*v), high.max(*v)));
+    match low == high {
+        true => Err(format!("{name}: it draws nothing but one colour; was it trained?")),
+        false => Ok(format!(" ({}, step {})", model.card.arch_name, model.card.step)),
+    }
+}

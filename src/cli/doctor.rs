@@ -1,0 +1,119 @@
+//! `flaneur doctor`: what this machine has, which path is taken and why, and what to install.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::latent;
+use crate::model::{self, Model};
+use crate::net::device::{self, Wanted};
+use crate::recorder::ffmpeg_version;
+
+#[derive(Args)]
+pub struct Doctor {
+    /// The model to time
+    #[arg(long, default_value = "three-lines")]
+    model: String,
+}
+
+fn line(name: &str, what: &str) {
+    println!("{name:<12} {what}");
+}
+
+impl Doctor {
+    pub fn run(self) -> anyhow::Result<()> {
+        line("flaneur", env!("CARGO_PKG_VERSION"));
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        line("processor", &format!("{threads} threads{}", vectors()));
+        for adapter in device::adapters() {
+            line("adapter", &adapter);
+        }
+        if device::adapters().is_empty() {
+            line("adapter", "none for the generator: it runs on the CPU");
+        }
+        window();
+        self.generator();
+        match ffmpeg_version() {
+            Some(version) => line("ffmpeg", &version),
+            None => line("ffmpeg", "not installed: films become PNG sequences; install the package ffmpeg"),
+        }
+        for (port, what) in [(9000, "OSC (UDP)"), (9001, "OSCQuery (TCP)")] {
+            let free = match what.ends_with("(UDP)") {
+                true => UdpSocket::bind(("127.0.0.1", port)).is_ok(),
+                false => TcpListener::bind(("127.0.0.1", port)).is_ok(),
+            };
+            line("port", &format!("{port} for {what}: {}", if free { "free" } else { "taken by another program" }));
+        }
+        line("font", "Noto Sans, built in");
+        for (folder, ending) in [("sketches", "rn"), ("presets", "toml")] {
+            line(folder, &format!("{}", crate::preset::names(folder, ending).len()));
+        }
+        line("models", &model::known_models().join(", "));
+        Ok(())
+    }
+
+    fn generator(&self) {
+        let chosen = match device::choose(Wanted::Auto) {
+            Ok(chosen) => chosen,
+            Err(error) => return line("generator", &error.to_string()),
+        };
+        let why = match device::adapters().iter().any(|a| !a.contains("software")) {
+            true => "a graphics card is there",
+            false => "no graphics card is there",
+        };
+        line("path", &format!("{} ({why})", chosen.name));
+        match Model::read(&self.model, &chosen.device) {
+            Ok(model) => {
+                let ready = model.ready();
+                let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
+                (0..5).for_each(|_| drop(ready.bytes(std::slice::from_ref(&z))));
+                let mut times: Vec<f64> = (0..30)
+                    .map(|_| {
+                        let start = Instant::now();
+                        ready.bytes(std::slice::from_ref(&z));
+                        start.elapsed().as_secs_f64() * 1e3
+                    })
+                    .collect();
+                times.sort_by(f64::total_cmp);
+                line("generator", &format!("{} {:.1} ms a picture (median of 30)", self.model, times[15]));
+            }
+            Err(error) => line("generator", &error.to_string()),
+        }
+    }
+}
+
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return ", AVX-512";
+        }
+        if is_x86_feature_detected!("avx2") {
+            return ", AVX2";
+        }
+        ", neither AVX-512 nor AVX2: the generator will be slow"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    ""
+}
+
+/// What windows need.
+fn window() {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    match (set("WAYLAND_DISPLAY"), set("DISPLAY")) {
+        (true, _) => line("display", "Wayland"),
+        (_, true) => line("display", "X11"),
+        _ => line("display", "none: use flaneur play --headless or flaneur film, or xvfb-run"),
+    }
+    let drivers = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let count = drivers.iter().filter_map(|d| std::fs::read_dir(Path::new(d)).ok()).flatten().flatten().count();
+    match count {
+        0 => line("vulkan", "no driver: install mesa-vulkan-drivers for the windows"),
+        n => line("vulkan", &format!("{n} drivers installed")),
+    }
+    if cfg!(not(feature = "stage")) {
+        line("windows", "this program was built without them (feature \"stage\")");
+    }
+}

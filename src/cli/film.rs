@@ -1,0 +1,137 @@
+//! `flaneur film`: a sketch or preset as a film, without a window.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+
+use super::{DeviceChoice, Size};
+use crate::control::automation::Automation;
+use crate::recorder::Codec;
+use crate::report::{Board, Stop};
+use crate::show::film::Film;
+use crate::show::{Options, Show};
+
+#[derive(Args)]
+pub struct FilmOf {
+    /// A preset or a sketch, by name or path
+    target: Option<String>,
+    /// The film: .mp4, .mkv, .mov, .webm, .gif, or a folder for PNGs
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// A model, by name or path
+    #[arg(long)]
+    model: Option<String>,
+    /// Length in seconds [default: 10]
+    #[arg(long, conflicts_with_all = ["frames", "bars"])]
+    seconds: Option<f64>,
+    /// Length in frames
+    #[arg(long, conflicts_with = "bars")]
+    frames: Option<u64>,
+    /// Length in bars of four beats
+    #[arg(long)]
+    bars: Option<f64>,
+    /// Frames a second
+    #[arg(long, default_value_t = 60.0)]
+    fps: f64,
+    /// Width and height [default: 720 high; with --raw the generator's own]
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+    /// Only the generator's pictures, without marks
+    #[arg(long)]
+    raw: bool,
+    /// Where the generator runs
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// Quality of the encoder, 0 the best
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=63))]
+    crf: Option<u8>,
+    /// Codec, where the container has a choice
+    #[arg(long, value_enum)]
+    codec: Option<CodecChoice>,
+    /// Knobs moved by a file of lines "seconds name value"
+    #[arg(long, value_name = "FILE")]
+    knobs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CodecChoice {
+    H264,
+    Hevc,
+    Prores,
+    Vp9,
+    Av1,
+}
+
+impl CodecChoice {
+    fn codec(self) -> Codec {
+        match self {
+            Self::H264 => Codec::H264,
+            Self::Hevc => Codec::Hevc,
+            Self::Prores => Codec::ProRes,
+            Self::Vp9 => Codec::Vp9,
+            Self::Av1 => Codec::Av1,
+        }
+    }
+}
+
+/// Height of a film that names no size.
+const HEIGHT: f32 = 720.0;
+
+impl FilmOf {
+    pub fn run(self) -> anyhow::Result<()> {
+        if !(self.fps.is_finite() && (1.0..=1000.0).contains(&self.fps)) {
+            bail!("--fps takes 1 to 1000");
+        }
+        let automation = match &self.knobs {
+            Some(path) => {
+                let text = crate::files::read_text(path)?;
+                Some(Automation::read(&text).with_context(|| path.display().to_string())?)
+            }
+            None => None,
+        };
+        let (board, stop) = (Board::echoing(), Stop::on_signals()?);
+        let options = Options {
+            target: self.target.clone(),
+            model: self.model.clone(),
+            device: self.device.wanted(),
+            automation,
+            film: true,
+            ..Options::default()
+        };
+        let mut show = Show::open(options, &board, &stop)?;
+        eprintln!("device: {}", show.desk().device);
+        let frames = self.length(show.preset().bpm)?;
+        let size = match self.size {
+            Some(Size(size)) => size,
+            None if self.raw => show.picture_size(),
+            None => {
+                let even = |v: f32| ((v / 2.0).round() as usize * 2).max(2);
+                [even(HEIGHT * show.aspect()), even(HEIGHT)]
+            }
+        };
+        eprintln!("{frames} frames of {}x{} at {} a second, drawn on the CPU", size[0], size[1], self.fps);
+        let (codec, start) = (self.codec.map(CodecChoice::codec), Instant::now());
+        let film = Film { path: self.output.clone(), frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
+        let done = show.film(&film)?;
+        let (secs, count) = (start.elapsed().as_secs_f64(), done.frames);
+        let how = if done.interrupted { "interrupted; wrote" } else { "wrote" };
+        println!("{how} {} ({count} frames in {secs:.1} s, {:.0} a second)", done.path.display(), count as f64 / secs);
+        Ok(())
+    }
+
+    fn length(&self, bpm: f64) -> anyhow::Result<u64> {
+        let secs = match (self.seconds, self.bars) {
+            (Some(secs), _) => secs,
+            (None, Some(bars)) => bars * crate::clock::BAR * 60.0 / bpm,
+            (None, None) => 10.0,
+        };
+        let frames = self.frames.unwrap_or((secs * self.fps).round().max(0.0) as u64);
+        match frames {
+            0 => bail!("a film of no frames; give --seconds, --frames or --bars above 0"),
+            frames if frames > 100_000_000 => bail!("{frames} frames are too many"),
+            frames => Ok(frames),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `flaneur history`: the versions of a sketch that ran, and back to one of them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::preset;
+use crate::sketch::history;
+
+#[derive(Args)]
+pub struct History {
+    /// A sketch, by name or path
+    sketch: String,
+    /// Put this version back as the sketch (its number in the list, or its fingerprint)
+    #[arg(long, value_name = "VERSION")]
+    restore: Option<String>,
+    /// Print this version
+    #[arg(long, value_name = "VERSION", conflicts_with = "restore")]
+    show: Option<String>,
+}
+
+impl History {
+    pub fn run(self) -> anyhow::Result<()> {
+        let path = preset::sketch_path(&self.sketch);
+        let versions = history::versions(&path);
+        if versions.is_empty() {
+            bail!("no version of {} has run yet; flaneur play keeps each one that runs", path.display());
+        }
+        let find = |wanted: &str| {
+            let by_number = wanted.parse::<usize>().ok().and_then(|n| versions.get(n.wrapping_sub(1)));
+            by_number.or_else(|| versions.iter().find(|v| v.fingerprint.starts_with(wanted)))
+        };
+        let missing = |wanted: &str| anyhow::anyhow!("there is no version {wanted}; there are 1 to {}", versions.len());
+        if let Some(wanted) = &self.show {
+            let version = find(wanted).ok_or_else(|| missing(wanted))?;
+            print!("{}", crate::files::read_text(&version.path)?);
+            return Ok(());
+        }
+        if let Some(wanted) = &self.restore {
+            let version = find(wanted).ok_or_else(|| missing(wanted))?;
+            history::restore(&path, version)?;
+            println!("{} is version {wanted} again", path.display());
+            return Ok(());
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        for (i, version) in versions.iter().enumerate() {
+            let text = crate::files::read_text(&version.path).unwrap_or_default();
+            let first = text.lines().next().unwrap_or_default();
+            let ago = indicatif::HumanDuration(std::time::Duration::from_secs(now.saturating_sub(version.secs)));
+            println!("{:4}  {}  {ago} ago  {first}", i + 1, version.fingerprint);
+        }
+        Ok(())
+    }
+}

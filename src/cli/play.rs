@@ -1,0 +1,151 @@
+//! `flaneur play`: a show, in windows or without.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{DeviceChoice, Size};
+use crate::report::{Board, Stop};
+use crate::show::canvas::Canvas;
+use crate::show::{Options, Show};
+
+#[derive(Args)]
+pub struct Play {
+    /// A preset or a sketch, by name or path [default: the preset "default"]
+    target: Option<String>,
+    /// A model, by name or path
+    #[arg(long)]
+    model: Option<String>,
+    /// Size of the output window
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+    /// Start full screen
+    #[arg(long)]
+    fullscreen: bool,
+    /// The display to go to, counted from 0
+    #[arg(long, value_name = "N")]
+    display: Option<usize>,
+    /// Most frames a second; 0 is as fast as it goes
+    #[arg(long, value_name = "N")]
+    fps: Option<f64>,
+    /// Record from the first frame on
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// End after so many frames
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
+    /// Write the output window as a PNG at the end
+    #[arg(long, value_name = "FILE")]
+    screenshot: Option<PathBuf>,
+    /// Write the desk as a PNG at the end
+    #[arg(long, value_name = "FILE")]
+    desk_screenshot: Option<PathBuf>,
+    /// Where the generator runs
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// Start with the built-in sketch
+    #[arg(long)]
+    safe: bool,
+    /// Without windows: needs no display and no graphics adapter
+    #[arg(long)]
+    headless: bool,
+    /// Without the desk window
+    #[arg(long)]
+    no_desk: bool,
+    /// Print frame times every so many seconds, and at the end
+    #[arg(long, value_name = "SECS")]
+    stats: Option<f64>,
+}
+
+impl Play {
+    pub fn run(self) -> anyhow::Result<()> {
+        if self.fps.is_some_and(|fps| !(0.0..=1000.0).contains(&fps)) {
+            bail!("--fps takes 0 to 1000");
+        }
+        let board = Board::echoing();
+        let stop = Stop::on_signals()?;
+        let options = Options {
+            target: self.target.clone(),
+            model: self.model.clone(),
+            device: self.device.wanted(),
+            safe: self.safe,
+            frames: self.frames,
+            fps: self.fps,
+            automation: None,
+            record: self.record.clone(),
+            film: false,
+        };
+        if !self.headless {
+            self.check_window()?;
+        }
+        let mut show = Show::open(options, &board, &stop)?;
+        eprintln!("device: {}", show.desk().device);
+        if self.headless { self.headless(&mut show) } else { self.windows(show) }
+    }
+
+    /// The loop without a window.
+    fn headless(&self, show: &mut Show) -> anyhow::Result<()> {
+        let fps = self.fps.unwrap_or(if show.preset().fps > 0.0 { show.preset().fps } else { 60.0 });
+        let pause = if fps > 0.0 { Duration::from_secs_f64(1.0 / fps) } else { Duration::ZERO };
+        let (mut due, mut told) = (Instant::now(), Instant::now());
+        let mut last = None;
+        while !show.finished() {
+            last = Some(show.frame());
+            if let Some(every) = self.stats
+                && told.elapsed().as_secs_f64() >= every
+            {
+                told = Instant::now();
+                print_figures(show);
+            }
+            due += pause;
+            match due.checked_duration_since(Instant::now()) {
+                Some(left) => std::thread::sleep(left),
+                // What is late is not made up for by a burst.
+                None => due = Instant::now(),
+            }
+        }
+        if let (Some(path), Some(scene)) = (&self.screenshot, &last) {
+            let size = self.size.map_or(show.preset().size.map(|v| v as usize), |size| size.0);
+            Canvas::default().draw(scene, size, true).write_png(path).context("the screenshot")?;
+        }
+        show.close();
+        if self.stats.is_some() {
+            print_figures(show);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "stage"))]
+    fn check_window(&self) -> anyhow::Result<()> {
+        bail!("this program was built without windows; use --headless, or build it with the feature \"stage\"")
+    }
+
+    #[cfg(not(feature = "stage"))]
+    fn windows(&self, _: Show) -> anyhow::Result<()> {
+        self.check_window()
+    }
+}
+
+/// One line of figures, for people and for tools.
+fn print_figures(show: &Show) {
+    let (parts, late, cause) = show.figures();
+    let parts: Vec<String> = parts.iter().map(|p| format!("{} {:.2}/{:.2} ms", p.name, p.p50_ms, p.p99_ms)).collect();
+    let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
+    println!(
+        "{:.1} s · {} frames · {} pictures · {late} late{cause} · p50/p99: {} · memory {:.1} MB",
+        show.secs(),
+        show.frames(),
+        show.pictures(),
+        parts.join(", "),
+        memory_mb()
+    );
+}
+
+/// Resident memory of this process in megabytes; 0 where the system does not tell.
+fn memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
+}

@@ -1,0 +1,291 @@
+//! Presets: what a show is made of, in TOML that a performer reads and edits.
+//!
+//! Read by `show` and `cli`. Keys that are not known are refused with their line and what was probably meant.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileError};
+
+/// When a new version of the sketch takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Swap {
+    /// At once.
+    #[default]
+    Now,
+    /// On the next beat.
+    Beat,
+    /// On the next bar.
+    Bar,
+}
+
+/// How the frame sits in a window of another shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// All of it, with bars.
+    #[default]
+    Fit,
+    /// No bars, cut off.
+    Fill,
+    /// Repeated.
+    Tile,
+    /// Repeated, every second one mirrored.
+    Mirror,
+}
+
+/// How pixels become larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    Nearest,
+    Linear,
+    /// Catmull-Rom: soft without blur.
+    #[default]
+    Cubic,
+    /// Lanczos with three lobes: the sharpest, rings a little at hard edges.
+    Lanczos,
+}
+
+/// One show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Preset {
+    /// Layout of this file; 1.
+    pub version: u32,
+    /// A name in `sketches`, or a path.
+    pub sketch: String,
+    /// A name in `models`, or a path.
+    pub model: String,
+    /// Beats a minute, 20..400.
+    pub bpm: f64,
+    /// Walk speed, −8..8.
+    pub speed: f64,
+    pub swap: Swap,
+    /// Width and height of the output window in points.
+    pub size: [u32; 2],
+    /// Most frames a second; 0 follows the screen.
+    pub fps: f64,
+    pub fit: Fit,
+    pub filter: Filter,
+    /// Blend the last two pictures where the generator is slower than the screen.
+    pub cross_blend: bool,
+    /// Seconds of blackout, freeze and hush fades.
+    pub fade_secs: f64,
+    /// Seconds of the morph to a snapshot.
+    pub morph_secs: f64,
+    pub record: Record,
+    /// Where knobs stand at the start, 0..1.
+    pub knobs: BTreeMap<String, f64>,
+}
+
+/// How live recordings are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Record {
+    pub folder: PathBuf,
+    pub size: [u32; 2],
+    pub fps: f64,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { folder: "recordings".into(), size: [1024, 1024], fps: 30.0 }
+    }
+}
+
+impl Default for Preset {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            sketch: "ring".into(),
+            model: "three-lines".into(),
+            bpm: 120.0,
+            speed: 1.0,
+            swap: Swap::Now,
+            size: [1024, 1024],
+            fps: 0.0,
+            fit: Fit::Fit,
+            filter: Filter::Cubic,
+            cross_blend: true,
+            fade_secs: 1.0,
+            morph_secs: 2.0,
+            record: Record::default(),
+            knobs: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is wrong with a preset.
+#[derive(Debug, thiserror::Error)]
+pub enum PresetError {
+    #[error("{path}: {why}", path = path.display())]
+    Wrong { path: PathBuf, why: String },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Preset {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// With the line of what is wrong, and what was probably meant.
+    pub fn read(path: &Path) -> Result<Self, PresetError> {
+        let text = files::read_text(path)?;
+        Self::parse(&text).map_err(|why| PresetError::Wrong { path: path.into(), why })
+    }
+
+    /// Reads and checks a text.
+    ///
+    /// # Errors
+    /// A sentence with the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let preset: Self = toml::from_str(text).map_err(|e| explained(text, &e))?;
+        preset.check().map_err(|(key, why)| format!("{}{key}: {why}", line_of(text, key)))?;
+        Ok(preset)
+    }
+
+    /// The first value that is out of its range.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let within = |key, v: f64, low: f64, high: f64| match v.is_finite() && (low..=high).contains(&v) {
+            true => Ok(()),
+            false => Err((key, format!("{v} is outside of {low}..{high}"))),
+        };
+        if self.version != 1 {
+            return Err(("version", format!("{} is not known to this program; use a newer one, or 1", self.version)));
+        }
+        within("bpm", self.bpm, 20.0, 400.0)?;
+        within("speed", self.speed, -8.0, 8.0)?;
+        within("fps", self.fps, 0.0, 1000.0)?;
+        within("fade_secs", self.fade_secs, 0.0, 600.0)?;
+        within("morph_secs", self.morph_secs, 0.0, 600.0)?;
+        within("fps", self.record.fps, 1.0, 240.0)?;
+        for [w, h] in [self.size, self.record.size] {
+            within("size", f64::from(w), 16.0, 8192.0)?;
+            within("size", f64::from(h), 16.0, 8192.0)?;
+        }
+        for (name, value) in &self.knobs {
+            within("knobs", *value, 0.0, 1.0).map_err(|(key, why)| (key, format!("{name} {why}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// "line 3: " for the first line that gives the key a value.
+fn line_of(text: &str, key: &str) -> String {
+    let gives = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+    text.lines().position(gives).map_or(String::new(), |at| format!("line {}: ", at + 1))
+}
+
+/// The reader's error with its line, and a suggestion for a key that is not known.
+fn explained(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let message = error.message().trim().to_owned();
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let meant = match quoted.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown") => known
+            .iter()
+            .min_by_key(|k| strsim::damerau_levenshtein(unknown, k))
+            .filter(|k| strsim::damerau_levenshtein(unknown, k) <= 3)
+            .map_or(String::new(), |k| format!(" (did you mean {k}?)")),
+        _ => String::new(),
+    };
+    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+    format!("line {line}: {message}{meant}\n {line} | {source}")
+}
+
+/// Where presets, sketches and stored points live.
+pub const PRESETS: &str = "presets";
+/// Where sketches live.
+pub const SKETCHES: &str = "sketches";
+
+/// What `play` and `film` were pointed at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Preset(PathBuf),
+    Sketch(PathBuf),
+}
+
+/// Finds a preset or a sketch by name or path; a preset comes first where both have the name.
+///
+/// # Errors
+/// With the names there are.
+pub fn find(name: &str) -> Result<Target, String> {
+    let path = Path::new(name);
+    let ending = path.extension().and_then(|e| e.to_str());
+    match ending {
+        Some("toml") if path.is_file() => return Ok(Target::Preset(path.into())),
+        Some("rn") if path.is_file() => return Ok(Target::Sketch(path.into())),
+        _ => {}
+    }
+    let preset = Path::new(PRESETS).join(format!("{name}.toml"));
+    let sketch = sketch_path(name);
+    if preset.is_file() {
+        Ok(Target::Preset(preset))
+    } else if sketch.is_file() {
+        Ok(Target::Sketch(sketch))
+    } else {
+        let (presets, sketches) = (names(PRESETS, "toml"), names(SKETCHES, "rn"));
+        let near = presets.iter().chain(&sketches).min_by_key(|k| strsim::damerau_levenshtein(name, k));
+        let meant = near.map_or(String::new(), |k| format!("; did you mean {k}?"));
+        Err(format!(
+            "there is no preset and no sketch \"{name}\"{meant} Presets: {}. Sketches: {}.",
+            presets.join(", "),
+            sketches.join(", ")
+        ))
+    }
+}
+
+/// The file of a sketch given by name or path.
+pub fn sketch_path(name: &str) -> PathBuf {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|e| e == "rn") {
+        path.into()
+    } else {
+        Path::new(SKETCHES).join(format!("{name}.rn"))
+    }
+}
+
+/// Names of the files with an ending in a folder, sorted.
+pub fn names(folder: &str, ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|e| e == ending))
+        .filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        for (text, line, word) in [
+            ("version = 1\nskech = \"a\"", "line 2", "did you mean sketch?"),
+            ("version = 1\n\nbpm = \"fast\"", "line 3", "invalid type"),
+            ("bpm = 9000", "line 1", "20..400"),
+            ("version = 7", "line 1", "newer"),
+            ("swap = \"soon\"", "line 1", "unknown variant"),
+            ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
+            ("[knobs]\na = 3.0", "", "outside of 0..1"),
+            ("sketch = ", "line 1", ""),
+        ] {
+            let why = Preset::parse(text).unwrap_err();
+            assert!(why.contains(line) && why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_empty_preset_is_a_show_and_all_of_one_comes_back() {
+        let preset = Preset::parse("").unwrap();
+        assert_eq!(preset, Preset::default());
+        assert_eq!(Preset::parse(&toml::to_string(&preset).unwrap()).unwrap(), preset);
+    }
+}

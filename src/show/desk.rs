@@ -1,0 +1,86 @@
+//! The figures of the desk, gathered from the engines.
+
+use super::Show;
+use super::scene::{Desk, KnobView, Source};
+use crate::{model, preset};
+
+impl Show {
+    /// Everything the desk shows.
+    pub fn desk(&mut self) -> Desk {
+        let names = self.names();
+        let inside = self.host.language.env.lock();
+        let knobs = inside.controls.asked();
+        let offsets = inside.controls.offsets().iter().map(|v| *v as f32).collect();
+        drop(inside);
+        let tick = self.clock.now();
+        let (black, frozen) = self.lights.state();
+        let program = self.host.program();
+        let wrong = self.refused.as_ref().or(self.complaint.as_ref().map(|(complaint, _)| complaint));
+        let source = program.map(|program| Source {
+            path: program.path.clone(),
+            // What does not compile is on disk, not in the program: its line comes with the complaint.
+            text: program.text().to_owned(),
+            wrong: wrong.map(|c| (c.line, c.to_string())),
+        });
+        Desk {
+            sketch: program.map(|p| p.path.display().to_string()).unwrap_or_default(),
+            model: self.model.name.clone(),
+            device: self.generator.device(),
+            knobs: knobs
+                .into_iter()
+                .map(|k| KnobView { name: k.name, value: k.goal as f32, default: k.default as f32, range: k.range })
+                .collect(),
+            z: self.pose.latents.first().cloned().unwrap_or_default(),
+            offsets,
+            sketches: names.sketches,
+            models: names.models,
+            presets: names.presets,
+            snapshots: std::array::from_fn(|i| self.snapshots[i].is_some()),
+            board: self.board.lines(),
+            source,
+            parts: self.timing.parts(),
+            late: self.timing.late,
+            late_cause: self.timing.cause(),
+            frames: self.frames,
+            secs: self.real,
+            bpm: tick.bpm,
+            beat: tick.beat,
+            speed: self.clock.speed(),
+            held: self.clock.held(),
+            frozen,
+            black,
+            recording: self.recording.state(self.real),
+        }
+    }
+
+    /// Names to choose from, read from the disk now and then, elsewhere.
+    fn names(&mut self) -> Names {
+        if let Some(names) = self.listed.take() {
+            self.names = names;
+        }
+        if self.names_at.is_none_or(|at| self.real - at > 2.0) {
+            self.names_at = Some(self.real);
+            let listed = self.listed.clone();
+            self.chores.give(move || drop(listed.put(Names::read())));
+        }
+        self.names.clone()
+    }
+}
+
+/// Sketches, models and presets that there are.
+#[derive(Clone, Default)]
+pub struct Names {
+    pub sketches: Vec<String>,
+    pub models: Vec<String>,
+    pub presets: Vec<String>,
+}
+
+impl Names {
+    fn read() -> Self {
+        Self {
+            sketches: preset::names(preset::SKETCHES, "rn"),
+            models: model::known_models(),
+            presets: preset::names(preset::PRESETS, "toml"),
+        }
+    }
+}

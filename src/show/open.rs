@@ -1,0 +1,211 @@
+//! Opening a show: from names on the command line to engines that run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lights::Lights;
+use super::recording::Recording;
+use super::reload::{self, Reload};
+use super::snapshot;
+use super::{Arrival, Show};
+use crate::clock::Clock;
+use crate::control::automation::Automation;
+use crate::generator::{Generator, GeneratorError};
+use crate::latent::pose::Pose;
+use crate::net::device::Wanted;
+use crate::preset::{self, Preset, PresetError, Target};
+use crate::recorder::{Recorder, RecorderError, Settings};
+use crate::report::{Board, Stop};
+use crate::sketch::host::Host;
+use crate::sketch::{Complaint, Env, Language, LanguageError};
+use crate::worker::Chores;
+
+/// The sketch of last resort: it is part of the program, so that there always is one.
+const SAFE: &str =
+    "// A slow ring through six seeds.\npub fn walk(me, t, c) { ring([1, 2, 3, 4, 5, 6], t.phase(48)) }\n";
+
+/// What a show is opened with; what is not given comes from the preset.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A preset or a sketch, by name or path.
+    pub target: Option<String>,
+    pub model: Option<String>,
+    pub device: Wanted,
+    /// Start with the built-in sketch; the one that was asked for can be loaded later.
+    pub safe: bool,
+    /// A show of so many frames.
+    pub frames: Option<u64>,
+    /// Most frames a second; 0 is as fast as it goes.
+    pub fps: Option<f64>,
+    pub automation: Option<Automation>,
+    /// A recording from the first frame on.
+    pub record: Option<PathBuf>,
+    /// Without a watch on the files, without snapshots, strict about the sketch: a film.
+    pub film: bool,
+}
+
+/// Why a show cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{0}")]
+    Target(String),
+    #[error(transparent)]
+    Preset(#[from] PresetError),
+    #[error(transparent)]
+    Generator(#[from] GeneratorError),
+    #[error(transparent)]
+    Language(#[from] LanguageError),
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    #[error("{0}")]
+    Sketch(Box<Complaint>),
+    #[error("no thread can be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The preset that was asked for, and its file; a sketch alone makes a preset of its own.
+fn preset_of(options: &Options) -> Result<(Preset, Option<PathBuf>), OpenError> {
+    let target = match &options.target {
+        Some(name) => preset::find(name).map_err(OpenError::Target)?,
+        None => match preset::find("default") {
+            Ok(target) => target,
+            Err(_) => return Ok((Preset::default(), None)),
+        },
+    };
+    Ok(match target {
+        Target::Preset(path) => (Preset::read(&path)?, Some(path)),
+        Target::Sketch(path) => (Preset { sketch: path.to_string_lossy().into_owned(), ..Preset::default() }, None),
+    })
+}
+
+impl Show {
+    /// Opens a show: the model is loaded and has drawn, the sketch is compiled and has been tried.
+    ///
+    /// # Errors
+    /// If the preset, the model or the device cannot be used. A sketch that fails is an error only for a
+    /// film; a live show starts with the built-in one and says so.
+    pub fn open(options: Options, board: &Board, stop: &Stop) -> Result<Self, OpenError> {
+        let (mut preset, preset_path) = preset_of(&options)?;
+        if let Some(model) = &options.model {
+            preset.model.clone_from(model);
+        }
+        let (generator, model) = Generator::start(&preset.model, options.device, board)?;
+        let env = Env::new(model.z_dim);
+        let language = Language::new(env.clone())?;
+        let mut snapshots = std::array::from_fn(|_| None);
+        {
+            let mut points = reload::points(model.z_dim, board);
+            if !options.film {
+                snapshots = snapshot::read_all(board);
+            }
+            for (i, found) in snapshots.iter().enumerate() {
+                if let Some(snapshot::Snapshot { z, .. }) = found {
+                    points.insert((i + 1).to_string(), vec![z.iter().map(|v| f64::from(*v)).collect()]);
+                }
+            }
+            let mut inside = env.lock();
+            inside.points = points;
+            for (name, value) in &preset.knobs {
+                inside.controls.set(name, *value);
+            }
+            if options.film {
+                inside.controls.set_smoothing(0.0);
+            }
+        }
+        let sketch = preset::sketch_path(&preset.sketch);
+        let reload = match options.film {
+            true => None,
+            false => Some(Reload::start(&sketch, preset_path.as_deref(), &model.folder, &language, board)?),
+        };
+        let (bpm, speed, fade_secs) = (preset.bpm, preset.speed, preset.fade_secs);
+        let fps = options.fps.unwrap_or(preset.fps);
+        let mut show = Self {
+            clock: Clock::new(bpm),
+            host: Host::new(language),
+            generator,
+            model,
+            reload,
+            waiting: None,
+            complaint: None,
+            refused: None,
+            lights: Lights::new(fade_secs),
+            snapshots,
+            morph: None,
+            automation: options.automation,
+            recording: Recording::default(),
+            timing: super::timing::Timing::default(),
+            start: Instant::now(),
+            real: 0.0,
+            frames: 0,
+            last_frame: None,
+            most_frames: options.frames,
+            target: (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps)),
+            pose: Arc::new(Pose::default()),
+            version: 0,
+            arrival: Arrival::default(),
+            stop: stop.clone(),
+            closed: false,
+            names: super::desk::Names::default(),
+            names_at: None,
+            listed: crate::latest::Latest::default(),
+            board: board.clone(),
+            preset,
+            chores: Chores::start()?,
+        };
+        show.clock.set_speed(speed);
+        show.first_sketch(&sketch, options.safe, options.film)?;
+        if let Some(path) = options.record {
+            let record = &show.preset.record;
+            let size = record.size.map(|v| v as usize);
+            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
+            show.recording.begin(Recorder::start(settings, board)?, 0.0);
+        }
+        show.start = Instant::now();
+        Ok(show)
+    }
+
+    fn first_sketch(&mut self, path: &Path, safe: bool, film: bool) -> Result<(), OpenError> {
+        let tick = self.clock.now();
+        let mark = reload::mark(path);
+        if !film && mark.is_file() {
+            let was = std::fs::read_to_string(&mark).unwrap_or_default();
+            let how = if safe { "the built-in sketch runs instead" } else { "--safe starts without it" };
+            self.board.notice("crash", format!("the last show ended without closing while {was} ran; {how}"));
+        }
+        let language = self.host.language.clone();
+        let refused = match safe {
+            true => None,
+            false => match self.take_first(language.read(path), tick) {
+                Ok(()) => return Ok(()),
+                Err(complaint) => Some(complaint),
+            },
+        };
+        if let Some(complaint) = refused {
+            if film {
+                return Err(OpenError::Sketch(complaint));
+            }
+            self.refuse(complaint);
+        }
+        let program = language.compile(Path::new("built-in.rn"), SAFE);
+        let program = program.map_err(OpenError::Sketch)?;
+        self.host.take(program, tick).map_err(OpenError::Sketch)?;
+        Ok(())
+    }
+
+    fn take_first(
+        &mut self,
+        read: Result<crate::sketch::Program, Box<Complaint>>,
+        tick: crate::clock::Tick,
+    ) -> Result<(), Box<Complaint>> {
+        let program = read?;
+        let kept = program.clone();
+        if let Some(note) = self.host.take(program, tick)? {
+            self.board.notice("sketch", note);
+        }
+        if let Some(reload) = &self.reload {
+            reload.ran(kept, &self.chores, &self.board);
+        }
+        Ok(())
+    }
+}

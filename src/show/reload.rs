@@ -1,0 +1,188 @@
+//! What changes on disk under a running show: compiled and checked on the watch's thread, taken by the loop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::files;
+use crate::latent::{Z, text};
+use crate::latest::{Latest, lock};
+use crate::preset::{PRESETS, Preset, Target, find};
+use crate::report::Board;
+use crate::sketch::watch::{Changed, Watch};
+use crate::sketch::{Complaint, Language, Program, history};
+use crate::worker::Chores;
+
+/// What the watch's thread looks at and where it leaves its results.
+#[derive(Clone, Default)]
+struct Desk {
+    sketch: Arc<Mutex<PathBuf>>,
+    preset: Arc<Mutex<Option<PathBuf>>>,
+    model: Arc<Mutex<PathBuf>>,
+    programs: Latest<Result<Program, Box<Complaint>>>,
+    presets: Latest<Preset>,
+    model_changed: Arc<AtomicBool>,
+}
+
+/// The loop's end of the watch.
+pub struct Reload {
+    desk: Desk,
+    watch: Watch,
+    mark: Option<PathBuf>,
+}
+
+impl Reload {
+    /// Watches the sketch's folder, the presets, and the model's folder.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        sketch: &Path,
+        preset: Option<&Path>,
+        model: &Path,
+        language: &Language,
+        board: &Board,
+    ) -> std::io::Result<Self> {
+        let desk = Desk::default();
+        *lock(&desk.sketch) = sketch.into();
+        *lock(&desk.preset) = preset.map(Path::to_owned);
+        *lock(&desk.model) = model.into();
+        let mut folders: Vec<PathBuf> =
+            [sketch.parent(), preset.and_then(Path::parent), Some(Path::new(PRESETS)), Some(model)]
+                .into_iter()
+                .flatten()
+                .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+                .map(Path::to_owned)
+                .collect();
+        folders.sort();
+        folders.dedup();
+        let (theirs, language, said) = (desk.clone(), language.clone(), board.clone());
+        let watch = Watch::start(&folders, board, move |changed| look(&theirs, changed, &language, &said))?;
+        Ok(Self { desk, watch, mark: None })
+    }
+
+    /// A sketch that was compiled, or why it was not.
+    pub fn sketch(&mut self) -> Option<Result<Program, Box<Complaint>>> {
+        self.desk.programs.take()
+    }
+
+    /// A preset that was changed.
+    pub fn preset(&mut self) -> Option<Preset> {
+        self.desk.presets.take()
+    }
+
+    /// Whether the model's files changed since the last look.
+    pub fn model(&mut self) -> bool {
+        self.desk.model_changed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Another sketch.
+    pub fn go_to(&mut self, path: PathBuf) {
+        if let Some(folder) = path.parent() {
+            self.watch.also(folder);
+        }
+        lock(&self.desk.sketch).clone_from(&path);
+        self.watch.poke(&path);
+    }
+
+    /// Another preset, by name or path.
+    pub fn go_to_preset(&mut self, name: &str) {
+        let path = match find(name) {
+            Ok(Target::Preset(path)) => path,
+            _ => Path::new(PRESETS).join(format!("{name}.toml")),
+        };
+        *lock(&self.desk.preset) = Some(path.clone());
+        self.watch.poke(&path);
+    }
+
+    /// Reads the sketch again.
+    pub fn again(&self) {
+        let path = lock(&self.desk.sketch).clone();
+        self.watch.poke(&path);
+    }
+
+    /// Another model is at work.
+    pub fn watch_model(&mut self, folder: &Path) {
+        let mut watched = lock(&self.desk.model);
+        if *watched != folder {
+            *watched = folder.into();
+            self.watch.also(folder);
+        }
+    }
+
+    /// A version runs: it is kept in the history, and marked as the one that runs.
+    pub fn ran(&self, program: Program, chores: &Chores, board: &Board) {
+        let board = board.clone();
+        chores.give(move || {
+            if let Err(error) = history::keep(&program) {
+                board.fault("history", format!("this version is not kept: {error}"));
+            }
+            // Only for a later --safe; a show that cannot leave the mark is no worse.
+            let _ = files::write(&mark(&program.path), program.path.to_string_lossy().as_bytes());
+        });
+    }
+
+    /// The show ends in order: takes the mark away.
+    pub fn close(self, chores: &Chores) {
+        let path = self.mark.clone().unwrap_or_else(|| mark(&lock(&self.desk.sketch)));
+        chores.give(move || drop(std::fs::remove_file(path)));
+    }
+}
+
+/// The file that names the running sketch; it is left behind only by a crash.
+pub fn mark(sketch: &Path) -> PathBuf {
+    history::folder(sketch).join("running")
+}
+
+/// Texts of z in `presets/points`, by name; what cannot be read is reported.
+pub fn points(dim: usize, board: &Board) -> BTreeMap<String, Vec<Z>> {
+    let folder = Path::new(PRESETS).join("points");
+    let mut points = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Some(name) = path.file_stem().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
+        if name.starts_with('.') || !path.is_file() {
+            continue;
+        }
+        let read = files::read(&path).map_err(|e| e.to_string());
+        match read.and_then(|bytes| text::read(&bytes, dim).map_err(|e| e.to_string())) {
+            Ok(rows) => drop(points.insert(name, rows)),
+            Err(why) => board.fault("points", format!("{} is left out: {why}", path.display())),
+        }
+    }
+    points
+}
+
+/// What the watch's thread does with changed files.
+fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
+    let ends = |path: &Path, ending: &str| path.extension().is_some_and(|e| e == ending);
+    let hidden = |path: &Path| path.components().any(|c| c.as_os_str() == ".history");
+    let sketch = lock(&desk.sketch).clone();
+    if changed.iter().any(|p| ends(p, "rn") && !hidden(p)) {
+        desk.programs.put(language.read(&sketch));
+    }
+    let preset = lock(&desk.preset).clone();
+    if let Some(path) = preset
+        && changed.iter().any(|p| p.file_name() == path.file_name())
+    {
+        match Preset::read(&path) {
+            Ok(preset) => {
+                board.clear("preset");
+                desk.presets.put(preset);
+            }
+            Err(error) => board.fault("preset", format!("{error}\n the one before goes on")),
+        }
+    }
+    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "points")) {
+        let dim = language.env.dim();
+        let found = points(dim, board);
+        language.env.lock().points.extend(found);
+    }
+    let model = lock(&desk.model).clone();
+    let weights = ["weights.safetensors", "model.toml"];
+    let of_model = |p: &PathBuf| weights.iter().any(|name| p.file_name().is_some_and(|n| n == *name)) || *p == model;
+    if changed.iter().any(of_model) {
+        desk.model_changed.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,109 @@
+//! Snapshots: a moment of a show to come back to. z, knobs, sketch, model and the walk's time.
+//!
+//! Nine of them, in `presets/snapshots/N.toml`; read when the show opens, written when one is stored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::preset::PRESETS;
+use crate::report::Board;
+
+/// One moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Layout of this file; 1.
+    pub version: u32,
+    pub sketch: String,
+    pub model: String,
+    /// Of the walk.
+    pub secs: f64,
+    pub beat: f64,
+    /// The first latent of the frame.
+    pub z: Vec<f32>,
+    #[serde(default)]
+    pub knobs: BTreeMap<String, f64>,
+}
+
+/// The file of snapshot `n`.
+pub fn path(n: u8) -> PathBuf {
+    Path::new(PRESETS).join("snapshots").join(format!("{n}.toml"))
+}
+
+/// Reads all nine; one that cannot be read is reported and left out.
+pub fn read_all(board: &Board) -> [Option<Snapshot>; 9] {
+    std::array::from_fn(|i| {
+        let path = path(i as u8 + 1);
+        if !path.is_file() {
+            return None;
+        }
+        let read = files::read_text(&path).map_err(|e| e.to_string());
+        let snapshot = read.and_then(|text| toml::from_str::<Snapshot>(&text).map_err(|e| e.message().to_owned()));
+        let checked = snapshot.and_then(|s| match s.version == 1 && s.z.iter().all(|v| v.is_finite()) {
+            true => Ok(s),
+            false => Err("its version is not 1, or z holds what is no number".into()),
+        });
+        checked.map_err(|why| board.fault("snapshots", format!("{} is left out: {why}", path.display()))).ok()
+    })
+}
+
+/// Writes snapshot `n`, and reports if it cannot.
+pub fn write(n: u8, snapshot: &Snapshot, board: &Board) {
+    let path = path(n);
+    let text = toml::to_string(snapshot).map_err(|e| e.to_string());
+    if let Err(why) = text.and_then(|text| files::write(&path, text.as_bytes()).map_err(|e| e.to_string())) {
+        board.fault("snapshots", format!("snapshot {n} is kept until the show ends, but not written: {why}"));
+    }
+}
+
+/// A walk from what was shown through a snapshot's z and on to the sketch's own.
+pub struct Morph {
+    from: Vec<f32>,
+    via: Vec<f32>,
+    start: f64,
+    secs: f64,
+}
+
+impl Morph {
+    /// From `from` to `via` in `secs` real seconds, beginning at `start`; then to the walk in as many.
+    pub fn new(from: Vec<f32>, via: Vec<f32>, start: f64, secs: f64) -> Self {
+        Self { from, via, start, secs: secs.max(1e-3) }
+    }
+
+    /// Bends the latent of the frame at `real`; false when the morph is over.
+    pub fn bend(&self, z: &mut Vec<f32>, real: f64) -> bool {
+        let along = (real - self.start) / self.secs;
+        if along >= 2.0 || z.len() != self.via.len() || z.len() != self.from.len() {
+            return along < 2.0;
+        }
+        let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        let t = crate::latent::ease::smooth(along.rem_euclid(1.0));
+        let bent = match along < 1.0 {
+            true => crate::latent::slerp(&wide(&self.from), &wide(&self.via), t),
+            false => crate::latent::slerp(&wide(&self.via), &wide(z), t),
+        };
+        *z = bent.iter().map(|v| *v as f32).collect();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_morph_goes_through_the_snapshot_and_ends_on_the_walk() {
+        let morph = Morph::new(vec![1.0, 0.0], vec![0.0, 1.0], 10.0, 2.0);
+        let at = |real: f64| {
+            let mut z = vec![-1.0, 0.5];
+            (morph.bend(&mut z, real), z)
+        };
+        assert_eq!(at(10.0), (true, vec![1.0, 0.0]));
+        let (_, middle) = at(12.0);
+        assert!((middle[1] - 1.0).abs() < 1e-6);
+        assert_eq!(at(14.0), (false, vec![-1.0, 0.5]));
+    }
+}
