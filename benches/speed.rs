@@ -5,8 +5,11 @@
 // A bench that cannot begin has nothing to report to but its reader.
 #![allow(clippy::expect_used)]
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
+use flaneur::clock::Clock;
 use flaneur::dataset::lines::Rules;
 use flaneur::dataset::write::{Drawing, Format};
 use flaneur::latent;
@@ -14,6 +17,8 @@ use flaneur::net::arch::Arch;
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
+use flaneur::sketch::host::Host;
+use flaneur::sketch::{Env, Language};
 use flaneur::trainer::step::{Data, State};
 
 fn forward(c: &mut Criterion) {
@@ -58,5 +63,24 @@ fn drawing(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, forward, training, drawing);
+/// A frame of a sketch: the budget is 1 ms, a plain one should take under 50 µs.
+fn sketches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sketch");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sketches");
+    for name in ["two-seeds", "ring", "noise-loop", "grid-of-walks", "closure", "knobs"] {
+        let mut host = Host::new(Language::new(Env::new(100)).expect("the language"));
+        let mut clock = Clock::new(120.0);
+        let program = host.language.read(&folder.join(format!("{name}.rn"))).expect("a shipped sketch");
+        host.take(program, clock.frame(0.0, true)).expect("a shipped sketch");
+        let mut frame = 0.0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                frame += 1.0;
+                host.walk(clock.frame(frame / 60.0, false)).pose
+            });
+        });
+    }
+}
+
+criterion_group!(benches, sketches, forward, training, drawing);
 criterion_main!(benches);

@@ -51,6 +51,10 @@ impl Codec {
                 let preset = if live { "ultrafast" } else { "veryfast" };
                 add(&["-vf", &video, "-c:v", "libx264", "-preset", preset, "-crf", &crf(16), "-pix_fmt", "yuv420p"]);
                 add(&tagged);
+                if live {
+                    // Nothing held back, and a point to start from every second: what a crash leaves can be played.
+                    add(&["-tune", "zerolatency", "-g", "30"]);
+                }
             }
             Self::Hevc => {
                 add(&["-vf", &video, "-c:v", "libx265", "-preset", "fast", "-crf", &crf(20), "-pix_fmt", "yuv420p"]);
@@ -210,7 +214,7 @@ impl Ffmpeg {
                 "1",
             ]),
             ("mp4" | "mov", false) => command.args(["-movflags", "+faststart"]),
-            (_, true) => command.args(["-flush_packets", "1"]),
+            ("mkv" | "webm", true) => command.args(["-cluster_time_limit", "1000", "-flush_packets", "1"]),
             _ => &mut command,
         };
         command.arg(part.as_ref().unwrap_or(&path));

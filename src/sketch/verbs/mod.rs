@@ -174,7 +174,18 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
             _ => module.raw_function(verb.name, run).build()?,
         };
     }
+    if std::env::var_os(REHEARSE).is_some() {
+        module.function("rehearse_panic", rehearse_panic).build()?;
+    }
     Ok(())
+}
+
+/// The environment variable that adds `rehearse_panic()`, to rehearse what a fault inside of a verb does to a
+/// show.
+pub const REHEARSE: &str = "FLANEUR_REHEARSE";
+
+fn rehearse_panic() -> f64 {
+    panic!("a rehearsed panic")
 }
 
 /// The verb that was probably meant by a name that is none.
