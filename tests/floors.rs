@@ -19,10 +19,11 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 7] = [
+const WORDS: [(&str, &[&str]); 8] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("faer", &["net"]),
     ("rune", &["sketch"]),
+    ("notify", &["sketch"]),
     ("rosc", &["osc"]),
     ("midir", &["midi"]),
     ("bevy", &["stage"]),

@@ -200,3 +200,11 @@ fn a_state_that_grows_without_end_begins_anew() {
     assert_eq!(complaints.len(), 2, "{complaints:?}");
     assert!(complaints[0].what.contains("grown"));
 }
+
+#[test]
+fn the_readme_holds_the_table() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- verbs -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /verbs -->").unwrap();
+    assert_eq!(table, verbs::markdown(), "fill it with: flaneur verbs --markdown");
+}

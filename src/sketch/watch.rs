@@ -15,7 +15,7 @@ use crate::report::Board;
 use crate::worker::Worker;
 
 /// How long nothing must happen before files count as written.
-const QUIET: Duration = Duration::from_millis(35);
+const QUIET: Duration = Duration::from_millis(30);
 /// Longest wait for quiet: a file that is written without end is read nevertheless.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// Between two looks at whether the owner wants to end.

@@ -210,7 +210,9 @@ pub fn markdown() -> String {
                 FIELDS.iter().for_each(|(name, says)| out += &format!("| `{name}` | {says} |\n"));
             }
         }
-        out += &format!("| `{}` | {} `{}` |\n", verb.signature(), verb.says, verb.example);
+        // A bar would end the table's cell.
+        let example = verb.example.replace('|', "\\|");
+        out += &format!("| `{}` | {} `{example}` |\n", verb.signature(), verb.says);
     }
     out
 }
