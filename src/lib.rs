@@ -18,6 +18,8 @@ pub mod recorder;
 pub mod report;
 pub mod show;
 pub mod sketch;
+#[cfg(feature = "stage")]
+pub mod stage;
 pub mod trainer;
 pub mod worker;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor, as in `src/ARCHITECTURE.md`.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["latest", "clock", "report", "worker", "files", "random"],
     &["latent", "control", "picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 8] = [
+const WORDS: [(&str, &[&str]); 9] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("faer", &["net"]),
     ("rune", &["sketch"]),
@@ -27,6 +27,7 @@ const WORDS: [(&str, &[&str]); 8] = [
     ("rosc", &["osc"]),
     ("midir", &["midi"]),
     ("bevy", &["stage"]),
+    ("bevy_egui", &["stage"]),
     ("nannou", &["stage"]),
 ];
 

@@ -117,6 +117,28 @@ impl Play {
         Ok(())
     }
 
+    /// Whether there can be a window, before the model is loaded.
+    #[cfg(feature = "stage")]
+    fn check_window(&self) -> anyhow::Result<()> {
+        Ok(crate::stage::check()?)
+    }
+
+    #[cfg(feature = "stage")]
+    fn windows(&self, show: Show) -> anyhow::Result<()> {
+        let preset = show.preset();
+        let fps = self.fps.or((preset.fps > 0.0).then_some(preset.fps));
+        let options = crate::stage::Options {
+            size: self.size.map_or(preset.size, |size| size.0.map(|v| v as u32)),
+            fullscreen: self.fullscreen,
+            display: self.display,
+            fps,
+            screenshot: self.screenshot.clone(),
+            desk: !self.no_desk,
+            desk_screenshot: self.desk_screenshot.clone(),
+        };
+        Ok(crate::stage::run(show, options)?)
+    }
+
     #[cfg(not(feature = "stage"))]
     fn check_window(&self) -> anyhow::Result<()> {
         bail!("this program was built without windows; use --headless, or build it with the feature \"stage\"")

@@ -119,7 +119,8 @@ impl Show {
             false => Some(Reload::start(&sketch, preset_path.as_deref(), &model.folder, &language, board)?),
         };
         let (bpm, speed, fade_secs) = (preset.bpm, preset.speed, preset.fade_secs);
-        let fps = options.fps.unwrap_or(preset.fps);
+        // Where no rate is asked for, frames are late by the rate that most screens have.
+        let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
         let mut show = Self {
             clock: Clock::new(bpm),
             host: Host::new(language),

@@ -1,0 +1,189 @@
+//! Puts the Bevy app together: only the plugins that a picture on a window needs, quiet, and with our own
+//! handling of signals, faults and the end.
+//!
+//! Systems of a frame, in this order: keys and mouse, the show's next frame and its drawing, the desk, the end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bevy::DefaultPlugins;
+use bevy::app::{App, First, PanicHandlerPlugin, PluginGroup, Startup, TaskPoolOptions, TaskPoolPlugin};
+use bevy::app::{Last, TerminalCtrlCHandlerPlugin, Update};
+use bevy::asset::{AssetId, Assets};
+use bevy::ecs::schedule::IntoScheduleConfigs;
+use bevy::log::{Level, LogPlugin};
+use bevy::pbr::PbrPlugin;
+use bevy::post_process::PostProcessPlugin;
+use bevy::prelude::{
+    ButtonInput, ClearColor, Commands, KeyCode, MessageReader, NonSendMut, Query, Res, ResMut, Resource, Window, With,
+};
+use bevy::render::RenderPlugin;
+use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
+use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
+use bevy::render::settings::WgpuSettings;
+use bevy::window::{CursorOptions, ExitCondition, WindowMode, WindowPlugin};
+use bevy::winit::{UpdateMode, WinitPlugin, WinitSettings};
+use nannou::NannouPlugin;
+use nannou::prelude::Color;
+use nannou::prelude::render::NannouShaderModel;
+
+use super::desk::{self, DeskState};
+use super::glass::{self, Glass};
+use super::keys::{self, Deed, Held};
+use super::live::Live;
+use super::output::{self, OutputWindow};
+use super::probe::Adapter;
+use super::shot::{self, Ending, Outcome};
+use super::textures::Textures;
+use super::{Options, StageError, pace};
+
+/// Threads for Bevy's systems, which are few and short; the other cores belong to the generator.
+const THREADS: usize = 2;
+
+/// The options, for the systems.
+#[derive(Resource, Clone)]
+struct Wanted(Options);
+
+/// Runs the windows until the show is over.
+pub(super) fn run(live: Live, options: Options, adapter: Adapter) -> Result<(), StageError> {
+    let outcome: Outcome = Arc::new(Mutex::new(Ok(())));
+    // Bevy and winit panic where they cannot go on (a display that vanishes, a driver that fails): the show is
+    // closed by `Live` then, and the caller learns the cause.
+    catch_unwind(AssertUnwindSafe(|| build(live, options, adapter, outcome.clone()).run())).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        StageError::Broken(text.unwrap_or("no reason was given").to_owned())
+    })?;
+    let mut kept = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *kept, Ok(()))
+}
+
+fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome) -> App {
+    let mut app = App::new();
+    app.add_plugins(plugins(adapter));
+    app.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
+        ErrorType::DeviceLost => RenderErrorPolicy::Recover(WgpuSettings::default().into()),
+        _ => RenderErrorPolicy::Ignore,
+    }));
+    app.add_plugins(NannouPlugin);
+    glass::install(&mut app);
+    desk::install(&mut app);
+    app.insert_resource(ClearColor(Color::BLACK))
+        .insert_resource(rhythm(options.fps, adapter))
+        .insert_resource(Ending::new(&options, outcome))
+        .insert_resource(DeskState::new(&options, adapter))
+        .insert_resource(Wanted(options))
+        .init_resource::<Textures>()
+        .insert_non_send(live)
+        .add_systems(Startup, open)
+        .add_systems(First, sweep)
+        .add_systems(Update, (press, output::mouse, output::closing, output::draw, desk::keep, desk::paint).chain())
+        .add_systems(Last, shot::finish);
+    pace::install(&mut app);
+    app
+}
+
+fn plugins(adapter: Adapter) -> impl PluginGroup {
+    DefaultPlugins
+        .set(LogPlugin {
+            // What the player must know is on the board; RUST_LOG asks for more.
+            level: Level::ERROR,
+            filter: "error".into(),
+            ..LogPlugin::default()
+        })
+        .set(TaskPoolPlugin { task_pool_options: TaskPoolOptions::with_num_threads(THREADS) })
+        .set(WindowPlugin {
+            primary_window: None,
+            exit_condition: ExitCondition::DontExit,
+            close_when_requested: false,
+            ..WindowPlugin::default()
+        })
+        .set(WinitPlugin { run_on_any_thread: true })
+        // A pipeline that is still being compiled draws nothing: better late once than black.
+        .set(RenderPlugin {
+            render_creation: WgpuSettings { backends: Some(adapter.backends), ..WgpuSettings::default() }.into(),
+            synchronous_pipeline_compilation: true,
+            ..RenderPlugin::default()
+        })
+        .set(PbrPlugin {
+            prepass_enabled: false,
+            add_default_deferred_lighting_plugin: false,
+            use_gpu_instance_buffer_builder: false,
+            ..PbrPlugin::default()
+        })
+        .disable::<PanicHandlerPlugin>()
+        // Signals are the show's.
+        .disable::<TerminalCtrlCHandlerPlugin>()
+        .disable::<PostProcessPlugin>()
+        // It would show every frame one frame later.
+        .disable::<PipelinedRenderingPlugin>()
+}
+
+/// Frames a second for adapters that do not wait for a display.
+const SOFTWARE_FPS: f64 = 60.0;
+
+/// When to draw: as the display asks for it, or at a fixed rate; the same without focus.
+fn rhythm(fps: Option<f64>, adapter: Adapter) -> WinitSettings {
+    let fps = fps.filter(|fps| fps.is_finite() && *fps > 0.0);
+    let mode = match fps.or(adapter.software.then_some(SOFTWARE_FPS)) {
+        None => UpdateMode::Continuous,
+        Some(fps) => UpdateMode::Reactive {
+            wait: Duration::from_secs_f64(1.0 / fps.clamp(0.1, 1000.0)),
+            react_to_device_events: false,
+            react_to_user_events: false,
+            react_to_window_events: false,
+        },
+    };
+    WinitSettings { focused_mode: mode, unfocused_mode: mode }
+}
+
+fn open(mut commands: Commands, wanted: Res<Wanted>) {
+    output::open(&mut commands, &wanted.0);
+}
+
+/// nannou gives each frame's shader models new names and never takes the old ones back.
+fn sweep(mut plain: ResMut<Assets<NannouShaderModel>>, mut glasses: ResMut<Assets<Glass>>) {
+    let named: Vec<_> = plain.ids().filter(|id| matches!(id, AssetId::Uuid { .. })).collect();
+    named.into_iter().for_each(|id| drop(plain.remove(id)));
+    let named: Vec<_> = glasses.ids().collect();
+    named.into_iter().for_each(|id| drop(glasses.remove(id)));
+}
+
+/// Keys on either window.
+fn press(
+    mut presses: MessageReader<bevy::input::keyboard::KeyboardInput>,
+    down: Res<ButtonInput<KeyCode>>,
+    wanted: Res<Wanted>,
+    mut live: NonSendMut<Live>,
+    mut desk: ResMut<DeskState>,
+    mut windows: Query<(&mut Window, &mut CursorOptions), With<OutputWindow>>,
+) {
+    let any = |keys: [KeyCode; 2]| down.any_pressed(keys);
+    let held = Held {
+        ctrl: any([KeyCode::ControlLeft, KeyCode::ControlRight]),
+        shift: any([KeyCode::ShiftLeft, KeyCode::ShiftRight]),
+        other: any([KeyCode::AltLeft, KeyCode::SuperLeft]) || down.pressed(KeyCode::SuperRight),
+    };
+    for press in presses.read().filter(|press| press.state.is_pressed() && !press.repeat) {
+        if desk.typing() {
+            continue;
+        }
+        match keys::deed(press, held) {
+            Some(Deed::Act(act)) => live.show.act(act),
+            Some(Deed::Desk) => desk.wanted = !desk.wanted,
+            Some(Deed::Code) => desk.code = !desk.code,
+            Some(Deed::Help) => {
+                desk.help = !(desk.help && desk.wanted);
+                desk.wanted |= desk.help;
+            }
+            Some(Deed::Fullscreen) => {
+                for (mut window, mut cursor) in &mut windows {
+                    let windowed = window.mode == WindowMode::Windowed;
+                    window.mode = if windowed { output::full(wanted.0.display) } else { WindowMode::Windowed };
+                    cursor.visible = !windowed;
+                }
+            }
+            None => {}
+        }
+    }
+}

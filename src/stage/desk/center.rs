@@ -1,0 +1,206 @@
+//! The z of this frame as bars to pull and as a heat map; the knobs.
+
+use nannou::prelude::egui::{self, Color32, Rect, Response, RichText, Sense, Ui};
+
+use super::preview;
+use super::style::{self, BRIGHT, LIT, QUIET, WELL};
+use crate::show::scene::{Act, Desk, KnobView};
+
+/// What the top and bottom of the bars stand for, and black and white of the map.
+const REACH: f32 = 3.0;
+/// Bars in one row; longer vectors take more rows.
+const BARS: usize = 128;
+
+pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
+    bars(ui, desk, acts);
+    ui.add_space(10.0);
+    ui.horizontal_top(|ui| {
+        let side = ui.available_height().clamp(80.0, 216.0);
+        ui.vertical(|ui| {
+            ui.set_width(side);
+            map(ui, desk, side);
+        });
+        ui.add_space(10.0);
+        ui.vertical(|ui| knobs(ui, &desk.knobs, acts));
+    });
+}
+
+fn bars(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
+    let pulled = desk.offsets.iter().filter(|offset| **offset != 0.0).count();
+    ui.horizontal(|ui| {
+        style::heading(ui, "z of this frame");
+        style::quiet(ui, format!("{} dimensions, −3 to 3 · drag to offset, right-click to let go", desk.z.len()));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let text = if pulled == 0 { "no offsets".to_owned() } else { format!("clear {pulled} offsets") };
+            if ui.add_enabled(pulled > 0, egui::Button::new(text).small()).clicked() {
+                acts.push(Act::ZClear);
+            }
+        });
+    });
+    if desk.z.is_empty() {
+        return;
+    }
+    let rows = desk.z.len().div_ceil(BARS);
+    let high = (ui.available_height() * 0.4).clamp(96.0, 260.0) / rows as f32;
+    let per_row = desk.z.len().div_ceil(rows);
+    for row in 0..rows {
+        let first = row * per_row;
+        let last = (first + per_row).min(desk.z.len());
+        let (area, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), high), Sense::click_and_drag());
+        paint_bars(ui, area, desk, first..last, per_row);
+        pull(&response, area, desk, first..last, per_row, acts);
+    }
+}
+
+/// Where the bar of `value` ends.
+fn level(area: Rect, value: f32) -> f32 {
+    area.center().y - (value / REACH).clamp(-1.0, 1.0) * (area.height() / 2.0 - 2.0)
+}
+
+fn paint_bars(ui: &Ui, area: Rect, desk: &Desk, dims: std::ops::Range<usize>, per_row: usize) {
+    let painter = ui.painter();
+    painter.rect_filled(area, 3.0, WELL);
+    for value in [-2.0, -1.0, 1.0, 2.0] {
+        painter.hline(area.x_range(), level(area, value), egui::Stroke::new(1.0, Color32::from_gray(22)));
+    }
+    let step = area.width() / per_row as f32;
+    let gap = if step > 3.0 { 1.0 } else { 0.0 };
+    for dim in dims.clone() {
+        let left = area.left() + (dim - dims.start) as f32 * step;
+        let span = left + gap * 0.5..=left + step - gap * 0.5;
+        let offset = desk.offsets.get(dim).copied().unwrap_or(0.0);
+        let value = desk.z[dim];
+        let bar = |from: f32, to: f32| {
+            let (from, to) = (level(area, from), level(area, to));
+            Rect::from_x_y_ranges(span.clone(), from.min(to)..=from.max(to).max(from.min(to) + 1.0))
+        };
+        painter.rect_filled(bar(0.0, value), 0.0, Color32::from_gray(if offset == 0.0 { 128 } else { 92 }));
+        if offset != 0.0 {
+            painter.rect_filled(bar(value - offset, value), 0.0, LIT);
+        }
+    }
+    painter.hline(area.x_range(), area.center().y, egui::Stroke::new(1.0, Color32::from_gray(60)));
+}
+
+/// Turns the pointer on the bars into offsets: the sketch goes on moving underneath.
+fn pull(
+    response: &Response,
+    area: Rect,
+    desk: &Desk,
+    dims: std::ops::Range<usize>,
+    per_row: usize,
+    acts: &mut Vec<Act>,
+) {
+    let dim_at = |x: f32| {
+        let share = ((x - area.left()) / area.width()).clamp(0.0, 0.9999);
+        (dims.start + (share * per_row as f32) as usize).min(dims.end - 1)
+    };
+    let held = response.dragged() || response.is_pointer_button_down_on();
+    if held && let Some(at) = response.interact_pointer_pos() {
+        let buttons = response.ctx.input(|i| (i.pointer.primary_down(), i.pointer.secondary_down(), i.pointer.delta()));
+        let dim = dim_at(at.x);
+        let before = dim_at(at.x - buttons.2.x);
+        let offset = |dim: usize| desk.offsets.get(dim).copied().unwrap_or(0.0);
+        if buttons.0 {
+            let wanted = (area.center().y - at.y) / (area.height() / 2.0 - 2.0) * REACH;
+            // A fast hand skips no bars.
+            for dim in dim.min(before)..=dim.max(before) {
+                let own = desk.z[dim] - offset(dim);
+                acts.push(Act::Z(dim, wanted.clamp(-REACH * 2.0, REACH * 2.0) - own));
+            }
+        } else if buttons.1 {
+            (dim.min(before)..=dim.max(before)).for_each(|dim| acts.push(Act::Z(dim, 0.0)));
+        }
+    }
+    if response.secondary_clicked()
+        && let Some(at) = response.interact_pointer_pos()
+    {
+        acts.push(Act::Z(dim_at(at.x), 0.0));
+    }
+    if let Some(at) = response.hover_pos() {
+        let dim = dim_at(at.x);
+        response.clone().on_hover_text_at_pointer(format!("z[{dim}] = {:.2}", desk.z[dim]));
+    }
+}
+
+/// Columns of a map of that many cells: as near to a square as its length divides.
+fn columns(len: usize) -> usize {
+    let root = (len as f64).sqrt().ceil() as usize;
+    (root..=len.min(root * 3)).find(|columns| len.is_multiple_of(*columns)).unwrap_or(root).max(1)
+}
+
+fn map(ui: &mut Ui, desk: &Desk, side: f32) {
+    style::heading(ui, "Heat map");
+    let columns = columns(desk.z.len());
+    let rows = desk.z.len().div_ceil(columns).max(1);
+    let cell = (side / columns as f32).min((side - 20.0).max(20.0) / rows as f32);
+    let size = egui::vec2(cell * columns as f32, cell * rows as f32);
+    let (area, response) = ui.allocate_exact_size(size, Sense::hover());
+    preview::heatmap(ui.painter(), area, &desk.z, columns, [-REACH, REACH], 1.0);
+    if let Some(at) = response.hover_pos() {
+        let place = (at - area.min) / cell;
+        let dim = (place.y as usize * columns + place.x as usize).min(desk.z.len().saturating_sub(1));
+        if let Some(value) = desk.z.get(dim) {
+            response.on_hover_text_at_pointer(format!("z[{dim}] = {value:.2}"));
+        }
+    }
+}
+
+fn knobs(ui: &mut Ui, knobs: &[KnobView], acts: &mut Vec<Act>) {
+    style::heading(ui, "Knobs");
+    if knobs.is_empty() {
+        style::quiet(ui, "none yet: c.knob(\"name\", 0.5) in the sketch makes one");
+        return;
+    }
+    egui::ScrollArea::vertical().id_salt("knobs").auto_shrink(false).show(ui, |ui| {
+        let width = ui.available_width();
+        let columns = if width > 420.0 && knobs.len() > 5 { 2 } else { 1 };
+        egui::Grid::new("knobs").num_columns(columns).spacing([18.0, 6.0]).show(ui, |ui| {
+            for (i, view) in knobs.iter().enumerate() {
+                knob(ui, view, (width - 18.0 * (columns - 1) as f32 - 8.0) / columns as f32, acts);
+                if i % columns == columns - 1 {
+                    ui.end_row();
+                }
+            }
+        });
+    });
+}
+
+/// One knob in `width` points: name, slider, what it means to the sketch.
+fn knob(ui: &mut Ui, view: &KnobView, width: f32, acts: &mut Vec<Act>) {
+    ui.allocate_ui_with_layout(egui::vec2(width, 22.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
+        ui.set_width(width);
+        let touched = (view.value - view.default).abs() > 1e-4;
+        let name = RichText::new(&view.name).color(if touched { BRIGHT } else { style::TEXT });
+        ui.add_sized([84.0, 20.0], |ui: &mut Ui| {
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(egui::Label::new(name).truncate())
+            })
+            .inner
+        });
+        ui.spacing_mut().slider_width = (width - 84.0 - 54.0).max(40.0);
+        let mut value = view.value;
+        let slider = ui.add(egui::Slider::new(&mut value, 0.0..=1.0).show_value(false));
+        let slider =
+            slider.on_hover_text(format!("{:.3}; untouched {:.3}; double-click: untouched", view.value, view.default));
+        if slider.double_clicked() {
+            acts.push(Act::Knob(view.name.clone(), view.default));
+        } else if slider.changed() {
+            acts.push(Act::Knob(view.name.clone(), value));
+        }
+        let meant = view.range[0] + f64::from(view.value) * (view.range[1] - view.range[0]);
+        ui.label(RichText::new(format!("{meant:.2}")).monospace().size(11.0).color(QUIET));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn maps_are_nearly_square_and_full() {
+        for (len, wanted) in [(100, 10), (128, 16), (512, 32), (64, 8), (7, 7), (0, 1), (1, 1)] {
+            assert_eq!(columns(len), wanted, "{len}");
+        }
+    }
+}

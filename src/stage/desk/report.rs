@@ -1,0 +1,121 @@
+//! What is said: the report board, and the sketch's text with the wrong line marked.
+
+use nannou::prelude::egui::text::LayoutJob;
+use nannou::prelude::egui::{self, Color32, FontId, RichText, TextFormat, Ui};
+
+use super::style::{self, BRIGHT, FAULT, NOTICE, QUIET, TEXT};
+use crate::report::{Line, Weight};
+use crate::show::scene::{Desk, Source};
+
+pub(super) fn show(ui: &mut Ui, desk: &Desk, code: bool) {
+    let width = ui.available_width();
+    let high = ui.available_height();
+    let left = if code && desk.source.is_some() { width * 0.48 } else { width };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 12.0;
+        ui.vertical(|ui| {
+            ui.set_width(left - 6.0);
+            ui.set_height(high);
+            board(ui, &desk.board);
+        });
+        if let Some(source) = desk.source.as_ref().filter(|_| code) {
+            ui.vertical(|ui| {
+                ui.set_height(high);
+                text(ui, source);
+            });
+        }
+    });
+}
+
+fn board(ui: &mut Ui, lines: &[Line]) {
+    style::heading(ui, "Reports");
+    style::well().show(ui, |ui| {
+        egui::ScrollArea::both().id_salt("board").auto_shrink(false).show(ui, |ui| {
+            if lines.is_empty() {
+                style::quiet(ui, "nothing to report");
+            }
+            for line in lines {
+                let ink = if line.weight == Weight::Fault { FAULT } else { NOTICE };
+                let mut rows = line.text.lines();
+                let first = rows.next().unwrap_or_default();
+                let rest: Vec<&str> = rows.collect();
+                ui.horizontal_top(|ui| {
+                    ui.label(RichText::new("●").size(9.0).color(ink));
+                    ui.label(RichText::new(&line.origin).color(ink));
+                    // One line of words wraps; an excerpt of several keeps its columns.
+                    if rest.is_empty() {
+                        ui.add(egui::Label::new(RichText::new(first).color(BRIGHT)).wrap());
+                    } else {
+                        ui.label(RichText::new(first).color(BRIGHT));
+                    }
+                });
+                if !rest.is_empty() {
+                    let block = RichText::new(rest.join("\n")).monospace().color(TEXT);
+                    ui.horizontal(|ui| {
+                        ui.add_space(14.0);
+                        ui.add(egui::Label::new(block).extend());
+                    });
+                }
+                ui.add_space(4.0);
+            }
+        });
+    });
+}
+
+fn text(ui: &mut Ui, source: &Source) {
+    ui.horizontal(|ui| {
+        style::heading(ui, "Code");
+        let file = source.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        style::quiet(ui, file);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            style::quiet(ui, "Ctrl-Shift-H hides it");
+        });
+    });
+    let wrong = source.wrong.as_ref().map(|(line, _)| *line);
+    style::well().show(ui, |ui| {
+        egui::ScrollArea::both().id_salt("code").auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let width = ui.available_width();
+            for (i, line) in source.text.lines().enumerate() {
+                let number = i + 1;
+                let said = source.wrong.as_ref().filter(|_| wrong == Some(number)).map(|(_, said)| said.as_str());
+                code_line(ui, number, line, said, width);
+            }
+        });
+    });
+}
+
+fn code_line(ui: &mut Ui, number: usize, line: &str, said: Option<&str>, width: f32) {
+    let font = FontId::monospace(12.0);
+    let format = |color: Color32| TextFormat { font_id: font.clone(), color, ..TextFormat::default() };
+    let (margin, rest) = line.split_at(line.find("//").unwrap_or(line.len()));
+    let mut job = LayoutJob::default();
+    let ink = if said.is_some() { FAULT } else { QUIET.gamma_multiply(0.7) };
+    job.append(&format!("{number:>4}  "), 0.0, format(ink));
+    job.append(margin, 0.0, format(if said.is_some() { BRIGHT } else { TEXT }));
+    job.append(rest, 0.0, format(QUIET));
+    let back = ui.painter().add(egui::Shape::Noop);
+    let row = ui.add(egui::Label::new(job).extend()).rect;
+    if let Some(said) = said {
+        let mut job = LayoutJob::default();
+        job.append("      ", 0.0, format(FAULT));
+        job.append(said, 0.0, format(FAULT));
+        let under = ui.add(egui::Label::new(job).extend()).rect;
+        let area = row.union(under).expand2(egui::vec2(2.0, 1.0));
+        let area = area.with_max_x(area.right().max(area.left() + width));
+        ui.painter().set(back, egui::Shape::rect_filled(area, 2.0, Color32::from_rgb(52, 24, 22)));
+        if wrong_is_new(ui, number) {
+            ui.scroll_to_rect(area, Some(egui::Align::Center));
+        }
+    }
+}
+
+/// Whether the wrong line is another than it was: it is scrolled to once, and left alone then.
+fn wrong_is_new(ui: &Ui, number: usize) -> bool {
+    let id = egui::Id::new("wrong line");
+    ui.data_mut(|data| {
+        let old = data.get_temp(id);
+        data.insert_temp(id, number);
+        old != Some(number)
+    })
+}

@@ -1,0 +1,50 @@
+//! The show on stage: the show itself, the scene that is displayed, and what the player wants of the windows.
+//!
+//! On the main thread only: a sketch's machine must not change threads. Closes the show exactly once, however
+//! the windows end.
+
+use std::time::{Duration, Instant};
+
+use crate::show::Show;
+use crate::show::scene::Scene;
+
+pub(super) struct Live {
+    pub(super) show: Show,
+    pub(super) scene: Option<Scene>,
+    /// When the show had handed out `scene`.
+    pub(super) handed: Instant,
+    /// What of the time since then went into textures.
+    pub(super) uploading: Duration,
+    /// Nothing new is asked of the show any more.
+    pub(super) over: bool,
+    closed: bool,
+}
+
+impl Live {
+    pub(super) fn new(show: Show) -> Self {
+        let handed = Instant::now();
+        Self { show, scene: None, handed, uploading: Duration::ZERO, over: false, closed: false }
+    }
+
+    /// Takes the next frame from the show; what it was is kept once it is over.
+    pub(super) fn advance(&mut self) {
+        if !self.over {
+            self.scene = Some(self.show.frame());
+        }
+        self.handed = Instant::now();
+        self.uploading = Duration::ZERO;
+    }
+
+    /// Lets the show save what it has.
+    pub(super) fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.show.close();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,99 @@
+//! The stage: a clean output window with nothing but the work, and the desk beside it.
+//!
+//! Fed by [`Show::frame`] once a displayed frame on the main thread; hands keys, mouse and the desk back as
+//! [`Act`](crate::show::scene::Act)s. A Bevy app of our own with nannou's plugin: its `Draw` draws the marks, a
+//! shader of ours the pictures. The only module that knows windows. No networks, no files but screenshots; a
+//! fault in drawing is logged and the next frame drawn.
+
+mod app;
+mod desk;
+mod glass;
+mod keys;
+mod layout;
+mod live;
+mod marks;
+mod output;
+mod pace;
+mod probe;
+mod shot;
+mod textures;
+
+use std::path::PathBuf;
+
+use crate::picture::PictureError;
+use crate::show::Show;
+
+/// What the windows are like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Width and height of the output window's inside.
+    pub size: [u32; 2],
+    pub fullscreen: bool,
+    /// The display to open on, from 0; none leaves it to the window system.
+    pub display: Option<usize>,
+    /// Most frames a second; none follows the display.
+    pub fps: Option<f64>,
+    /// A PNG of the output window, taken at the end of the run.
+    pub screenshot: Option<PathBuf>,
+    /// Whether the desk is open at the start.
+    pub desk: bool,
+    /// A PNG of the desk, taken at the end of the run; opens the desk.
+    pub desk_screenshot: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            size: [1024, 1024],
+            fullscreen: false,
+            display: None,
+            fps: None,
+            screenshot: None,
+            desk: true,
+            desk_screenshot: None,
+        }
+    }
+}
+
+/// Why there is no stage.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error(
+        "no graphics adapter: install mesa-vulkan-drivers (a software one is enough), or use \
+         `flaneur play --headless` or `flaneur film`, which need none"
+    )]
+    NoAdapter,
+    #[error(
+        "no display answers (neither WAYLAND_DISPLAY nor DISPLAY): start from a desktop or under \
+         `xvfb-run -a`, or use `flaneur play --headless` or `flaneur film`, which need none"
+    )]
+    NoDisplay,
+    /// The window system or the driver gave up in a way that nobody can go on from.
+    #[error("the windows broke: {0}")]
+    Broken(String),
+    #[error("the screenshot was not taken: the window showed nothing within {0} s")]
+    NoShot(u64),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+}
+
+/// Whether windows can be opened here.
+///
+/// # Errors
+/// Where there is no display or no graphics adapter.
+pub fn check() -> Result<(), StageError> {
+    probe::display()?;
+    probe::adapter().map(|_| ())
+}
+
+/// Shows `show` until it is finished or its window is closed.
+///
+/// # Errors
+/// Where there is no display or no graphics adapter, before any window opens; a screenshot that could not be
+/// written, after all else is done.
+pub fn run(show: Show, options: Options) -> Result<(), StageError> {
+    let live = live::Live::new(show);
+    probe::display()?;
+    let adapter = probe::adapter()?;
+    app::run(live, options, adapter)
+}
