@@ -202,9 +202,38 @@ fn a_state_that_grows_without_end_begins_anew() {
 }
 
 #[test]
+fn a_state_that_nests_without_end_begins_anew() {
+    let mut host = host();
+    let text = "pub fn setup() { #{ v: [] } }\n\
+        pub fn walk(me, t, c) { for i in 0..20000 { me.v = [me.v]; } seed(1) }";
+    take(&mut host, text).unwrap();
+    assert!((0..200).all(|_| host.walk(tick()).complaint.is_some_and(|c| c.what.contains("begins anew"))));
+}
+
+#[test]
+fn a_state_of_a_type_of_its_own_survives_if_it_can() {
+    let mut host = host();
+    let text = |fields: &str, walk: &str| {
+        format!(
+            "struct State {{ n{fields} }}\npub fn setup() {{ State {{ n: 0{} }} }}\npub fn walk(me, t, c) {{ me.n += 1; {walk} }}",
+            fields.replace('k', "k: 5")
+        )
+    };
+    take(&mut host, &text("", "constant(me.n)")).map_err(|e| e.to_string()).unwrap();
+    (0..3).for_each(|_| drop(host.walk(tick())));
+    take(&mut host, &text("", "constant(me.n + 10)")).map_err(|e| e.to_string()).unwrap();
+    assert_eq!(host.walk(tick()).pose.latents[0][0], 14.0);
+    // With a field that the old state has not, it begins anew instead of failing for ever.
+    take(&mut host, &text(", k", "constant(me.n + me.k)")).map_err(|e| e.to_string()).unwrap();
+    let walked = host.walk(tick());
+    assert!(walked.complaint.is_none(), "{}", walked.complaint.unwrap());
+    assert_eq!(walked.pose.latents[0][0], 6.0);
+}
+
+#[test]
 fn the_readme_holds_the_table() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, rest) = readme.split_once("<!-- verbs -->\n").unwrap();
     let (table, _) = rest.split_once("<!-- /verbs -->").unwrap();
-    assert_eq!(table, verbs::markdown(), "fill it with: flaneur verbs --markdown");
+    assert!(table == verbs::markdown(), "the README's table is not flaneur verbs --markdown");
 }

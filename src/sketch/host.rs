@@ -22,13 +22,18 @@ pub const BUDGET: usize = 200_000;
 pub const MEMORY: usize = 64 << 20;
 /// What a frame that runs out of instructions is told, also by verbs that count their own work.
 pub const OVER_BUDGET: &str = "the frame's budget is used up";
-/// Frames between two looks at the size of the state.
+/// Frames between two looks at the size of a state that is large; a small one is looked at in every frame.
 const LOOK_EVERY: u64 = 64;
+/// Values of a small state.
+const SMALL: usize = 500;
 
 struct Running {
     program: Program,
     vm: Vm,
     me: Value,
+    /// Its state was kept though it could not be tried: if the first frame fails, the state begins anew.
+    unproven: bool,
+    size: usize,
 }
 
 /// Where the sketch runs.
@@ -105,12 +110,14 @@ impl Host {
         };
         let mut note = None;
         let tried;
-        // Only an object can carry a state over; () and the like are made anew.
-        let kept = self.running.as_ref().map(|r| r.me.clone()).filter(|me| me.borrow_ref::<Object>().is_ok());
+        let begin = fresh()?;
+        // A state of another kind than the new sketch's is of no use to it.
+        let kept = self.running.as_ref().map(|r| r.me.clone()).filter(|me| me.type_hash() == begin.type_hash());
+        let mut unproven = false;
         let me = match kept {
             None => {
                 tried = trial(&mut vm, fresh()?)?;
-                fresh()?
+                begin
             }
             Some(old) => {
                 // What cannot be copied (a generator) is tried from a fresh start.
@@ -119,12 +126,15 @@ impl Host {
                         state::fill_up(&copy, &fresh()?);
                         copy
                     }
-                    None => fresh()?,
+                    None => {
+                        unproven = true;
+                        fresh()?
+                    }
                 };
                 match trial(&mut vm, copy) {
                     Ok(pose) => {
                         tried = pose;
-                        state::fill_up(&old, &fresh()?);
+                        state::fill_up(&old, &begin);
                         old
                     }
                     Err(complaint) => {
@@ -133,7 +143,8 @@ impl Host {
                             Err(_) => return Err(complaint),
                         }
                         note = Some(format!("the state begins anew; with the old one: {}", complaint.what));
-                        fresh()?
+                        unproven = false;
+                        begin
                     }
                 }
             }
@@ -141,7 +152,7 @@ impl Host {
         if program.has_on_load {
             call(&mut vm, &program, "on_load", (me.clone(),))?;
         }
-        self.running = Some(Running { program, vm, me });
+        self.running = Some(Running { program, vm, me, unproven, size: 0 });
         self.tried = Arc::new(tried);
         Ok(note)
     }
@@ -151,11 +162,17 @@ impl Host {
         let Some(mut running) = self.running.take() else {
             return Walked { pose: self.last.clone(), complaint: None };
         };
-        let Running { program, vm, me } = &mut running;
-        let out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+        let Running { program, vm, me, unproven, size } = &mut running;
+        let mut out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+        if out.is_err() && *unproven {
+            *vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+            *me = begin(vm, program);
+            out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+        }
+        *unproven = false;
         let posed = out.and_then(|out| self.pose(program, &out));
         self.frames += 1;
-        let complaint = match posed {
+        let mut complaint = match posed {
             Ok((pose, said)) => {
                 if *self.last != pose {
                     self.last = Arc::new(pose);
@@ -168,16 +185,16 @@ impl Host {
                 Some(complaint)
             }
         };
-        let complaint = if self.frames.is_multiple_of(LOOK_EVERY) && state::size(me) > state::MOST_VALUES {
-            *me = match program.has_setup {
-                true => call(vm, program, "setup", ()).unwrap_or_else(|_| Value::from(())),
-                false => Value::new(Object::new()).unwrap_or_else(|_| Value::from(())),
-            };
+        if *size < SMALL || self.frames.is_multiple_of(LOOK_EVERY) {
+            *size = state::size(me);
+        }
+        if *size > state::MOST_VALUES {
+            *size = 0;
+            *me = begin(vm, program);
             let what = format!("its state had grown to more than {} values and begins anew", state::MOST_VALUES);
-            Some(Box::new(Complaint::whole(&program.path, what, Some("keep only what the next frame needs".into()))))
-        } else {
-            complaint
-        };
+            let hint = "keep only what the next frame needs";
+            complaint = Some(Box::new(Complaint::whole(&program.path, what, Some(hint.into()))));
+        }
         self.running = Some(running);
         Walked { pose: self.last.clone(), complaint }
     }
@@ -231,6 +248,12 @@ fn side_by_side(latents: Vec<Vec<f32>>) -> Pose {
     };
     let marks = (0..latents.len()).map(picture).collect();
     Pose { aspect: latents.len().max(1) as f32, marks, latents, ..Pose::default() }
+}
+
+/// A state from the start: what `setup` gives, or an empty object.
+fn begin(vm: &mut Vm, program: &Program) -> Value {
+    let made = if program.has_setup { call(vm, program, "setup", ()).ok() } else { None };
+    made.or_else(|| Value::new(Object::new()).ok()).unwrap_or_else(|| Value::from(()))
 }
 
 /// Calls a function of the program within the limits.

@@ -88,7 +88,8 @@ pub fn size(value: &Value) -> usize {
     fn count(value: &Value, depth: usize, sum: &mut usize) {
         *sum += 1;
         if depth > DEEPEST {
-            *sum = usize::MAX;
+            // Deeper states are dropped by recursion, which has an end.
+            *sum = MOST_VALUES + 1;
         }
         if *sum > MOST_VALUES {
             return;
