@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor, as in `src/ARCHITECTURE.md`.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 8] = [
     &["latest", "clock", "report", "worker", "files", "random"],
     &["latent", "control", "picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
