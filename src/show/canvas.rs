@@ -196,8 +196,8 @@ fn heatmap(out: &mut Picture, mark: &Mark, pose: &Pose) {
         let share = ((v - range[0]) / (range[1] - range[0]).max(1e-6)).clamp(0.0, 1.0);
         fill(out, cell, [share, share, share, *opacity]);
         let (x, y, wide, high) = pixels(cell, out);
-        let size = (high as f32 * 0.42).min(wide as f32 * 0.36);
-        if *numbers && size >= 6.0 {
+        let size = (high as f32 * 0.31).min(wide as f32 * 0.27);
+        if *numbers && size >= 4.5 {
             let ink = if share > 0.5 { 0.0 } else { 1.0 };
             let middle = [x as f32 + wide as f32 / 2.0, y as f32 + high as f32 / 2.0];
             write(out, &format!("{v:.1}"), middle, size, [ink, ink, ink, *opacity]);
@@ -224,10 +224,11 @@ fn over(out: &mut Picture, x: usize, y: usize, colour: Colour, cover: f32) {
     }
 }
 
-/// One line of text with its middle at `at`, `size` pixels high.
+/// One line of text with its middle at `at`; `size` is the em in pixels, as typographers count.
 fn write(out: &mut Picture, text: &str, at: [f32; 2], size: f32, colour: Colour) {
     let Some(face) = FACE.as_ref() else { return };
-    let face = face.as_scaled(PxScale::from(size));
+    let em = face.units_per_em().unwrap_or(1000.0);
+    let face = face.as_scaled(PxScale::from(size * face.height_unscaled() / em));
     let width: f32 = text.chars().map(|c| face.h_advance(face.glyph_id(c))).sum();
     let (mut x, baseline) = (at[0] - width / 2.0, at[1] + (face.ascent() + face.descent()) / 2.0);
     for c in text.chars() {

@@ -1,5 +1,7 @@
 //! The figures of the desk, gathered from the engines.
 
+use std::path::Path;
+
 use super::Show;
 use super::scene::{Desk, KnobView, Source};
 use crate::{model, preset};
@@ -23,7 +25,7 @@ impl Show {
             wrong: wrong.map(|c| (c.line, c.to_string())),
         });
         Desk {
-            sketch: program.map(|p| p.path.display().to_string()).unwrap_or_default(),
+            sketch: program.map(|p| short(&p.path)).unwrap_or_default(),
             model: self.model.name.clone(),
             device: self.generator.device(),
             knobs: knobs
@@ -65,6 +67,12 @@ impl Show {
         }
         self.names.clone()
     }
+}
+
+/// The name of a sketch among the others, or the path of one from elsewhere.
+fn short(path: &Path) -> String {
+    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    if preset::sketch_path(&name) == path { name } else { path.display().to_string() }
 }
 
 /// Sketches, models and presets that there are.

@@ -12,11 +12,12 @@ use bevy::app::{App, First, PanicHandlerPlugin, PluginGroup, Startup, TaskPoolOp
 use bevy::app::{Last, TerminalCtrlCHandlerPlugin, Update};
 use bevy::asset::{AssetId, Assets};
 use bevy::ecs::schedule::IntoScheduleConfigs;
+use bevy::input::keyboard::{KeyboardFocusLost, KeyboardInput};
 use bevy::log::{Level, LogPlugin};
 use bevy::pbr::PbrPlugin;
 use bevy::post_process::PostProcessPlugin;
 use bevy::prelude::{
-    ButtonInput, ClearColor, Commands, KeyCode, MessageReader, NonSendMut, Query, Res, ResMut, Resource, Window, With,
+    ClearColor, Commands, Local, MessageReader, NonSendMut, Query, Res, ResMut, Resource, Window, With,
 };
 use bevy::render::RenderPlugin;
 use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
@@ -151,24 +152,20 @@ fn sweep(mut plain: ResMut<Assets<NannouShaderModel>>, mut glasses: ResMut<Asset
 
 /// Keys on either window.
 fn press(
-    mut presses: MessageReader<bevy::input::keyboard::KeyboardInput>,
-    down: Res<ButtonInput<KeyCode>>,
+    mut keys: MessageReader<KeyboardInput>,
+    mut unfocused: MessageReader<KeyboardFocusLost>,
+    mut held: Local<Held>,
     wanted: Res<Wanted>,
     mut live: NonSendMut<Live>,
     mut desk: ResMut<DeskState>,
     mut windows: Query<(&mut Window, &mut CursorOptions), With<OutputWindow>>,
 ) {
-    let any = |keys: [KeyCode; 2]| down.any_pressed(keys);
-    let held = Held {
-        ctrl: any([KeyCode::ControlLeft, KeyCode::ControlRight]),
-        shift: any([KeyCode::ShiftLeft, KeyCode::ShiftRight]),
-        other: any([KeyCode::AltLeft, KeyCode::SuperLeft]) || down.pressed(KeyCode::SuperRight),
-    };
-    for press in presses.read().filter(|press| press.state.is_pressed() && !press.repeat) {
-        if desk.typing() {
+    for key in keys.read() {
+        held.follow(key);
+        if !key.state.is_pressed() || key.repeat || desk.typing() {
             continue;
         }
-        match keys::deed(press, held) {
+        match keys::deed(key, *held) {
             Some(Deed::Act(act)) => live.show.act(act),
             Some(Deed::Desk) => desk.wanted = !desk.wanted,
             Some(Deed::Code) => desk.code = !desk.code,
@@ -185,5 +182,8 @@ fn press(
             }
             None => {}
         }
+    }
+    if unfocused.read().count() > 0 {
+        *held = Held::default();
     }
 }

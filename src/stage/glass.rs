@@ -5,9 +5,11 @@
 //! systems runs first.
 
 use bevy::asset::{Asset, Assets, Handle, uuid_handle};
+use bevy::core_pipeline::core_3d::{Transparent3d, TransparentSortingInfo3d};
 use bevy::ecs::system::SystemParamItem;
 use bevy::mesh::MeshVertexBufferLayoutRef;
-use bevy::prelude::{App, TypePath};
+use bevy::prelude::{App, IntoScheduleConfigs, Query, ResMut, TypePath, Vec3};
+use bevy::render::render_phase::{ViewSortedRenderPhases, sort_phase_system};
 use bevy::render::render_resource::binding_types::{texture_2d, uniform_buffer_sized};
 use bevy::render::render_resource::{
     AsBindGroup, AsBindGroupError, BindGroupLayout, BindGroupLayoutEntries, BindGroupLayoutEntry, BindingResources,
@@ -16,9 +18,10 @@ use bevy::render::render_resource::{
     UnpreparedBindGroup,
 };
 use bevy::render::renderer::RenderDevice;
+use bevy::render::{Render, RenderApp, RenderSystems};
 use bevy::shader::{Shader, ShaderRef};
 use nannou::prelude::NannouShaderModelPlugin;
-use nannou::prelude::render::{ShaderModel, ShaderModelPipeline, ShaderModelPipelineKey};
+use nannou::prelude::render::{DrawIndex, ShaderModel, ShaderModelPipeline, ShaderModelPipelineKey};
 
 use crate::show::scene::Filter;
 
@@ -55,6 +58,22 @@ pub(super) fn install(app: &mut App) {
         bevy::log::error!("{e}");
     }
     app.add_plugins(NannouShaderModelPlugin::<Glass>::default());
+    if let Some(render) = app.get_sub_app_mut(RenderApp) {
+        let sort = sort_phase_system::<Transparent3d>;
+        render.add_systems(Render, order.in_set(RenderSystems::PhaseSort).before(sort));
+    }
+}
+
+/// Puts what is drawn back into the order it was drawn in. nannou means to, but Bevy measures the distance of
+/// all things anew and finds them equally far: everything drawn with one shader model would come before
+/// everything drawn with the next.
+fn order(indices: Query<&DrawIndex>, mut phases: ResMut<ViewSortedRenderPhases<Transparent3d>>) {
+    for item in phases.values_mut().flat_map(|phase| phase.items.values_mut()) {
+        if let Ok(index) = indices.get(item.entity.0) {
+            item.sorting_info =
+                TransparentSortingInfo3d::Sorted { mesh_center: Vec3::ZERO, depth_bias: index.0 as f32 };
+        }
+    }
 }
 
 impl Glass {

@@ -28,6 +28,21 @@ pub(super) struct Held {
     pub(super) other: bool,
 }
 
+impl Held {
+    /// Follows a key that went down or came up. Keys are followed one by one, since a quick hand presses and
+    /// lets go of Ctrl within one frame.
+    pub(super) fn follow(&mut self, key: &KeyboardInput) {
+        use KeyCode::*;
+        let down = key.state.is_pressed();
+        match key.key_code {
+            ControlLeft | ControlRight => self.ctrl = down,
+            ShiftLeft | ShiftRight => self.shift = down,
+            AltLeft | SuperLeft | SuperRight => self.other = down,
+            _ => {}
+        }
+    }
+}
+
 /// What `?` shows.
 pub(super) const KEYS: [(&str, &str); 16] = [
     ("Ctrl-S", "read the sketch again (saving it in an editor does the same)"),

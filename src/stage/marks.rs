@@ -3,8 +3,9 @@
 //! Fed by `output`. Colours go in as they are: the camera composes in sRGB, so nannou's linear components carry
 //! sRGB values here. nannou's points have their origin in the window's middle, y up.
 
+use std::cell::Cell;
+
 use bevy::render::render_resource::TextureView;
-use nannou::geom::Tri;
 use nannou::prelude::{Color, Draw, Vec3};
 
 use super::glass::Glass;
@@ -28,6 +29,9 @@ pub(super) struct Canvas<'a> {
     pub(super) scale: f32,
     pub(super) scene: &'a Scene,
     pub(super) hung: &'a Hung,
+    /// Vertices that heat maps have given to `Draw::mesh` in this frame: nannou takes each mesh's indices as
+    /// counted from the first mesh of all.
+    pub(super) meshed: &'a Cell<usize>,
 }
 
 /// An sRGB colour, in the components that nannou hands on unchanged.
@@ -130,16 +134,17 @@ impl Canvas<'_> {
         let down = |row: usize| (top + h * row as f32 / rows as f32).round();
         let span = range[1] - range[0];
         let share = |v: f32| if span.abs() > f32::EPSILON { ((v - range[0]) / span).clamp(0.0, 1.0) } else { 0.5 };
-        let cells = z.iter().enumerate().flat_map(|(i, v)| {
+        let corners = z.iter().enumerate().flat_map(|(i, v)| {
             let (row, column) = (i / columns, i % columns);
             let corner = |x: f32, y: f32| -> Vec3 { self.point(x, y).extend(0.0) };
             let (x0, x1, y0, y1) = (across(column), across(column + 1), down(row), down(row + 1));
             let grey = share(*v);
             let colour = ink([grey, grey, grey, opacity]);
-            let [a, b, c, d] = [corner(x0, y0), corner(x1, y0), corner(x1, y1), corner(x0, y1)].map(|p| (p, colour));
-            [Tri([a, b, c]), Tri([a, c, d])]
+            [corner(x0, y0), corner(x1, y0), corner(x1, y1), corner(x0, y1)].map(|p| (p, colour))
         });
-        self.draw.mesh().tris_colored(cells);
+        let first = self.meshed.replace(self.meshed.get() + z.len() * 4);
+        let sides = (0..z.len()).flat_map(|i| [0, 1, 2, 0, 2, 3].map(|corner| first + i * 4 + corner));
+        self.draw.mesh().indexed_colored(corners, sides);
         if numbers {
             let cell = [w / columns as f32, h / rows as f32];
             let letters = (cell[0] * LETTERS[0]).min(cell[1] * LETTERS[1]);

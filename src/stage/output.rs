@@ -3,6 +3,8 @@
 //! Reads the scene that `live` holds; uploads its pictures if they are new, and has its marks drawn in every copy
 //! of the frame.
 
+use std::cell::Cell;
+
 use bevy::camera::visibility::RenderLayers;
 use bevy::camera::{CompositingSpace, RenderTarget};
 use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
@@ -13,8 +15,8 @@ use bevy::prelude::{
 };
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use bevy::window::{
-    CursorMoved, CursorOptions, MonitorSelection, PresentMode, PrimaryWindow, WindowCloseRequested, WindowMode,
-    WindowPosition, WindowRef, WindowResolution,
+    CursorMoved, CursorOptions, MonitorSelection, PresentMode, PrimaryWindow, WindowCloseRequested, WindowDestroyed,
+    WindowMode, WindowPosition, WindowRef, WindowResolution,
 };
 use nannou::prelude::render::NannouCamera;
 use nannou::prelude::{Color, Draw};
@@ -105,12 +107,13 @@ fn compose(scene: &Scene, hung: &Hung, window: &Window, draw: &Draw) {
     let size = window.physical_size().as_vec2();
     let scale = window.scale_factor().max(0.1);
     let panels = Panel::all([size.x, size.y], layout::aspect(scene), scene.fit);
+    let meshed = Cell::new(0);
     for panel in &panels {
         let at = (panel.x + (panel.w - size.x) / 2.0, (size.y - panel.h) / 2.0 - panel.y);
         let moved = draw.x_y(at.0 / scale, at.1 / scale);
         let [mirrored, upside_down] = panel.flip.map(|flip| if flip { -1.0 } else { 1.0 });
         let moved = moved.scale_axes(nannou::glam::vec3(mirrored, upside_down, 1.0));
-        let canvas = Canvas { draw: &moved, panel: *panel, scale, scene, hung };
+        let canvas = Canvas { draw: &moved, panel: *panel, scale, scene, hung, meshed: &meshed };
         canvas.background();
         scene.pose.marks.iter().for_each(|mark| canvas.mark(mark));
     }
@@ -151,11 +154,13 @@ pub(super) fn mouse(
 /// Closing the window of the work ends the show.
 pub(super) fn closing(
     mut requests: MessageReader<WindowCloseRequested>,
+    mut destroyed: MessageReader<WindowDestroyed>,
     mut live: NonSendMut<Live>,
     windows: Query<Entity, With<OutputWindow>>,
 ) {
-    let closed = requests.read().any(|request| windows.contains(request.window));
-    if (closed || windows.is_empty()) && !live.over {
+    let asked = requests.read().any(|request| windows.contains(request.window));
+    let gone = destroyed.read().any(|gone| windows.contains(gone.window));
+    if (asked || gone || windows.is_empty()) && !live.over {
         live.show.act(Act::Quit);
         live.over = true;
     }

@@ -26,8 +26,10 @@ pub(super) fn adapter() -> Result<Adapter, StageError> {
     let instance = Instance::default();
     for backends in choices {
         let found = bevy::tasks::block_on(instance.enumerate_adapters(backends));
-        if !found.is_empty() {
-            let software = found.iter().all(|adapter| adapter.get_info().device_type == DeviceType::Cpu);
+        let kinds = || found.iter().map(|adapter| adapter.get_info().device_type);
+        let software = kinds().all(|kind| kind == DeviceType::Cpu);
+        // OpenGL in software has nothing to show a window with.
+        if !found.is_empty() && !(software && backends == Backends::SECONDARY) {
             return Ok(Adapter { software, backends });
         }
     }

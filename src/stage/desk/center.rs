@@ -15,7 +15,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
     bars(ui, desk, acts);
     ui.add_space(10.0);
     ui.horizontal_top(|ui| {
-        let side = ui.available_height().clamp(80.0, 216.0);
+        let side = ui.available_height().clamp(80.0, 280.0);
         ui.vertical(|ui| {
             ui.set_width(side);
             map(ui, desk, side);
@@ -166,19 +166,21 @@ fn knobs(ui: &mut Ui, knobs: &[KnobView], acts: &mut Vec<Act>) {
     });
 }
 
+/// Width of a knob's name.
+const NAME: f32 = 92.0;
+
 /// One knob in `width` points: name, slider, what it means to the sketch.
 fn knob(ui: &mut Ui, view: &KnobView, width: f32, acts: &mut Vec<Act>) {
     ui.allocate_ui_with_layout(egui::vec2(width, 22.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
         ui.set_width(width);
         let touched = (view.value - view.default).abs() > 1e-4;
-        let name = RichText::new(&view.name).color(if touched { BRIGHT } else { style::TEXT });
-        ui.add_sized([84.0, 20.0], |ui: &mut Ui| {
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                ui.add(egui::Label::new(name).truncate())
-            })
-            .inner
-        });
-        ui.spacing_mut().slider_width = (width - 84.0 - 54.0).max(40.0);
+        // Names take the same room, or the sliders would not stand in a column.
+        let (area, _) = ui.allocate_exact_size(egui::vec2(NAME, 20.0), Sense::hover());
+        let ink = if touched { BRIGHT } else { style::TEXT };
+        let font = egui::FontId::proportional(13.0);
+        let painter = ui.painter().with_clip_rect(area.expand2(egui::vec2(0.0, 4.0)));
+        painter.text(area.left_center(), egui::Align2::LEFT_CENTER, &view.name, font, ink);
+        ui.spacing_mut().slider_width = (width - NAME - 54.0).max(40.0);
         let mut value = view.value;
         let slider = ui.add(egui::Slider::new(&mut value, 0.0..=1.0).show_value(false));
         let slider =

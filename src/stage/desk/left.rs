@@ -152,6 +152,9 @@ fn times(ui: &mut Ui, desk: &Desk) {
             egui::pos2(area.left() + 176.0, area.center().y - 3.0),
             egui::pos2(area.right(), area.center().y + 3.0),
         );
+        if name.is_empty() {
+            return;
+        }
         painter.rect_filled(bar, 1.0, WELL);
         for (share, fill) in [(share[1], Color32::from_gray(64)), (share[0], Color32::from_gray(150))] {
             let width = bar.width() * share.clamp(0.0, 1.0);

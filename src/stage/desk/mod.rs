@@ -20,7 +20,7 @@ use bevy::prelude::{
     App, Camera, Camera2d, ClearColorConfig, Commands, Component, Entity, MessageReader, Msaa, NonSendMut, Query, Res,
     ResMut, Resource, Window, With,
 };
-use bevy::window::{PresentMode, WindowCloseRequested, WindowRef, WindowResolution};
+use bevy::window::{PresentMode, WindowCloseRequested, WindowDestroyed, WindowRef, WindowResolution};
 use bevy_egui::{EguiContext, EguiContextSettings, EguiFullOutput, EguiGlobalSettings, EguiInput, EguiPlugin};
 use nannou::prelude::egui;
 
@@ -96,10 +96,12 @@ pub(super) fn keep(
     mut commands: Commands,
     mut state: ResMut<DeskState>,
     mut requests: MessageReader<WindowCloseRequested>,
+    mut destroyed: MessageReader<WindowDestroyed>,
     windows: Query<Entity, With<DeskWindow>>,
     cameras: Query<Entity, With<DeskCamera>>,
 ) {
-    if requests.read().any(|request| windows.contains(request.window)) {
+    let asked = requests.read().any(|request| windows.contains(request.window));
+    if destroyed.read().any(|gone| windows.contains(gone.window)) || asked {
         state.wanted = false;
     }
     if state.wanted == !windows.is_empty() {

@@ -28,7 +28,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, code: bool) {
 }
 
 fn board(ui: &mut Ui, lines: &[Line]) {
-    style::heading(ui, "Reports");
+    ui.horizontal(|ui| style::heading(ui, "Reports"));
     style::well().show(ui, |ui| {
         egui::ScrollArea::both().id_salt("board").auto_shrink(false).show(ui, |ui| {
             if lines.is_empty() {
@@ -40,7 +40,8 @@ fn board(ui: &mut Ui, lines: &[Line]) {
                 let first = rows.next().unwrap_or_default();
                 let rest: Vec<&str> = rows.collect();
                 ui.horizontal_top(|ui| {
-                    ui.label(RichText::new("●").size(9.0).color(ink));
+                    let (dot, _) = ui.allocate_exact_size(egui::vec2(8.0, 18.0), egui::Sense::hover());
+                    ui.painter().circle_filled(dot.center(), 3.5, ink);
                     ui.label(RichText::new(&line.origin).color(ink));
                     // One line of words wraps; an excerpt of several keeps its columns.
                     if rest.is_empty() {
