@@ -95,6 +95,12 @@ impl Drop for Chores {
     }
 }
 
+/// Whether faults are rehearsed: with `FLANEUR_REHEARSE` set, sketches have `rehearse_panic()`, and the
+/// generator fails on a z whose first dimension is 99 or more.
+pub fn rehearsing() -> bool {
+    std::env::var_os("FLANEUR_REHEARSE").is_some()
+}
+
 /// Runs `work`; a panic becomes its message.
 ///
 /// # Errors

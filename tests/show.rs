@@ -141,6 +141,11 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
     playing.sketch("pub fn setup() { #{ n: 0 } }\npub fn walk(me, t, c) { me.n += 1; if me.n % 20 == 10 { rehearse_panic(); } ring([1, 2], t.phase(2)) }");
     playing.hears("a rehearsed panic");
     playing.goes_on();
+    // The generator itself fails, and is built again.
+    playing.sketch("pub fn walk(me, t, c) { constant(99) }");
+    playing.hears("a rehearsed fault; the last picture stays, attempt 1");
+    playing.sketch(&format!("{GOOD}\n\n"));
+    playing.goes_on();
     fs::remove_file(folder.path().join("sketches/a.rn")).unwrap();
     playing.hears("cannot be read");
     playing.goes_on();

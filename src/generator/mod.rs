@@ -57,6 +57,9 @@ pub(crate) struct Measuring {
     changes: Vec<f64>,
 }
 
+/// A way that was measured: its key, and the change from each sample's picture to the next.
+pub type Measured = (u64, Vec<f64>);
+
 /// What the two sides share.
 #[derive(Clone, Default)]
 pub(crate) struct Shared {
@@ -65,7 +68,7 @@ pub(crate) struct Shared {
     load: Latest<String>,
     loaded: Latest<Loaded>,
     measure: Arc<Mutex<VecDeque<Measuring>>>,
-    measured: Arc<Mutex<Vec<(u64, Vec<f64>)>>>,
+    measured: Arc<Mutex<Vec<Measured>>>,
     device: Arc<Mutex<String>>,
     failed: Arc<Mutex<Option<String>>>,
 }
@@ -206,8 +209,8 @@ impl Generator {
         }
     }
 
-    /// Ways measured since the last look: the key, and the change from each sample's picture to the next.
-    pub fn measured(&self) -> Vec<(u64, Vec<f64>)> {
+    /// Ways measured since the last look.
+    pub fn measured(&self) -> Vec<Measured> {
         std::mem::take(&mut *lock(&self.shared.measured))
     }
 

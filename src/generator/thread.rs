@@ -13,12 +13,12 @@ use crate::net::device::{self, Chosen, Wanted};
 use crate::net::generator::Ready;
 use crate::picture::Picture;
 use crate::report::Board;
-use crate::worker::{Ending, caught};
+use crate::worker::{Ending, caught, rehearsing};
 
 /// Longest sleep between two looks at orders.
 const LOOK: Duration = Duration::from_millis(10);
 /// Longest pause before a broken network is built again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Batch sizes drawn once before a model is shown: kernels are compiled and tuned on their first use.
 const WARM: [usize; 3] = [1, 2, 4];
 
@@ -81,6 +81,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
     lock(&shared.device).clone_from(&chosen.name);
     let mut engine: Option<Engine> = None;
     let mut faults = 0u32;
+    let rehearsing = rehearsing();
     while !ending.wished() {
         if let Some(name) = shared.load.take() {
             match load(&name, &chosen) {
@@ -101,7 +102,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
             continue;
         };
         let Some(at_work) = &engine else { continue };
-        match draw(at_work, &ask) {
+        match draw(at_work, &ask, rehearsing) {
             Ok(drawn) => {
                 if faults > 0 {
                     board.clear("generator");
@@ -133,9 +134,14 @@ fn fail(shared: &Shared, why: String) {
     *lock(&shared.failed) = Some(why);
 }
 
-fn draw(engine: &Engine, ask: &Ask) -> Result<Drawn, String> {
+fn draw(engine: &Engine, ask: &Ask, rehearsing: bool) -> Result<Drawn, String> {
     let start = Instant::now();
-    let pictures = Arc::new(caught(|| engine.draw(&ask.pose.latents))?);
+    let pictures = caught(|| {
+        let far = |z: &Vec<f32>| z.first().is_some_and(|v| *v >= 99.0);
+        assert!(!rehearsing || !ask.pose.latents.iter().any(far), "a rehearsed fault");
+        engine.draw(&ask.pose.latents)
+    });
+    let pictures = Arc::new(pictures?);
     Ok(Drawn { pose: ask.pose.clone(), pictures, version: ask.version, took: start.elapsed() })
 }
 

@@ -36,7 +36,7 @@ impl Canvas {
         };
         if scene.light < 1.0 {
             let light = (scene.light.max(0.0) * 256.0) as u32;
-            out.pixels.iter_mut().for_each(|v| *v = (u32::from(*v) * light >> 8) as u8);
+            out.pixels.iter_mut().for_each(|v| *v = ((u32::from(*v) * light) >> 8) as u8);
         }
         out
     }
@@ -102,7 +102,7 @@ impl Canvas {
             let count = (to - from) * 3;
             let (below, above) = (&mut out.pixels[target..target + count], &shown.pixels[source..source + count]);
             for (b, a) in below.iter_mut().zip(above) {
-                *b = (i32::from(*b) + ((i32::from(*a) - i32::from(*b)) * share >> 8)) as u8;
+                *b = (i32::from(*b) + (((i32::from(*a) - i32::from(*b)) * share) >> 8)) as u8;
             }
         }
     }
@@ -173,7 +173,7 @@ fn alike(a: &[Picture], b: &[Picture]) -> bool {
 /// `share` of `a`, the rest of `b`.
 fn blend(a: &Picture, b: &Picture, share: f32) -> Picture {
     let share = (share.clamp(0.0, 1.0) * 256.0) as i32;
-    let mixed = |(a, b): (&u8, &u8)| (i32::from(*b) + ((i32::from(*a) - i32::from(*b)) * share >> 8)) as u8;
+    let mixed = |(a, b): (&u8, &u8)| (i32::from(*b) + (((i32::from(*a) - i32::from(*b)) * share) >> 8)) as u8;
     let pixels = a.pixels.iter().zip(&b.pixels).map(mixed).collect();
     Picture { width: b.width, height: b.height, pixels }
 }

@@ -18,12 +18,13 @@ impl Show {
         let (black, frozen) = self.lights.state();
         let program = self.host.program();
         let wrong = self.refused.as_ref().or(self.complaint.as_ref().map(|(complaint, _)| complaint));
-        let source = program.map(|program| Source {
-            path: program.path.clone(),
-            // What does not compile is on disk, not in the program: its line comes with the complaint.
-            text: program.text().to_owned(),
-            wrong: wrong.map(|c| (c.line, c.to_string())),
-        });
+        let source = match wrong.filter(|complaint| !complaint.text.is_empty()) {
+            // The text that is wrong, which is not the one that runs.
+            Some(c) => {
+                Some(Source { path: c.path.clone(), text: c.text.clone(), wrong: Some((c.line, c.to_string())) })
+            }
+            None => program.map(|p| Source { path: p.path.clone(), text: p.text().to_owned(), wrong: None }),
+        };
         Desk {
             sketch: program.map(|p| short(&p.path)).unwrap_or_default(),
             model: self.model.name.clone(),

@@ -356,10 +356,11 @@ impl Show {
             }
         }
         drop(inside);
-        if preset.sketch != self.preset.sketch {
+        let runs = self.host.program().map(|p| p.path.clone());
+        if runs != Some(crate::preset::sketch_path(&preset.sketch)) {
             self.act(Act::Sketch(preset.sketch.clone()));
         }
-        if preset.model != self.preset.model {
+        if preset.model != self.model.name {
             self.act(Act::Model(preset.model.clone()));
         }
         self.lights.set_secs(preset.fade_secs);

@@ -88,13 +88,12 @@ impl Recording {
         let Some(Running { recorder, .. }) = self.running.take() else { return };
         let board = board.clone();
         let path = recorder.path.clone();
-        chores.give(move || match recorder.finish() {
-            Ok(Tally { written, dropped, repeated }) => board.notice(
-                "recorder",
-                format!("wrote {} ({written} frames, {dropped} dropped, {repeated} repeated)", path.display()),
-            ),
-            // It has been reported by the recorder's thread.
-            Err(_) => {}
+        chores.give(move || {
+            // What went wrong has been reported by the recorder's thread.
+            if let Ok(Tally { written, dropped, repeated }) = recorder.finish() {
+                let counts = format!("{written} frames, {dropped} dropped, {repeated} repeated");
+                board.notice("recorder", format!("wrote {} ({counts})", path.display()));
+            }
         });
     }
 

@@ -69,7 +69,7 @@ pub type Wrong = String;
 
 impl Call<'_> {
     fn mistaken(&self, i: usize, expected: &str) -> Wrong {
-        let found = self.values.get(i).map_or_else(|| "nothing".into(), |v| plain_type(v));
+        let found = self.values.get(i).map_or_else(|| "nothing".into(), plain_type);
         format!("{}: argument {} ({}) is {found}, and it takes {expected}", self.verb, i + 1, self.args[i].name)
     }
 

@@ -9,8 +9,9 @@ pub struct Complaint {
     pub path: PathBuf,
     pub line: usize,
     pub column: usize,
-    /// The text of that line.
+    /// The text of that line, and of the whole file.
     pub source: String,
+    pub text: String,
     pub what: String,
     pub hint: Option<String>,
 }
@@ -23,12 +24,12 @@ impl Complaint {
         let source: String = text[line_start..].lines().next().unwrap_or_default().chars().take(200).collect();
         let line = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
-        Self { path: path.into(), line, column, source, what, hint }
+        Self { path: path.into(), line, column, source, text: text.into(), what, hint }
     }
 
     /// About a file as a whole.
     pub fn whole(path: &Path, what: String, hint: Option<String>) -> Self {
-        Self { path: path.into(), line: 1, column: 1, source: String::new(), what, hint }
+        Self { path: path.into(), line: 1, column: 1, source: String::new(), text: String::new(), what, hint }
     }
 }
 

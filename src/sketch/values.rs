@@ -107,6 +107,9 @@ fn index(value: &Value, len: usize) -> Result<usize, String> {
     }
 }
 
+/// An operator's protocols (plain, and the one that assigns), its sign, and what it does to two numbers.
+type Operator = (&'static Protocol, &'static Protocol, &'static str, fn(f64, f64) -> f64);
+
 /// Registers the types, their fields and operators.
 ///
 /// # Errors
@@ -117,7 +120,7 @@ pub fn install(module: &mut Module) -> Result<(), ContextError> {
     module.ty::<Way>()?;
     module.ty::<Time>()?;
     module.ty::<Hand>()?;
-    let ops: [(&Protocol, &Protocol, &'static str, fn(f64, f64) -> f64); 4] = [
+    let ops: [Operator; 4] = [
         (&Protocol::ADD, &Protocol::ADD_ASSIGN, "+", |a, b| a + b),
         (&Protocol::SUB, &Protocol::SUB_ASSIGN, "-", |a, b| a - b),
         (&Protocol::MUL, &Protocol::MUL_ASSIGN, "*", |a, b| a * b),

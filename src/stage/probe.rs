@@ -29,7 +29,8 @@ pub(super) fn adapter() -> Result<Adapter, StageError> {
         let kinds = || found.iter().map(|adapter| adapter.get_info().device_type);
         let software = kinds().all(|kind| kind == DeviceType::Cpu);
         // OpenGL in software has nothing to show a window with.
-        if !found.is_empty() && !(software && backends == Backends::SECONDARY) {
+        let rasteriser = software && backends == Backends::SECONDARY;
+        if !(found.is_empty() || rasteriser) {
             return Ok(Adapter { software, backends });
         }
     }

@@ -11,6 +11,7 @@ use rune::{ContextError, Module, Value};
 use super::call::{Arg, Bare, Call, Kind, Wrong};
 use super::env::Env;
 use super::values::{Drawing, Hand, Latent, Time, wrong};
+use crate::worker::rehearsing;
 
 /// What a verb is about: its heading in lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,15 +175,11 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
             _ => module.raw_function(verb.name, run).build()?,
         };
     }
-    if std::env::var_os(REHEARSE).is_some() {
+    if rehearsing() {
         module.function("rehearse_panic", rehearse_panic).build()?;
     }
     Ok(())
 }
-
-/// The environment variable that adds `rehearse_panic()`, to rehearse what a fault inside of a verb does to a
-/// show.
-pub const REHEARSE: &str = "FLANEUR_REHEARSE";
 
 fn rehearse_panic() -> f64 {
     panic!("a rehearsed panic")

@@ -104,7 +104,7 @@ pub(super) fn keep(
     if destroyed.read().any(|gone| windows.contains(gone.window)) || asked {
         state.wanted = false;
     }
-    if state.wanted == !windows.is_empty() {
+    if state.wanted != windows.is_empty() {
         return;
     }
     if !state.wanted {
