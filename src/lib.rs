@@ -11,6 +11,7 @@ pub mod latent;
 pub mod latest;
 pub mod model;
 pub mod net;
+pub mod osc;
 pub mod picture;
 pub mod preset;
 pub mod random;

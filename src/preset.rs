@@ -3,6 +3,7 @@
 //! Read by `show` and `cli`. Keys that are not known are refused with their line and what was probably meant.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,7 @@ pub struct Preset {
     /// Seconds of the morph to a snapshot.
     pub morph_secs: f64,
     pub record: Record,
+    pub osc: Osc,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
 }
@@ -89,6 +91,21 @@ pub struct Record {
     pub folder: PathBuf,
     pub size: [u32; 2],
     pub fps: f64,
+}
+
+/// Where OSC is listened to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Osc {
+    pub on: bool,
+    /// Address and port; only this machine is heard unless it says otherwise (`0.0.0.0:9000`).
+    pub bind: SocketAddr,
+}
+
+impl Default for Osc {
+    fn default() -> Self {
+        Self { on: true, bind: SocketAddr::from(([127, 0, 0, 1], 9000)) }
+    }
 }
 
 impl Default for Record {
@@ -114,6 +131,7 @@ impl Default for Preset {
             fade_secs: 1.0,
             morph_secs: 2.0,
             record: Record::default(),
+            osc: Osc::default(),
             knobs: BTreeMap::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the exit codes.
 
+pub mod addresses;
 pub mod check;
 pub mod dataset;
 pub mod doctor;
@@ -32,6 +33,8 @@ enum Command {
     Film(film::FilmOf),
     /// List what a sketch can say
     Verbs(verbs::Verbs),
+    /// List the OSC addresses
+    Addresses,
     /// Try sketches, presets and models
     Check(check::Check),
     /// Make a first sketch or preset
@@ -103,6 +106,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Play(play) => play.run(),
         Command::Film(film) => film.run(),
         Command::Verbs(verbs) => verbs.run(),
+        Command::Addresses => {
+            addresses::print();
+            Ok(())
+        }
         Command::Check(check) => check.run(),
         Command::New(new) => new.run(),
         Command::History(history) => history.run(),

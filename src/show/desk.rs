@@ -52,6 +52,7 @@ impl Show {
             held: self.clock.held(),
             frozen,
             black,
+            monitor: self.monitor.iter().cloned().collect(),
             recording: self.recording.state(self.real),
         }
     }

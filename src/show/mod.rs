@@ -8,6 +8,7 @@ pub mod canvas;
 pub mod film;
 pub mod scene;
 
+pub mod addresses;
 mod desk;
 mod lights;
 mod open;
@@ -16,6 +17,7 @@ mod reload;
 mod snapshot;
 mod timing;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ use crate::control::automation::Automation;
 use crate::generator::{Drawn, Generator, Loaded};
 use crate::latent::pose::Pose;
 use crate::latest::Latest;
+use crate::osc::Listener;
 use crate::picture::Picture;
 use crate::preset::{Preset, Swap};
 use crate::report::{Board, Stop};
@@ -73,6 +76,11 @@ pub struct Show {
     pose: Arc<Pose>,
     version: u64,
     arrival: Arrival,
+    osc: Option<Listener>,
+    refused_datagrams: u64,
+    monitor: VecDeque<String>,
+    /// When a rejection was last put on the board.
+    told: f64,
     stop: Stop,
     closed: bool,
     names: desk::Names,
@@ -114,9 +122,10 @@ impl Show {
         scene
     }
 
-    /// Time, knobs, lights.
+    /// Time, messages, knobs, lights.
     fn begin(&mut self, real: f64) -> Tick {
         self.real = real;
+        self.listen();
         let tick = self.clock.frame(real, self.frames == 0);
         self.arrival.frame += (tick.real_dt - self.arrival.frame) * 0.1;
         let mut inside = self.host.language.env.lock();
@@ -316,6 +325,11 @@ impl Show {
         self.host.trial_pose().aspect * w as f32 / h as f32
     }
 
+    /// Where OSC is listened to.
+    pub fn osc_address(&self) -> Option<std::net::SocketAddr> {
+        self.osc.as_ref().map(|osc| osc.address)
+    }
+
     /// The board.
     pub fn board(&self) -> &Board {
         &self.board
@@ -381,6 +395,7 @@ impl Show {
                 c.set("mouse_x", f64::from(x));
                 c.set("mouse_y", f64::from(y));
             }),
+            Act::Note(n, velocity) => controls(&|c| c.set_note(n, velocity)),
             Act::Sketch(name) => {
                 if let Some(reload) = &mut self.reload {
                     reload.go_to(crate::preset::sketch_path(&name));
@@ -395,11 +410,27 @@ impl Show {
             Act::Store(n) => self.store(n),
             Act::Recall(n) => self.recall(n),
             Act::Blackout => self.lights.toggle_black(),
+            Act::SetBlack(black) => {
+                if self.lights.state().0 != black {
+                    self.lights.toggle_black();
+                }
+            }
             Act::Freeze => {
                 let shown = self.generator.shown().map(|d| (d.pose.clone(), d.pictures.clone()));
                 self.lights.toggle_frozen(shown);
             }
+            Act::SetFrozen(frozen) => {
+                if self.lights.state().1 != frozen {
+                    self.act(Act::Freeze);
+                }
+            }
             Act::Hold => self.clock.hold(!self.clock.held()),
+            Act::SetHold(held) => self.clock.hold(held),
+            Act::SetRecording(on) => {
+                if self.recording.state(self.real).is_some() != on {
+                    self.act(Act::Record);
+                }
+            }
             Act::Hush => {
                 let hushed = self.lights.toggle_hush();
                 self.clock.hold(hushed);

@@ -147,6 +147,10 @@ impl Show {
             arrival: Arrival::default(),
             stop: stop.clone(),
             closed: false,
+            osc: None,
+            refused_datagrams: 0,
+            monitor: std::collections::VecDeque::new(),
+            told: f64::NEG_INFINITY,
             names: super::desk::Names::default(),
             names_at: None,
             listed: crate::latest::Latest::default(),
@@ -155,6 +159,16 @@ impl Show {
             chores: Chores::start()?,
         };
         show.clock.set_speed(speed);
+        if !options.film && show.preset.osc.on {
+            let bind = show.preset.osc.bind;
+            match crate::osc::Listener::start(bind, board) {
+                Ok(listener) => show.osc = Some(listener),
+                Err(e) => board.notice(
+                    "osc",
+                    format!("{bind} is not listened to: {e}; another port goes under [osc] in the preset"),
+                ),
+            }
+        }
         show.first_sketch(&sketch, options.safe, options.film)?;
         if let Some(path) = options.record {
             let record = &show.preset.record;

@@ -42,6 +42,8 @@ pub enum Act {
     Hit(String),
     /// The mouse over the picture, 0..1 from the top left corner of the frame: the knobs `mouse_x`, `mouse_y`.
     Mouse(f32, f32),
+    /// A note 0..127 and how hard it is held, 0..1.
+    Note(usize, f32),
     /// Another sketch, by name or path.
     Sketch(String),
     /// Another model, by name or path.
@@ -56,6 +58,11 @@ pub enum Act {
     Freeze,
     Hold,
     Record,
+    /// The same, to a state.
+    SetBlack(bool),
+    SetFrozen(bool),
+    SetHold(bool),
+    SetRecording(bool),
     /// A still of this frame as a PNG.
     Still,
     /// Black and held; nothing killed. Again brings it back.
@@ -131,6 +138,8 @@ pub struct Desk {
     pub held: bool,
     pub frozen: bool,
     pub black: bool,
+    /// What came from controllers lately, from where, and what it did; the newest last.
+    pub monitor: Vec<String>,
     /// File, seconds, frames dropped and repeated.
     pub recording: Option<(PathBuf, f64, u64, u64)>,
 }
