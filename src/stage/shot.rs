@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bevy::app::AppExit;
-use bevy::prelude::{Commands, Entity, Image, MessageWriter, NonSendMut, On, Query, ResMut, Resource, With};
+use bevy::prelude::{Commands, Entity, Image, MessageWriter, NonSendMut, On, Query, Res, ResMut, Resource, With};
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 
-use super::desk::DeskWindow;
+use super::desk::{DeskState, DeskWindow};
 use super::live::Live;
 use super::output::OutputWindow;
 use super::{Options, StageError};
@@ -28,6 +28,8 @@ pub(super) type Outcome = Arc<Mutex<Result<(), StageError>>>;
 pub(super) struct Ending {
     output: Option<PathBuf>,
     desk: Option<PathBuf>,
+    /// When the show was over, and when the screenshots were asked for.
+    over: Option<Instant>,
     since: Option<Instant>,
     pending: Arc<AtomicUsize>,
     outcome: Outcome,
@@ -38,6 +40,7 @@ impl Ending {
         Self {
             output: options.screenshot.clone(),
             desk: options.desk_screenshot.clone(),
+            over: None,
             since: None,
             pending: Arc::default(),
             outcome,
@@ -56,11 +59,17 @@ pub(super) fn finish(
     mut ending: ResMut<Ending>,
     output: Query<Entity, With<OutputWindow>>,
     desk: Query<Entity, With<DeskWindow>>,
+    state: Res<DeskState>,
     mut commands: Commands,
     mut exit: MessageWriter<AppExit>,
 ) {
     live.over |= live.show.finished();
     if !live.over {
+        return;
+    }
+    let over = *ending.over.get_or_insert_with(Instant::now);
+    let patient = over.elapsed() < Duration::from_secs(PATIENCE_SECS);
+    if ending.desk.is_some() && !desk.is_empty() && !state.settled() && patient {
         return;
     }
     let Some(since) = ending.since else {

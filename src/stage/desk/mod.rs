@@ -57,6 +57,8 @@ pub(super) struct DeskState {
     typing: bool,
     pause: Duration,
     painted: Option<Instant>,
+    /// Pictures of this desk so far.
+    paints: u32,
     cursor: egui::CursorIcon,
     preview: Preview,
 }
@@ -70,6 +72,7 @@ impl DeskState {
             typing: false,
             pause: if adapter.software { PAUSE_SOFTWARE } else { PAUSE },
             painted: None,
+            paints: 0,
             cursor: egui::CursorIcon::Default,
             preview: Preview::default(),
         }
@@ -77,6 +80,11 @@ impl DeskState {
 
     pub(super) fn typing(&self) -> bool {
         self.typing
+    }
+
+    /// Whether a screenshot would show it: letters and sizes settle in the first few pictures.
+    pub(super) fn settled(&self) -> bool {
+        self.paints >= 8
     }
 }
 
@@ -133,6 +141,7 @@ pub(super) fn keep(
         DeskCamera,
     ));
     state.painted = None;
+    state.paints = 0;
 }
 
 /// Paints the desk when its time has come; the window keeps its last picture otherwise.
@@ -157,6 +166,7 @@ pub(super) fn paint(
         style::apply(context);
     }
     state.painted = Some(Instant::now());
+    state.paints = state.paints.saturating_add(1);
     let mut raw = input.take();
     // Keys are the stage's, unless a number is being typed: Tab and Space would walk over the buttons.
     let typing = state.typing;
