@@ -28,9 +28,10 @@ pub(super) type Outcome = Arc<Mutex<Result<(), StageError>>>;
 pub(super) struct Ending {
     output: Option<PathBuf>,
     desk: Option<PathBuf>,
-    /// When the show was over, and when the screenshots were asked for.
+    /// When the show was over, when the desk had settled, and whether the screenshots were asked for.
     over: Option<Instant>,
     since: Option<Instant>,
+    asked: bool,
     pending: Arc<AtomicUsize>,
     outcome: Outcome,
 }
@@ -42,6 +43,7 @@ impl Ending {
             desk: options.desk_screenshot.clone(),
             over: None,
             since: None,
+            asked: false,
             pending: Arc::default(),
             outcome,
         }
@@ -73,14 +75,18 @@ pub(super) fn finish(
         return;
     }
     let Some(since) = ending.since else {
+        // From the next frame on the desk is painted in every one: only then can it be read back.
         ending.since = Some(Instant::now());
+        return;
+    };
+    if !std::mem::replace(&mut ending.asked, true) {
         for (window, path) in [(output.iter().next(), ending.output.take()), (desk.iter().next(), ending.desk.take())] {
             if let (Some(window), Some(path)) = (window, path) {
                 take(&mut commands, window, path, &ending);
             }
         }
         return;
-    };
+    }
     let late = since.elapsed() > Duration::from_secs(PATIENCE_SECS);
     if late || ending.pending.load(Ordering::Acquire) == 0 {
         if late {
