@@ -48,7 +48,15 @@ pub struct Clock {
     speed: f64,
     held: bool,
     bpm: f64,
+    /// Of the last frame, with what pushes it.
     last: Tick,
+    /// Seconds and beats of the last frame, without.
+    base: (f64, f64),
+    /// Beats that a hand has pushed the walk further.
+    push: f64,
+    /// Where somebody else's clock stands, and stood in the last frame.
+    lead: Option<f64>,
+    led: Option<f64>,
     last_real: f64,
     taps: Vec<f64>,
 }
@@ -66,31 +74,92 @@ impl Clock {
             held: false,
             bpm,
             last: Tick { frame: 0, secs: 0.0, dt: 0.0, real_dt: 0.0, beat: 0.0, bpm },
+            base: (0.0, 0.0),
+            push: 0.0,
+            lead: None,
+            led: None,
             last_real: 0.0,
             taps: Vec::new(),
         }
     }
 
+    fn pace(&self) -> f64 {
+        if self.held { 0.0 } else { self.speed }
+    }
+
     fn at(&self, real: f64) -> (f64, f64) {
-        let pace = if self.held { 0.0 } else { self.speed };
-        let secs = (real - self.anchor.real) * pace;
+        let secs = (real - self.anchor.real) * self.pace();
         (self.anchor.secs + secs, self.anchor.beat + secs * self.bpm / 60.0)
     }
 
     fn set_anchor(&mut self) {
-        let (secs, beat) = self.at(self.last_real);
+        // Where another clock leads, beats are where it has taken them.
+        let (secs, beat) = if self.lead.is_some() { self.base } else { self.at(self.last_real) };
         self.anchor = Anchor { real: self.last_real, secs, beat };
     }
 
     /// The next frame, `real` seconds after the start. The first one is frame 0.
     pub fn frame(&mut self, real: f64, first: bool) -> Tick {
         let real = if real.is_finite() { real.max(self.last_real) } else { self.last_real };
-        let (secs, beat) = self.at(real);
+        let (secs, mut beat) = self.at(real);
+        if let Some(lead) = self.lead {
+            beat = self.base.1 + self.pace() * self.led.map_or(0.0, |led| lead - led);
+            self.anchor = Anchor { real, secs, beat };
+        }
+        self.led = self.lead;
+        self.base = (secs, beat);
         let frame = if first { 0 } else { self.last.frame + 1 };
+        let (secs, beat) = (secs + self.push * 60.0 / self.bpm, beat + self.push);
         let (dt, real_dt) = (secs - self.last.secs, real - self.last_real);
         self.last_real = real;
         self.last = Tick { frame, secs, dt, real_dt, beat, bpm: self.bpm };
         self.last
+    }
+
+    /// Takes a frame as it was: a performance is played again.
+    pub fn replay(&mut self, tick: Tick, real: f64) {
+        (self.last, self.last_real, self.bpm) = (tick, real, tick.bpm);
+        self.base = (tick.secs, tick.beat);
+    }
+
+    /// Real seconds of the last frame.
+    pub fn real(&self) -> f64 {
+        self.last_real
+    }
+
+    /// Somebody else's clock leads: its beat and its tempo at the next frame; or nobody's. The walk's beats go
+    /// as far as that clock's do, times the speed.
+    pub fn follow(&mut self, lead: Option<(f64, f64)>) {
+        if lead.is_none() && self.lead.is_some() {
+            self.set_anchor();
+        }
+        self.lead = lead.map(|(beat, _)| beat);
+        if let Some((_, bpm)) = lead.filter(|(_, bpm)| TEMPO.contains(bpm)) {
+            self.bpm = bpm;
+        }
+    }
+
+    /// Whether somebody else's clock leads.
+    pub fn led(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// Puts the walk to a beat.
+    pub fn seek(&mut self, beat: f64) {
+        if beat.is_finite() {
+            self.set_anchor();
+            self.anchor.beat = beat - self.push;
+            self.base.1 = self.anchor.beat;
+            // What leads counts on from there.
+            self.led = self.led.map(|_| beat);
+        }
+    }
+
+    /// Pushes the walk so many beats further than its time has taken it.
+    pub fn set_push(&mut self, beats: f64) {
+        if beats.is_finite() {
+            self.push = beats;
+        }
     }
 
     /// The last frame's tick.
@@ -125,7 +194,9 @@ impl Clock {
     /// Puts the walk to a time of its own, as when a snapshot is recalled.
     pub fn set_time(&mut self, secs: f64, beat: f64) {
         if secs.is_finite() && beat.is_finite() {
-            self.anchor = Anchor { real: self.last_real, secs, beat };
+            let push = (self.push * 60.0 / self.bpm, self.push);
+            self.base = (secs - push.0, beat - push.1);
+            self.anchor = Anchor { real: self.last_real, secs: self.base.0, beat: self.base.1 };
             (self.last.secs, self.last.beat) = (secs, beat);
         }
     }
@@ -183,6 +254,39 @@ mod tests {
         assert_eq!((held.secs, held.dt, held.real_dt), (12.0, 0.0, 9.0));
         clock.hold(false);
         assert_eq!(clock.frame(21.0, false).beat, 14.0);
+    }
+
+    #[test]
+    fn another_clock_leads_and_lets_go_without_a_jump() {
+        let mut clock = Clock::new(120.0);
+        clock.frame(0.0, true);
+        clock.frame(1.0, false);
+        clock.follow(Some((100.0, 60.0)));
+        assert_eq!(clock.frame(1.1, false).beat, 2.0);
+        clock.follow(Some((100.5, 60.0)));
+        assert_eq!(clock.frame(1.6, false).beat, 2.5);
+        // It starts its song.
+        clock.seek(0.0);
+        clock.follow(Some((0.25, 60.0)));
+        assert_eq!(clock.frame(1.85, false).beat, 0.25);
+        clock.hold(true);
+        clock.follow(Some((1.25, 60.0)));
+        assert_eq!(clock.frame(2.85, false).beat, 0.25);
+        clock.hold(false);
+        clock.follow(None);
+        let free = clock.frame(3.85, false);
+        assert!((free.beat - 1.25).abs() < 1e-9 && free.bpm == 60.0, "{free:?}");
+    }
+
+    #[test]
+    fn a_push_moves_the_walk_and_comes_back() {
+        let mut clock = Clock::new(60.0);
+        clock.frame(0.0, true);
+        clock.set_push(4.0);
+        let pushed = clock.frame(1.0, false);
+        assert_eq!((pushed.beat, pushed.secs, pushed.dt), (5.0, 5.0, 5.0));
+        clock.set_push(0.0);
+        assert_eq!(clock.frame(2.0, false).beat, 2.0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
+use crate::hints::{explained, line_of, meant};
 
 /// When a new version of the sketch takes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,8 @@ pub struct Preset {
     pub morph_secs: f64,
     pub record: Record,
     pub osc: Osc,
+    pub query: Query,
+    pub midi: Midi,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
 }
@@ -100,11 +103,55 @@ pub struct Osc {
     pub on: bool,
     /// Address and port; only this machine is heard unless it says otherwise (`0.0.0.0:9000`).
     pub bind: SocketAddr,
+    /// Who is told what hands change: `host:port`, `sender` (whoever sent last) or `sender:9001` (there).
+    pub feedback: Vec<String>,
+    /// Milliseconds over which what comes is smoothed; 0 is exact in the next frame.
+    pub smooth_ms: f64,
+}
+
+/// OSCQuery, and the page for the phone on the same port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Query {
+    pub on: bool,
+    /// Address and port; only this machine is served unless it says otherwise (`0.0.0.0:9001`).
+    pub bind: SocketAddr,
+    /// Serve the page.
+    pub page: bool,
+    /// What steering from beyond this machine takes; a new one at each start if it is empty.
+    pub token: String,
+    /// Let it be found by mDNS.
+    pub announce: bool,
+}
+
+/// Controllers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Midi {
+    pub on: bool,
+    /// Names of files in presets/mappings; none for all of them.
+    pub mappings: Vec<String>,
+    /// Presets that program changes recall, from program 0; none for all presets by name.
+    pub programs: Vec<String>,
 }
 
 impl Default for Osc {
     fn default() -> Self {
-        Self { on: true, bind: SocketAddr::from(([127, 0, 0, 1], 9000)) }
+        let bind = SocketAddr::from(([127, 0, 0, 1], 9000));
+        Self { on: true, bind, feedback: vec!["sender".into()], smooth_ms: 0.0 }
+    }
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        let bind = SocketAddr::from(([127, 0, 0, 1], 9001));
+        Self { on: true, bind, page: false, token: String::new(), announce: true }
+    }
+}
+
+impl Default for Midi {
+    fn default() -> Self {
+        Self { on: true, mappings: Vec::new(), programs: Vec::new() }
     }
 }
 
@@ -132,6 +179,8 @@ impl Default for Preset {
             morph_secs: 2.0,
             record: Record::default(),
             osc: Osc::default(),
+            query: Query::default(),
+            midi: Midi::default(),
             knobs: BTreeMap::new(),
         }
     }
@@ -181,6 +230,11 @@ impl Preset {
         within("fade_secs", self.fade_secs, 0.0, 600.0)?;
         within("morph_secs", self.morph_secs, 0.0, 600.0)?;
         within("fps", self.record.fps, 1.0, 240.0)?;
+        within("smooth_ms", self.osc.smooth_ms, 0.0, 60_000.0)?;
+        let token = &self.query.token;
+        if !token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+            return Err(("token", "letters and digits only, since it stands in an address".into()));
+        }
         for [w, h] in [self.size, self.record.size] {
             within("size", f64::from(w), 16.0, 8192.0)?;
             within("size", f64::from(h), 16.0, 8192.0)?;
@@ -190,29 +244,6 @@ impl Preset {
         }
         Ok(())
     }
-}
-
-/// "line 3: " for the first line that gives the key a value.
-fn line_of(text: &str, key: &str) -> String {
-    let gives = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
-    text.lines().position(gives).map_or(String::new(), |at| format!("line {}: ", at + 1))
-}
-
-/// The reader's error with its line, and a suggestion for a key that is not known.
-fn explained(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let message = error.message().trim().to_owned();
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let meant = match quoted.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown") => known
-            .iter()
-            .min_by_key(|k| strsim::damerau_levenshtein(unknown, k))
-            .filter(|k| strsim::damerau_levenshtein(unknown, k) <= 3)
-            .map_or(String::new(), |k| format!(" (did you mean {k}?)")),
-        _ => String::new(),
-    };
-    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
-    format!("line {line}: {message}{meant}\n {line} | {source}")
 }
 
 /// Where presets, sketches and stored points live.
@@ -247,8 +278,8 @@ pub fn find(name: &str) -> Result<Target, String> {
         Ok(Target::Sketch(sketch))
     } else {
         let (presets, sketches) = (names(PRESETS, "toml"), names(SKETCHES, "rn"));
-        let near = presets.iter().chain(&sketches).min_by_key(|k| strsim::damerau_levenshtein(name, k));
-        let meant = near.map_or(String::new(), |k| format!("; did you mean {k}?"));
+        let near = meant(name, presets.iter().chain(&sketches).map(String::as_str), 2);
+        let meant = near.map_or(String::from("."), |k| format!("; did you mean {k}?"));
         Err(format!(
             "there is no preset and no sketch \"{name}\"{meant} Presets: {}. Sketches: {}.",
             presets.join(", "),

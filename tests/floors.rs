@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor, as in `src/ARCHITECTURE.md`.
 const FLOORS: [&[&str]; 8] = [
-    &["latest", "clock", "report", "worker", "files", "random"],
+    &["latest", "clock", "report", "worker", "files", "random", "hints"],
     &["latent", "control", "picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
     &["model"],

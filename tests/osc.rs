@@ -19,7 +19,9 @@ fn open(folder: &Path) -> (Show, UdpSocket) {
     let sketch = folder.join("a.rn");
     fs::write(&sketch, "pub fn walk(me, t, c) { constant(c.value(\"size\", 0, 2, 0)) }").unwrap();
     let preset = folder.join("p.toml");
-    let text = format!("sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n");
+    let text = format!(
+        "sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n[query]\nbind = \"127.0.0.1:0\"\nannounce = false\n"
+    );
     fs::write(&preset, text).unwrap();
     let target = Some(preset.to_string_lossy().into_owned());
     let options = Options { target, device: Wanted::Cpu, ..Options::default() };

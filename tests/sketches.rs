@@ -186,7 +186,8 @@ fn knobs_are_found_by_being_named_and_a_trial_moves_nothing() {
     host.language.env.lock().controls.set("size", 1.0);
     host.language.env.lock().controls.frame(10.0);
     assert_eq!(host.walk(tick()).pose.latents[0][0], 3.0);
-    host.language.env.lock().controls.set_offset(0, 0.5);
+    host.language.env.lock().controls.set_offset(0, 0.5, Some(0.0));
+    host.language.env.lock().controls.frame(0.0);
     assert_eq!(host.walk(tick()).pose.latents[0][..2], [3.5, 3.0]);
 }
 

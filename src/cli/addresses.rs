@@ -1,6 +1,7 @@
-//! `flaneur addresses`: what OSC messages a show understands.
+//! `flaneur addresses`: everything a show can be steered by.
 
-use crate::show::addresses::{ADDRESSES, Takes};
+use crate::osc::Kind;
+use crate::show::addresses::{ADDRESSES, KEYS, Takes};
 
 /// Prints the registry.
 pub fn print() {
@@ -10,8 +11,13 @@ pub fn print() {
             Takes::Numbers { min, max } => format!("f f f … {min}..{max}"),
             Takes::Switch => "0 or 1".into(),
             Takes::Text => "s".into(),
+            Takes::Name => "s [secs]".into(),
             Takes::Trigger => String::new(),
+            Takes::Tells(Kind::Int) => "tells i".into(),
+            Takes::Tells(Kind::Text) => "tells s".into(),
+            Takes::Tells(_) => "tells f".into(),
         };
-        println!("{:<26} {takes:<18} {}", address.path, address.says);
+        let key = KEYS.iter().find(|key| key.address == address.path).map_or("", |key| key.key);
+        println!("{:<26} {takes:<18} {key:<7} {}", address.path, address.says);
     }
 }

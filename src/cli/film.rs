@@ -11,6 +11,7 @@ use crate::control::automation::Automation;
 use crate::recorder::Codec;
 use crate::report::{Board, Stop};
 use crate::show::film::Film;
+use crate::show::take::Take;
 use crate::show::{Options, Show};
 
 #[derive(Args)]
@@ -23,7 +24,7 @@ pub struct FilmOf {
     /// A model, by name or path
     #[arg(long)]
     model: Option<String>,
-    /// Length in seconds [default: 10]
+    /// Length in seconds [default: 10, or all of a take]
     #[arg(long, conflicts_with_all = ["frames", "bars"])]
     seconds: Option<f64>,
     /// Length in frames
@@ -51,8 +52,11 @@ pub struct FilmOf {
     #[arg(long, value_enum)]
     codec: Option<CodecChoice>,
     /// Knobs moved by a file of lines "seconds name value"
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "take")]
     knobs: Option<PathBuf>,
+    /// A performance that was logged by play --take, played again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "bars"])]
+    take: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -91,9 +95,11 @@ impl FilmOf {
             }
             None => None,
         };
+        let take = self.take.as_deref().map(Take::read).transpose()?;
         let (board, stop) = (Board::echoing(), Stop::on_signals()?);
         let options = Options {
             target: self.target.clone(),
+            preset: take.as_ref().map(|take| take.start.preset.clone()),
             model: self.model.clone(),
             device: self.device.wanted(),
             automation,
@@ -102,7 +108,11 @@ impl FilmOf {
         };
         let mut show = Show::open(options, &board, &stop)?;
         eprintln!("device: {}", show.desk().device);
-        let frames = self.length(show.preset().bpm)?;
+        let whole = take.as_ref().map(|take| take.secs() + 1.0 / self.fps);
+        let frames = self.length(show.preset().bpm, whole)?;
+        if let Some(take) = take {
+            show.begin_take(take, self.model.is_some())?;
+        }
         let size = match self.size {
             Some(Size(size)) => size,
             None if self.raw => show.picture_size(),
@@ -121,11 +131,12 @@ impl FilmOf {
         Ok(())
     }
 
-    fn length(&self, bpm: f64) -> anyhow::Result<u64> {
+    /// Frames of the film; `whole` is the length of a performance in seconds.
+    fn length(&self, bpm: f64, whole: Option<f64>) -> anyhow::Result<u64> {
         let secs = match (self.seconds, self.bars) {
             (Some(secs), _) => secs,
             (None, Some(bars)) => bars * crate::clock::BAR * 60.0 / bpm,
-            (None, None) => 10.0,
+            (None, None) => whole.unwrap_or(10.0),
         };
         let frames = self.frames.unwrap_or((secs * self.fps).round().max(0.0) as u64);
         match frames {

@@ -6,6 +6,8 @@ pub mod dataset;
 pub mod doctor;
 pub mod film;
 pub mod history;
+pub mod learn;
+pub mod monitor;
 pub mod new;
 pub mod play;
 pub mod score;
@@ -33,8 +35,12 @@ enum Command {
     Film(film::FilmOf),
     /// List what a sketch can say
     Verbs(verbs::Verbs),
-    /// List the OSC addresses
+    /// List everything a show can be steered by
     Addresses,
+    /// Watch what comes into a show, and what it does
+    Monitor(monitor::Monitor),
+    /// Touch a control and choose what it is for
+    Learn(learn::Learn),
     /// Try sketches, presets and models
     Check(check::Check),
     /// Make a first sketch or preset
@@ -110,6 +116,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             addresses::print();
             Ok(())
         }
+        Command::Monitor(monitor) => monitor.run(),
+        Command::Learn(learn) => learn.run(),
         Command::Check(check) => check.run(),
         Command::New(new) => new.run(),
         Command::History(history) => history.run(),

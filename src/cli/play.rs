@@ -33,6 +33,9 @@ pub struct Play {
     /// Record from the first frame on
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Log every move of every hand from the first frame on; flaneur film --take films it again
+    #[arg(long, value_name = "FILE")]
+    take: Option<PathBuf>,
     /// End after so many frames
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
@@ -73,9 +76,9 @@ impl Play {
             safe: self.safe,
             frames: self.frames,
             fps: self.fps,
-            automation: None,
             record: self.record.clone(),
-            film: false,
+            take: self.take.clone(),
+            ..Options::default()
         };
         if !self.headless {
             self.check_window()?;

@@ -1,38 +1,45 @@
-//! Hands on the show: knobs by name, triggers, notes, offsets on z; one snapshot of them per frame.
+//! Hands on the show: knobs by name, dials, triggers, notes, z by dimension; one snapshot of them per frame.
 //!
 //! Fed by keys, the mouse, the desk, automation files and (through `osc` and `midi`) controllers; read by
-//! sketches through their `c`. Everything has a name; device numbers stay in mappings. Values hold when
-//! nobody moves them.
+//! sketches through their `c`, and by the show. Everything has a name; device numbers stay in mappings. Values
+//! hold when nobody moves them; the newest hand wins.
 
 pub mod automation;
+pub mod glide;
+pub mod grip;
+pub mod hand;
+pub mod learn;
+pub mod mapper;
+pub mod mapping;
 
 use std::collections::BTreeMap;
+
+use glide::{Glide, SMOOTH_SECS};
+use serde::{Deserialize, Serialize};
 
 /// Most knobs a show has room for; a sketch that asks for more gets defaults.
 pub const MOST_KNOBS: usize = 512;
 /// Most triggers of one name that wait for their frame.
 const MOST_WAITING: u32 = 64;
-/// Time constant of a knob's smoothing, in seconds: no step is seen, no lag is felt.
-const SMOOTH_SECS: f64 = 0.03;
+/// Furthest that a hand may push one dimension of z.
+pub const FARTHEST_Z: f64 = 10.0;
 
 /// One knob, 0..1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Knob {
-    /// Where it is going, and where it is.
-    goal: f64,
-    current: f64,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Knob {
+    glide: Glide,
     default: f64,
     /// What 0 and 1 mean to the sketch.
     range: [f64; 2],
     /// Whether a hand ever moved it; until then it follows the sketch's default.
     touched: bool,
-    /// Whether the running sketch asks for it.
-    asked: bool,
+    /// Whether the running sketch asks for it, and its place among those.
+    asked: Option<u32>,
 }
 
 impl Knob {
     fn at(value: f64) -> Self {
-        Self { goal: value, current: value, default: value, range: [0.0, 1.0], touched: false, asked: false }
+        Self { glide: Glide::at(value), default: value, range: [0.0, 1.0], touched: false, asked: None }
     }
 }
 
@@ -46,14 +53,68 @@ pub struct KnobState {
     pub range: [f64; 2],
 }
 
+/// What can be turned in any show, whatever its sketch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dial {
+    /// psi: z times this, 0..2; 1 leaves it as it is.
+    Truncation,
+    /// Light of the output, 0..1.
+    Fade,
+    /// Walk speed, −8..8.
+    Speed,
+    /// Where the walk is pushed to in its time, 0..1 of sixteen beats.
+    Phase,
+}
+
+impl Dial {
+    /// Lowest and highest value.
+    pub const fn range(self) -> [f64; 2] {
+        match self {
+            Self::Truncation => [0.0, 2.0],
+            Self::Fade | Self::Phase => [0.0, 1.0],
+            Self::Speed => [-8.0, 8.0],
+        }
+    }
+
+    /// Where it stands untouched.
+    pub const fn rest(self) -> f64 {
+        match self {
+            Self::Truncation | Self::Fade | Self::Speed => 1.0,
+            Self::Phase => 0.0,
+        }
+    }
+}
+
+/// What hands do to one dimension of z.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Axis {
+    /// On top of the sketch.
+    add: Glide,
+    /// Over the sketch, and how much of that: 1 leaves nothing of the sketch's own.
+    over: Glide,
+    share: Glide,
+}
+
+impl Axis {
+    const REST: Self = Self { add: Glide::at(0.0), over: Glide::at(0.0), share: Glide::at(0.0) };
+}
+
 /// Everything hands have done, as of this frame.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Controls {
     knobs: BTreeMap<String, Knob>,
+    /// Knobs the running sketch has asked for so far.
+    count: u32,
+    /// Counts up when the list of knobs changes.
+    pub listed: u64,
+    dials: [Glide; 4],
     waiting: BTreeMap<String, u32>,
     hits: Vec<String>,
-    notes: [f32; 128],
-    offsets: Vec<f64>,
+    /// `[128]`.
+    notes: Vec<f32>,
+    axes: Vec<Axis>,
+    /// The usual time constant; 0 makes every move immediate.
     smooth_secs: f64,
 }
 
@@ -61,30 +122,32 @@ impl Default for Controls {
     fn default() -> Self {
         Self {
             knobs: BTreeMap::new(),
+            count: 0,
+            listed: 0,
+            dials: [Dial::Truncation, Dial::Fade, Dial::Speed, Dial::Phase].map(|dial| Glide::at(dial.rest())),
             waiting: BTreeMap::new(),
             hits: Vec::new(),
-            notes: [0.0; 128],
-            offsets: Vec::new(),
+            notes: vec![0.0; 128],
+            axes: Vec::new(),
             smooth_secs: SMOOTH_SECS,
         }
     }
 }
 
 impl Controls {
-    /// Time constant of the smoothing in seconds; 0 makes every move immediate, as a film needs it.
+    /// Time constant of the smoothing in seconds where a hand names none; 0 makes such moves immediate, as an
+    /// automation file needs it.
     pub fn set_smoothing(&mut self, secs: f64) {
         self.smooth_secs = secs;
     }
 
-    /// The next frame, `dt` real seconds after the last: knobs move towards their goals, one waiting
+    /// The next frame, `dt` real seconds after the last: values move towards their goals, one waiting
     /// trigger of each name becomes a hit.
     pub fn frame(&mut self, dt: f64) {
-        let share = if self.smooth_secs > 0.0 { 1.0 - (-dt.max(0.0) / self.smooth_secs).exp() } else { 1.0 };
-        for knob in self.knobs.values_mut() {
-            knob.current += (knob.goal - knob.current) * share;
-            if (knob.goal - knob.current).abs() < 1e-6 {
-                knob.current = knob.goal;
-            }
+        self.knobs.values_mut().for_each(|knob| knob.glide.frame(dt));
+        self.dials.iter_mut().for_each(|dial| dial.frame(dt));
+        for axis in &mut self.axes {
+            [&mut axis.add, &mut axis.over, &mut axis.share].into_iter().for_each(|glide| glide.frame(dt));
         }
         self.hits.clear();
         for (name, count) in &mut self.waiting {
@@ -96,17 +159,23 @@ impl Controls {
 
     fn ask(&mut self, name: &str, default: f64, range: [f64; 2]) -> f64 {
         let default = if default.is_finite() { default.clamp(0.0, 1.0) } else { 0.0 };
-        if let Some(knob) = self.knobs.get_mut(name) {
-            (knob.default, knob.range, knob.asked) = (default, range, true);
-            if !knob.touched {
-                (knob.goal, knob.current) = (default, default);
+        if !self.knobs.contains_key(name) {
+            if self.knobs.len() >= MOST_KNOBS {
+                return default;
             }
-            return knob.current;
+            self.knobs.insert(name.into(), Knob::at(default));
         }
-        if self.knobs.len() < MOST_KNOBS {
-            self.knobs.insert(name.into(), Knob { range, asked: true, ..Knob::at(default) });
+        let Some(knob) = self.knobs.get_mut(name) else { return default };
+        if knob.asked.is_none() {
+            knob.asked = Some(self.count);
+            self.count += 1;
+            self.listed += 1;
         }
-        default
+        (knob.default, knob.range) = (default, range);
+        if !knob.touched {
+            knob.glide.jump(default);
+        }
+        knob.glide.current()
     }
 
     /// What the sketch's `c.knob(name, default)` gives: 0..1, smoothed.
@@ -120,15 +189,49 @@ impl Controls {
         min + (max - min) * self.ask(name, share, [min, max])
     }
 
-    /// Moves a knob, 0..1; what is no number is refused with false.
+    /// Moves a knob, 0..1, as smoothly as usual; what is no number is refused with false.
     pub fn set(&mut self, name: &str, value: f64) -> bool {
+        self.turn(name, value, None)
+    }
+
+    /// Moves a knob, 0..1, in a time of its own; what is no number is refused with false.
+    pub fn turn(&mut self, name: &str, value: f64, smooth_secs: Option<f64>) -> bool {
         if !value.is_finite() || (!self.knobs.contains_key(name) && self.knobs.len() >= MOST_KNOBS) {
             return false;
         }
         let value = value.clamp(0.0, 1.0);
+        let smooth_secs = smooth_secs.unwrap_or(self.smooth_secs);
         let knob = self.knobs.entry(name.into()).or_insert_with(|| Knob::at(value));
-        (knob.goal, knob.touched) = (value, true);
+        knob.glide.go(value, smooth_secs);
+        knob.touched = true;
         true
+    }
+
+    /// The name of a knob that was called by its name in an address, where spaces and the like are `_`.
+    pub fn named(&self, called: &str) -> String {
+        if self.knobs.contains_key(called) {
+            return called.to_owned();
+        }
+        let asked = self.knobs.iter().filter(|(_, knob)| knob.asked.is_some());
+        asked.map(|(name, _)| name).find(|name| slug(name) == called).map_or(called, String::as_str).to_owned()
+    }
+
+    /// Where a dial is.
+    pub fn dial(&self, dial: Dial) -> f64 {
+        self.dials[dial as usize].current()
+    }
+
+    /// Where a dial goes.
+    pub fn dial_goal(&self, dial: Dial) -> f64 {
+        self.dials[dial as usize].goal()
+    }
+
+    /// Turns a dial; what is out of its range is clamped, what is no number ignored.
+    pub fn set_dial(&mut self, dial: Dial, value: f64, smooth_secs: Option<f64>) {
+        let [low, high] = dial.range();
+        if value.is_finite() {
+            self.dials[dial as usize].go(value.clamp(low, high), smooth_secs.unwrap_or(self.smooth_secs));
+        }
     }
 
     /// Whether a trigger of that name falls into this frame.
@@ -158,52 +261,118 @@ impl Controls {
         }
     }
 
-    /// What a hand adds to z, from dimension 0; what is not there is 0.
-    pub fn offsets(&self) -> &[f64] {
-        &self.offsets
+    fn axis(&mut self, dimension: usize, value: f64) -> Option<&mut Axis> {
+        if dimension >= 65_536 || !value.is_finite() {
+            return None;
+        }
+        if self.axes.len() <= dimension {
+            self.axes.resize(dimension + 1, Axis::REST);
+        }
+        self.axes.get_mut(dimension)
     }
 
-    /// Sets the offset of one dimension, −10..10.
-    pub fn set_offset(&mut self, dimension: usize, value: f64) {
-        if dimension < 65_536 && value.is_finite() {
-            if self.offsets.len() <= dimension {
-                self.offsets.resize(dimension + 1, 0.0);
-            }
-            self.offsets[dimension] = value.clamp(-10.0, 10.0);
+    /// Sets what is added to one dimension of z, −10..10.
+    pub fn set_offset(&mut self, dimension: usize, value: f64, smooth_secs: Option<f64>) {
+        let secs = smooth_secs.unwrap_or(self.smooth_secs);
+        if let Some(axis) = self.axis(dimension, value) {
+            axis.add.go(value.clamp(-FARTHEST_Z, FARTHEST_Z), secs);
         }
     }
 
-    /// Takes all offsets away.
-    pub fn clear_offsets(&mut self) {
-        self.offsets.clear();
+    /// Sets one dimension of z, −10..10, whatever the sketch says.
+    pub fn set_over(&mut self, dimension: usize, value: f64, smooth_secs: Option<f64>) {
+        let secs = smooth_secs.unwrap_or(self.smooth_secs);
+        let Some(axis) = self.axis(dimension, value) else { return };
+        let value = value.clamp(-FARTHEST_Z, FARTHEST_Z);
+        if axis.share.current() == 0.0 {
+            // Nothing of it was seen: only its share has to come in smoothly.
+            axis.over.jump(value);
+        } else {
+            axis.over.go(value, secs);
+        }
+        axis.share.go(1.0, secs);
+    }
+
+    /// Gives one dimension back to the sketch.
+    pub fn free(&mut self, dimension: usize, smooth_secs: Option<f64>) {
+        let secs = smooth_secs.unwrap_or(self.smooth_secs);
+        if let Some(axis) = self.axes.get_mut(dimension) {
+            axis.share.go(0.0, secs);
+        }
+    }
+
+    /// Takes everything away that hands do to z.
+    pub fn clear_offsets(&mut self, smooth_secs: Option<f64>) {
+        let secs = smooth_secs.unwrap_or(self.smooth_secs);
+        for axis in &mut self.axes {
+            axis.add.go(0.0, secs);
+            axis.share.go(0.0, secs);
+        }
+    }
+
+    /// What hands want added to a dimension.
+    pub fn offset(&self, dimension: usize) -> f64 {
+        self.axes.get(dimension).map_or(0.0, |axis| axis.add.goal())
+    }
+
+    /// What hands want a dimension to be, if they do.
+    pub fn over(&self, dimension: usize) -> Option<f64> {
+        self.axes.get(dimension).filter(|axis| axis.share.goal() > 0.0).map(|axis| axis.over.goal())
+    }
+
+    /// Dimensions that hands have reached so far.
+    pub fn reached(&self) -> usize {
+        self.axes.len()
+    }
+
+    /// Does to a sketch's z what hands want: truncation, then offsets, then what is set over it.
+    pub fn bend(&self, z: &mut [f32]) {
+        let psi = self.dial(Dial::Truncation);
+        if psi != 1.0 {
+            z.iter_mut().for_each(|z| *z = (f64::from(*z) * psi) as f32);
+        }
+        for (z, axis) in z.iter_mut().zip(&self.axes) {
+            let own = f64::from(*z) + axis.add.current();
+            *z = (own + (axis.over.current() - own) * axis.share.current()) as f32;
+        }
     }
 
     /// A new sketch runs: the knobs it does not ask for are no longer listed (their values stay).
     pub fn forget_asked(&mut self) {
-        self.knobs.values_mut().for_each(|knob| knob.asked = false);
+        self.knobs.values_mut().for_each(|knob| knob.asked = None);
+        self.count = 0;
+        self.listed += 1;
     }
 
-    /// The knobs the running sketch asks for, by name.
+    /// The knobs the running sketch asks for, in the order it does.
     pub fn asked(&self) -> Vec<KnobState> {
-        self.states(|knob| knob.asked)
+        let mut asked: Vec<(u32, KnobState)> =
+            self.knobs.iter().filter_map(|(name, knob)| Some((knob.asked?, knob.state(name)))).collect();
+        asked.sort_by_key(|(place, _)| *place);
+        asked.into_iter().map(|(_, state)| state).collect()
     }
 
-    /// The knobs a hand has moved.
+    /// The knobs a hand has moved, by name.
     pub fn touched(&self) -> Vec<KnobState> {
-        self.states(|knob| knob.touched)
+        self.knobs.iter().filter(|(_, knob)| knob.touched).map(|(name, knob)| knob.state(name)).collect()
     }
 
-    fn states(&self, which: impl Fn(&Knob) -> bool) -> Vec<KnobState> {
-        let chosen = self.knobs.iter().filter(|(_, knob)| which(knob));
-        chosen
-            .map(|(name, knob)| KnobState {
-                name: name.clone(),
-                goal: knob.goal,
-                default: knob.default,
-                range: knob.range,
-            })
-            .collect()
+    /// One knob.
+    pub fn state(&self, name: &str) -> Option<KnobState> {
+        self.knobs.get(name).map(|knob| knob.state(name))
     }
+}
+
+impl Knob {
+    fn state(&self, name: &str) -> KnobState {
+        KnobState { name: name.to_owned(), goal: self.glide.goal(), default: self.default, range: self.range }
+    }
+}
+
+/// A knob's name as a part of an address.
+pub fn slug(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 #[cfg(test)]
@@ -227,15 +396,36 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_does_not_depend_on_the_frame_rate() {
-        let after = |frames: u32| {
-            let mut controls = Controls::default();
-            controls.knob("a", 0.0);
-            controls.set("a", 1.0);
-            (0..frames).for_each(|_| controls.frame(0.06 / f64::from(frames)));
-            controls.knob("a", 0.0)
+    fn hands_bend_z_without_a_jump() {
+        let mut controls = Controls::default();
+        controls.set_offset(1, 0.5, Some(0.0));
+        controls.set_over(2, -2.0, None);
+        controls.set_dial(Dial::Truncation, 0.5, Some(0.0));
+        controls.frame(0.0);
+        let bent = |controls: &Controls| {
+            let mut z = [1.0; 4];
+            controls.bend(&mut z);
+            z
         };
-        assert!((after(1) - after(30)).abs() < 1e-9);
+        assert_eq!(bent(&controls), [0.5, 1.0, 0.5, 0.5]);
+        controls.frame(10.0);
+        assert_eq!((bent(&controls)[2], controls.over(2)), (-2.0, Some(-2.0)));
+        controls.free(2, None);
+        controls.frame(0.03);
+        assert!(bent(&controls)[2] < 0.0 && controls.over(2).is_none());
+        controls.set_offset(3, f64::NAN, None);
+        controls.set_offset(99_999, 1.0, None);
+        assert_eq!((controls.reached(), controls.offset(1)), (3, 0.5));
+    }
+
+    #[test]
+    fn knobs_are_listed_as_the_sketch_asks_and_called_by_a_slug() {
+        let mut controls = Controls::default();
+        controls.knob("zed", 0.0);
+        controls.knob("first seed", 0.0);
+        let names: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
+        assert_eq!(names, ["zed", "first seed"]);
+        assert_eq!((controls.named("first_seed").as_str(), controls.named("x").as_str()), ("first seed", "x"));
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(crate) struct Shared {
     asks: Latest<Ask>,
     drawn: Latest<Drawn>,
     load: Latest<String>,
+    mix: Latest<f64>,
     loaded: Latest<Loaded>,
     measure: Arc<Mutex<VecDeque<Measuring>>>,
     measured: Arc<Mutex<Vec<Measured>>>,
@@ -194,6 +195,12 @@ impl Generator {
     /// Asks for another model; [`Self::loaded`] tells when it is at work.
     pub fn load(&self, model: &str) {
         self.shared.load.put(model.to_owned());
+    }
+
+    /// Asks for a blend of weights: 1 is the model at work, 0 the one before it.
+    pub fn set_mix(&mut self, share: f64) {
+        self.shared.mix.put(share);
+        self.forget();
     }
 
     /// A model that was loaded since the last look.

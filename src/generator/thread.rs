@@ -9,8 +9,10 @@ use super::{Ask, Drawn, Loaded, Measuring, Shared};
 use crate::files;
 use crate::latest::lock;
 use crate::model::{self, Model};
+use crate::net::arch::Arch;
 use crate::net::device::{self, Chosen, Wanted};
 use crate::net::generator::Ready;
+use crate::net::params::Params;
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::{Ending, caught, rehearsing};
@@ -25,12 +27,43 @@ const WARM: [usize; 3] = [1, 2, 4];
 /// The network at work.
 struct Engine {
     ready: Ready,
+    arch: Arch,
+    /// Its own weights, and those of the model before it where both have the same arrays.
+    own: Params,
+    before: Option<Params>,
+    /// How much of its own weights is seen, 0..1.
+    mix: f64,
     name: String,
     shape: [usize; 3],
     z_dim: usize,
 }
 
 impl Engine {
+    /// The weights that are seen.
+    fn seen(&self) -> Params {
+        match &self.before {
+            Some(before) if self.mix < 1.0 => before.blend(&self.own, self.mix as f32),
+            _ => self.own.clone(),
+        }
+    }
+
+    /// Shows another blend.
+    fn set_mix(&mut self, mix: f64) {
+        self.mix = mix;
+        if self.before.is_some() {
+            self.ready = Ready::new(&self.arch, &self.seen(), true);
+        }
+    }
+
+    /// Comes after another network, so that a blend of both can be shown.
+    fn follow(&mut self, before: &Self) {
+        if before.arch == self.arch {
+            // A model that is read again, or built again after a fault, still follows the one before it.
+            self.before = if before.name == self.name { before.before.clone() } else { Some(before.seen()) };
+        }
+        self.set_mix(before.mix);
+    }
+
     fn draw(&self, latents: &[Vec<f32>]) -> Vec<Picture> {
         let fitting: Vec<Vec<f32>>;
         // A pose made for the model before.
@@ -57,7 +90,9 @@ fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), String> {
         let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
         let ready = model.ready();
         let shape = model.card.arch.input_dim;
-        let engine = Engine { ready, name: name.to_owned(), shape, z_dim: model.card.z_dim };
+        let (arch, own) = (model.card.arch.clone(), model.generator);
+        let z_dim = model.card.z_dim;
+        let engine = Engine { ready, arch, own, before: None, mix: 1.0, name: name.to_owned(), shape, z_dim };
         for count in WARM {
             engine.draw(&vec![vec![0.0; engine.z_dim]; count]);
         }
@@ -85,13 +120,25 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
     while !ending.wished() {
         if let Some(name) = shared.load.take() {
             match load(&name, &chosen) {
-                Ok((new, loaded)) => {
+                Ok((mut new, loaded)) => {
+                    if let Some(before) = &engine {
+                        new.follow(before);
+                    }
                     engine = Some(new);
                     board.clear("model");
                     shared.loaded.put(loaded);
                 }
                 Err(why) if engine.is_none() => return fail(&shared, why),
                 Err(why) => board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
+            }
+        }
+        if let (Some(mix), Some(engine)) = (shared.mix.take(), &mut engine) {
+            match caught(|| engine.set_mix(mix)) {
+                Ok(()) if engine.before.is_none() && mix < 1.0 => {
+                    board.notice("mix", "there is no other model of this architecture to blend with; load one first");
+                }
+                Ok(()) => board.clear("mix"),
+                Err(panic) => board.fault("mix", format!("the weights cannot be blended: {panic}")),
             }
         }
         let measuring = lock(&shared.measure).front().is_some();
@@ -118,7 +165,10 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
                 pause(faults, ending);
                 match load(&at_work.name.clone(), &chosen) {
-                    Ok((new, _)) => engine = Some(new),
+                    Ok((mut new, _)) => {
+                        new.follow(at_work);
+                        engine = Some(new);
+                    }
                     Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
                 }
                 // What was asked for is still wanted, unless something newer is.

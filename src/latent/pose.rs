@@ -105,6 +105,30 @@ impl Pose {
         Self { latents: vec![z], marks: vec![picture], ..Self::default() }
     }
 
+    /// Pictures of several latents in rows of `columns`, `gap` of each cell left free; equal ones are drawn
+    /// once. At most [`MOST_LATENTS`].
+    pub fn grid(latents: Vec<Vec<f32>>, columns: usize, gap: f32) -> Self {
+        let columns = columns.clamp(1, latents.len().max(1));
+        let rows = latents.len().div_ceil(columns).max(1);
+        let mut pose = Self { aspect: columns as f32 / rows as f32, ..Self::default() };
+        let (w, h) = (1.0 / columns as f32, 1.0 / rows as f32);
+        for (i, z) in latents.into_iter().enumerate() {
+            let (x, y) = ((i % columns) as f32 * w, (i / columns) as f32 * h);
+            let place = Place { x: x + gap * w / 2.0, y: y + gap * h / 2.0, w: w * (1.0 - gap), h: h * (1.0 - gap) };
+            let latent = pose.place_of(z);
+            pose.marks.push(Mark::Picture { latent, place, opacity: 1.0 });
+        }
+        pose
+    }
+
+    /// Where a latent stands in the batch; it is added if it is not there.
+    pub fn place_of(&mut self, z: Vec<f32>) -> usize {
+        self.latents.iter().position(|known| *known == z).unwrap_or_else(|| {
+            self.latents.push(z);
+            self.latents.len() - 1
+        })
+    }
+
     /// Makes it fit to be shown by a generator of `dim` dimensions: numbers finite and clamped, latents of
     /// that length (cut, or filled up with 0), counts within their limits. Says what it had to change.
     pub fn settle(&mut self, dim: usize) -> Option<String> {

@@ -19,6 +19,11 @@ pub fn grid(dim: usize) -> (usize, usize) {
     (rows, dim / rows)
 }
 
+/// Which quarter of the picture of z a cell lies in: 0 top left, 1 top right, 2 and 3 below.
+pub fn quadrant_of(y: usize, x: usize, (rows, columns): (usize, usize)) -> usize {
+    (2 * y / rows).min(1) * 2 + (2 * x / columns).min(1)
+}
+
 /// The vectors of a study, each with what it is called.
 pub fn frames(study: Study, dim: usize) -> Vec<(String, Z)> {
     let (rows, columns) = grid(dim);
@@ -31,7 +36,7 @@ pub fn frames(study: Study, dim: usize) -> Vec<(String, Z)> {
             .flat_map(|quadrant| (1..=3).map(move |level| (quadrant, level)))
             .map(|(quadrant, level)| {
                 let name = ["top left", "top right", "bottom left", "bottom right"][quadrant];
-                let inside = |y: usize, x: usize| (2 * y / rows).min(1) * 2 + (2 * x / columns).min(1) == quadrant;
+                let inside = |y: usize, x: usize| quadrant_of(y, x, (rows, columns)) == quadrant;
                 let value = f64::from(level);
                 (format!("{name} = {level}"), made(&|y, x| if inside(y, x) { value } else { 0.0 }))
             })

@@ -112,6 +112,15 @@ impl Picture {
         Ok(out)
     }
 
+    /// The picture as a JPEG file's bytes, of a quality of 1 to 100; none for what a JPEG cannot hold.
+    pub fn jpeg(&self, quality: u8) -> Option<Vec<u8>> {
+        let (width, height) = (u16::try_from(self.width).ok()?, u16::try_from(self.height).ok()?);
+        let mut out = Vec::new();
+        let encoder = jpeg_encoder::Encoder::new(&mut out, quality);
+        encoder.encode(&self.pixels, width, height, jpeg_encoder::ColorType::Rgb).ok()?;
+        Some(out)
+    }
+
     /// Writes a PNG file, whole or not at all.
     pub fn write_png(&self, path: &Path) -> Result<(), PictureError> {
         Ok(files::write(path, &self.png(path)?)?)

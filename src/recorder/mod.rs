@@ -88,10 +88,14 @@ impl Recorder {
         let (sender, receiver) = sync_channel(if settings.live { QUEUE_LIVE } else { QUEUE_FILM });
         let state = Arc::new(Mutex::new(State::default()));
         let (theirs, board, name) = (state.clone(), board.clone(), path.clone());
+        let live = settings.live;
         let worker = Worker::start("recorder", 8 << 20, move |_| {
             let ended = write(&receiver, &mut sink, &theirs).and_then(|()| sink.finish());
             if let Err(why) = ended {
-                board.fault("recorder", format!("the recording of {} ended: {why}", name.display()));
+                // A film's caller is given the reason; a live show has only its board.
+                if live {
+                    board.fault("recorder", format!("the recording of {} ended: {why}", name.display()));
+                }
                 lock(&theirs).failed = Some(why);
             }
         });

@@ -5,87 +5,154 @@ use std::path::PathBuf;
 use super::scene::Act;
 use super::snapshot::{self, Morph, Snapshot};
 use super::{Show, canvas};
+use crate::control::hand::Hand;
+use crate::control::{Controls, Dial, slug};
 use crate::preset::Preset;
 
 impl Show {
     pub(super) fn take_preset(&mut self, preset: Preset) {
-        self.clock.set_tempo(preset.bpm);
-        self.clock.set_speed(preset.speed);
+        self.log_preset(&preset);
+        if preset.bpm != self.preset.bpm && !self.clock.led() {
+            self.clock.set_tempo(preset.bpm);
+        }
         let mut inside = self.host.language.env.lock();
+        if preset.speed != self.preset.speed {
+            inside.controls.set_dial(Dial::Speed, preset.speed, None);
+        }
         for (name, value) in &preset.knobs {
             if self.preset.knobs.get(name) != Some(value) {
+                self.hands.touch(format!("/flaneur/knob/{}", slug(name)), "preset");
                 inside.controls.set(name, *value);
             }
         }
         drop(inside);
-        let runs = self.host.program().map(|p| p.path.clone());
-        if runs != Some(crate::preset::sketch_path(&preset.sketch)) {
-            self.act(Act::Sketch(preset.sketch.clone()));
-        }
-        if preset.model != self.model.name {
-            self.act(Act::Model(preset.model.clone()));
+        if self.playing.is_none() {
+            let runs = self.host.program().map(|p| p.path.clone());
+            if runs != Some(crate::preset::sketch_path(&preset.sketch)) {
+                self.go_to_sketch(&preset.sketch.clone());
+            }
+            if preset.model != self.model.name {
+                self.generator.load(&preset.model);
+            }
+            if preset.midi.mappings != self.preset.midi.mappings
+                && let Some(reload) = &self.reload
+            {
+                reload.read_mappings(&preset.midi.mappings);
+            }
         }
         self.lights.set_secs(preset.fade_secs);
+        self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
         self.preset = preset;
     }
 
-    /// What a person does.
+    /// What a person does at the desk.
     pub fn act(&mut self, act: Act) {
-        let controls = |work: &dyn Fn(&mut crate::control::Controls)| work(&mut self.host.language.env.lock().controls);
+        self.act_by(act, &Hand::new("desk", None));
+    }
+
+    /// What a hand does.
+    pub fn act_by(&mut self, act: Act, hand: &Hand) {
+        // A performance that is played again has its sketches, models and presets from its log, and leaves
+        // nothing behind but the film.
+        let elsewhere = matches!(
+            act,
+            Act::Sketch(_)
+                | Act::Model(_)
+                | Act::Preset(_)
+                | Act::Reload
+                | Act::Record
+                | Act::SetRecording(_)
+                | Act::Still
+                | Act::Take
+                | Act::SetTake(_)
+                | Act::Learn
+                | Act::LearnTo(_)
+                | Act::Quit
+        );
+        if elsewhere && self.playing.is_some() {
+            return;
+        }
+        if !elsewhere {
+            self.log_act(&act, hand);
+        }
+        if let Some(path) = act.path() {
+            self.hands.touch(path, &hand.who);
+        }
+        self.carry_out(act, hand);
+    }
+
+    fn carry_out(&mut self, act: Act, hand: &Hand) {
+        let smooth = hand.smooth_secs;
+        let controls = |work: &dyn Fn(&mut Controls)| work(&mut self.host.language.env.lock().controls);
         match act {
             Act::Knob(name, value) => controls(&|c| {
-                c.set(&name, f64::from(value));
+                let name = c.named(&name);
+                c.turn(&name, f64::from(value), smooth);
             }),
-            Act::Z(i, value) => controls(&|c| c.set_offset(i, f64::from(value))),
-            Act::ZClear => controls(&|c| c.clear_offsets()),
+            Act::Z(i, value) => controls(&|c| c.set_offset(i, f64::from(value), smooth)),
+            Act::ZSet(i, value) => controls(&|c| c.set_over(i, f64::from(value), smooth)),
+            Act::ZFree(i) => controls(&|c| c.free(i, smooth)),
+            Act::ZClear => controls(&|c| c.clear_offsets(smooth)),
+            Act::Dial(dial, value) => controls(&|c| c.set_dial(dial, value, smooth)),
             Act::Hit(name) => controls(&|c| c.trigger(&name)),
             Act::Mouse(x, y) => controls(&|c| {
-                c.set("mouse_x", f64::from(x));
-                c.set("mouse_y", f64::from(y));
+                c.turn("mouse_x", f64::from(x), smooth);
+                c.turn("mouse_y", f64::from(y), smooth);
             }),
             Act::Note(n, velocity) => controls(&|c| c.set_note(n, velocity)),
-            Act::Sketch(name) => {
-                if let Some(reload) = &mut self.reload {
-                    reload.go_to(crate::preset::sketch_path(&name));
-                }
+            Act::Sketch(name) => self.go_to_sketch(&name),
+            Act::Model(name) => {
+                let name = listed(&name, &self.names.models);
+                self.generator.load(&name);
             }
-            Act::Model(name) => self.generator.load(&name),
+            Act::Mix(share) => {
+                self.mix = share.clamp(0.0, 1.0);
+                self.generator.set_mix(self.mix);
+            }
             Act::Preset(name) => {
+                let name = listed(&name, &self.names.presets);
                 if let Some(reload) = &mut self.reload {
                     reload.go_to_preset(&name);
                 }
             }
-            Act::Store(n) => self.store(n),
-            Act::Recall(n) => self.recall(n),
+            Act::Store(name) => self.store(&name),
+            Act::Recall(name, secs) => self.recall(&name, secs, hand),
             Act::Blackout => self.lights.toggle_black(),
-            Act::SetBlack(black) => {
-                if self.lights.state().0 != black {
-                    self.lights.toggle_black();
-                }
-            }
+            Act::SetBlack(black) => self.lights.set_black(black),
             Act::Freeze => {
                 let shown = self.generator.shown().map(|d| (d.pose.clone(), d.pictures.clone()));
                 self.lights.toggle_frozen(shown);
             }
             Act::SetFrozen(frozen) => {
                 if self.lights.state().1 != frozen {
-                    self.act(Act::Freeze);
+                    self.carry_out(Act::Freeze, hand);
                 }
             }
             Act::Hold => self.clock.hold(!self.clock.held()),
             Act::SetHold(held) => self.clock.hold(held),
             Act::SetRecording(on) => {
                 if self.recording.state(self.real).is_some() != on {
-                    self.act(Act::Record);
+                    self.carry_out(Act::Record, hand);
                 }
             }
             Act::Hush => {
                 let hushed = self.lights.toggle_hush();
                 self.clock.hold(hushed);
             }
+            Act::SetHush(on) => {
+                if self.lights.hushed() != on {
+                    self.carry_out(Act::Hush, hand);
+                }
+            }
             Act::Record => {
                 let Preset { record, .. } = &self.preset;
                 self.recording.toggle(record, &self.chores, &self.board);
+            }
+            Act::Take => self.toggle_take(),
+            Act::SetTake(on) => {
+                if self.take.is_some() != on {
+                    self.toggle_take();
+                }
             }
             Act::Still => self.still(),
             Act::Reload => {
@@ -93,15 +160,33 @@ impl Show {
                     reload.again();
                 }
             }
+            Act::Tempo(_) | Act::Tap if self.clock.led() => {
+                let leader = self.hands.pulse.leader().unwrap_or("another program").to_owned();
+                self.board.notice("clock", format!("the clock of {leader} leads"));
+            }
             Act::Tempo(bpm) => self.clock.set_tempo(bpm),
             Act::Tap => self.clock.tap(),
-            Act::Speed(speed) => self.clock.set_speed(speed),
+            Act::Beat(beat) => self.clock.seek(beat),
+            Act::Learn => self.toggle_learning(),
+            Act::LearnTo(target) => self.learn_to(&target),
             Act::Quit => self.stop.raise(),
         }
     }
 
-    fn store(&mut self, n: u8) {
-        let Some(place) = self.snapshots.get_mut(usize::from(n).wrapping_sub(1)) else { return };
+    fn go_to_sketch(&mut self, name: &str) {
+        let name = listed(name, &self.names.sketches);
+        if let Some(reload) = &mut self.reload {
+            reload.go_to(crate::preset::sketch_path(&name));
+        }
+    }
+
+    fn store(&mut self, name: &str) {
+        if let Err(why) = snapshot::check(name) {
+            return self.board.notice("snapshots", why);
+        }
+        if self.snapshots.len() >= snapshot::MOST && !self.snapshots.contains_key(name) {
+            return self.board.notice("snapshots", format!("there are {} already; store over one", snapshot::MOST));
+        }
         let (tick, touched) = (self.clock.now(), self.host.language.env.lock().controls.touched());
         let snapshot = Snapshot {
             version: 1,
@@ -112,40 +197,51 @@ impl Show {
             z: self.pose.latents.first().cloned().unwrap_or_default(),
             knobs: touched.into_iter().map(|k| (k.name, k.goal)).collect(),
         };
-        *place = Some(snapshot.clone());
+        self.snapshots.insert(name.to_owned(), snapshot.clone());
+        self.lists += 1;
         let z = snapshot.z.iter().map(|v| f64::from(*v)).collect();
-        self.host.language.env.lock().points.insert(format!("{n}"), vec![z]);
-        let board = self.board.clone();
-        board.notice("snapshots", format!("stored {n}"));
-        if !self.chores.give(move || snapshot::write(n, &snapshot, &board)) {
-            self.board.fault("snapshots", format!("snapshot {n} is not written: the disk is busy"));
+        self.host.language.env.lock().points.insert(name.to_owned(), vec![z]);
+        if self.playing.is_some() {
+            return;
+        }
+        let (board, name) = (self.board.clone(), name.to_owned());
+        board.notice("snapshots", format!("stored {name}"));
+        let told = name.clone();
+        if !self.chores.give(move || snapshot::write(&name, &snapshot, &board)) {
+            self.board.fault("snapshots", format!("snapshot {told} is not written: the disk is busy"));
         }
     }
 
-    fn recall(&mut self, n: u8) {
-        let found = usize::from(n).checked_sub(1).and_then(|i| self.snapshots.get(i)?.clone());
-        let Some(snapshot) = found else {
-            self.board.notice("snapshots", format!("there is no snapshot {n}; Shift+{n} stores one"));
+    fn recall(&mut self, name: &str, secs: Option<f64>, hand: &Hand) {
+        let Some(snapshot) = self.snapshots.get(name).cloned() else {
+            let how = format!("there is no snapshot {name}; Shift+{name} stores one");
+            self.board.notice("snapshots", if name.len() == 1 { how } else { format!("there is no snapshot {name}") });
             return;
         };
+        name.clone_into(&mut self.recalled);
+        let secs = secs.filter(|v| v.is_finite()).map_or(self.preset.morph_secs, |v| v.clamp(0.0, 600.0));
         if let Some(now) = self.pose.latents.first().cloned() {
-            self.morph = Some(Morph::new(now, snapshot.z.clone(), self.real, self.preset.morph_secs));
+            self.morph = Some(Morph::new(now, snapshot.z.clone(), self.real, secs));
         }
         // The walk arrives at the stored moment when the morph does.
         let pace = if self.clock.held() { 0.0 } else { self.clock.speed() };
-        let ahead = self.preset.morph_secs * pace;
+        let ahead = secs * pace;
         self.clock.set_time(snapshot.secs - ahead, snapshot.beat - ahead * self.clock.now().bpm / 60.0);
         for (name, value) in &snapshot.knobs {
+            self.hands.touch(format!("/flaneur/knob/{}", slug(name)), &hand.who);
             self.host.language.env.lock().controls.set(name, *value);
+        }
+        if self.playing.is_some() {
+            return;
         }
         let runs = self.host.program().map(|p| p.path.clone());
         if runs != Some(PathBuf::from(&snapshot.sketch)) && !snapshot.sketch.is_empty() {
-            self.act(Act::Sketch(snapshot.sketch));
+            self.go_to_sketch(&snapshot.sketch);
         }
         if snapshot.model != self.model.name {
-            self.act(Act::Model(snapshot.model));
+            self.generator.load(&snapshot.model);
         }
-        self.board.notice("snapshots", format!("recalled {n}"));
+        self.board.notice("snapshots", format!("recalled {name}"));
     }
 
     fn still(&mut self) {
@@ -164,4 +260,10 @@ impl Show {
             self.board.fault("still", "the disk is busy; try again");
         }
     }
+}
+
+/// A name, or the one at a place in a list: buttons and programs have only numbers.
+fn listed(name: &str, names: &[String]) -> String {
+    let at = name.parse::<usize>().ok().filter(|_| !names.iter().any(|n| n == name));
+    at.and_then(|at| names.get(at)).map_or(name, String::as_str).to_owned()
 }

@@ -1,10 +1,14 @@
-//! The registry of addresses: what a message from outside means, with type, range and a sentence each.
+//! The registry of addresses: everything a show can be steered by, with type, range, key and a sentence each.
 //!
-//! One table. OSC goes by it and `flaneur addresses` prints it; what it does not know is refused with a reason.
+//! One table. OSC, OSCQuery, the page, MIDI's targets, the keys and `flaneur addresses` all go by it; what it does
+//! not know is refused with a reason. It knows what an address means ([`acts`]) and what stands there now
+//! ([`Address::read`]); who sends what, and who is told, is in `hands`.
 
 use super::Show;
 use super::scene::Act;
-use crate::osc::{Message, Value, matching};
+use crate::control::hand::Value;
+use crate::control::{Controls, Dial, FARTHEST_Z, slug};
+use crate::osc::Kind;
 
 /// What an address takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,8 +26,12 @@ pub enum Takes {
     /// Yes or no; nothing means yes.
     Switch,
     Text,
+    /// A name or a number, and perhaps seconds.
+    Name,
     /// Nothing that matters; 0 is no trigger.
     Trigger,
+    /// It only tells: a number, a count, a switch, a text.
+    Tells(Kind),
 }
 
 /// One address. `<…>` stands for a name or a number in it.
@@ -31,79 +39,408 @@ pub struct Address {
     pub path: &'static str,
     pub takes: Takes,
     pub says: &'static str,
-    act: fn(&Given) -> Option<Act>,
+    /// How far a control should reach, where the whole range is too far.
+    pub reach: Option<[f64; 2]>,
+    act: fn(&Given) -> Result<Vec<Act>, String>,
+    read: Option<fn(&Reading) -> Option<Value>>,
 }
 
 /// What was given: the part that `<…>` stood for, and the values.
 struct Given<'a> {
     part: &'a str,
     number: f64,
+    numbers: &'a [f64],
     text: &'a str,
+    secs: Option<f64>,
 }
 
 impl Given<'_> {
     fn on(&self) -> bool {
         self.number >= 0.5
     }
+
+    fn one(act: Act) -> Result<Vec<Act>, String> {
+        Ok(vec![act])
+    }
+
+    /// Dimensions that the part names: `12`, or `8..16` without its end.
+    fn dimensions(&self) -> Result<std::ops::Range<usize>, String> {
+        let number = |word: &str| word.parse::<usize>().map_err(|_| format!("\"{}\" is not a number", self.part));
+        let range = match self.part.split_once("..") {
+            Some((from, to)) => number(from)?..number(to)?,
+            None => number(self.part)?..number(self.part)?.saturating_add(1),
+        };
+        if range.is_empty() || range.end > 65_536 {
+            return Err(format!("\"{}\" names no dimensions", self.part));
+        }
+        Ok(range)
+    }
+
+    /// An act for each dimension, with its own number or the only one.
+    fn each(&self, act: fn(usize, f32) -> Act) -> Result<Vec<Act>, String> {
+        let dimensions = self.dimensions()?;
+        if self.numbers.len() > 1 && self.numbers.len() != dimensions.len() {
+            return Err(format!("{} numbers for {} dimensions", self.numbers.len(), dimensions.len()));
+        }
+        let of = |i: usize| *self.numbers.get(i).unwrap_or(&self.number) as f32;
+        Ok(dimensions.clone().map(|i| act(i, of(i - dimensions.start))).collect())
+    }
 }
 
-const fn address(path: &'static str, takes: Takes, says: &'static str, act: fn(&Given) -> Option<Act>) -> Address {
-    Address { path, takes, says, act }
+/// What is needed to tell what stands at an address.
+pub(super) struct Reading<'a> {
+    pub show: &'a Show,
+    pub controls: &'a Controls,
+    pub part: &'a str,
+}
+
+impl Reading<'_> {
+    fn dial(&self, dial: Dial) -> Option<Value> {
+        Some(Value::Number(self.controls.dial_goal(dial)))
+    }
+}
+
+fn flag(on: bool) -> Option<Value> {
+    Some(Value::Number(f64::from(u8::from(on))))
+}
+
+fn number(value: f64) -> Option<Value> {
+    Some(Value::Number(value))
+}
+
+const fn address(
+    path: &'static str,
+    takes: Takes,
+    says: &'static str,
+    act: fn(&Given) -> Result<Vec<Act>, String>,
+    read: Option<fn(&Reading) -> Option<Value>>,
+) -> Address {
+    Address { path, takes, says, reach: None, act, read }
+}
+
+/// The same, for controls that should not reach the ends of the range.
+const fn reaching(address: Address, reach: [f64; 2]) -> Address {
+    Address { reach: Some(reach), ..address }
+}
+
+const fn dial(
+    path: &'static str,
+    dial: Dial,
+    says: &'static str,
+    act: fn(&Given) -> Result<Vec<Act>, String>,
+    read: fn(&Reading) -> Option<Value>,
+) -> Address {
+    let [min, max] = dial.range();
+    address(path, Takes::Number { min, max }, says, act, Some(read))
+}
+
+const fn tells(path: &'static str, kind: Kind, says: &'static str, read: fn(&Reading) -> Option<Value>) -> Address {
+    address(path, Takes::Tells(kind), says, |_| Err("it only tells".into()), Some(read))
 }
 
 const SHARE: Takes = Takes::Number { min: 0.0, max: 1.0 };
-const OFFSET: Takes = Takes::Number { min: -10.0, max: 10.0 };
+const OFFSETS: Takes = Takes::Numbers { min: -FARTHEST_Z, max: FARTHEST_Z };
+/// z as people move it.
+const Z_REACH: [f64; 2] = [-3.0, 3.0];
 
 /// All addresses.
 pub const ADDRESSES: &[Address] = &[
-    address("/flaneur/z/<i>", OFFSET, "Offset of one dimension of z, on top of the sketch.", |g| {
-        Some(Act::Z(g.part.parse().ok()?, g.number as f32))
+    reaching(
+        address(
+            "/flaneur/z/<i>",
+            OFFSETS,
+            "Added to one dimension of z, or to a range such as 0..8, on top of the sketch.",
+            |g| g.each(Act::Z),
+            Some(|r| number(r.controls.offset(r.part.parse().ok()?))),
+        ),
+        Z_REACH,
+    ),
+    reaching(
+        address(
+            "/flaneur/z/<i>/set",
+            OFFSETS,
+            "Sets one dimension of z, or a range, over the sketch.",
+            |g| g.each(Act::ZSet),
+            Some(|r| number(r.controls.over(r.part.parse().ok()?).unwrap_or(0.0))),
+        ),
+        Z_REACH,
+    ),
+    address(
+        "/flaneur/z/<i>/free",
+        Takes::Trigger,
+        "Gives one dimension, or a range, back to the sketch.",
+        |g| g.each(|i, _| Act::ZFree(i)),
+        None,
+    ),
+    address(
+        "/flaneur/z",
+        OFFSETS,
+        "Added to many dimensions, from 0.",
+        |g| Ok(g.numbers.iter().enumerate().map(|(i, v)| Act::Z(i, *v as f32)).collect()),
+        None,
+    ),
+    address(
+        "/flaneur/z/clear",
+        Takes::Trigger,
+        "Gives all of z back to the sketch.",
+        |_| Given::one(Act::ZClear),
+        None,
+    ),
+    dial(
+        "/flaneur/truncation",
+        Dial::Truncation,
+        "psi: z times this; below 1 typical and calm, above 1 wild.",
+        |g| Given::one(Act::Dial(Dial::Truncation, g.number)),
+        |r| r.dial(Dial::Truncation),
+    ),
+    address(
+        "/flaneur/knob/<name>",
+        SHARE,
+        "A knob that the sketch names.",
+        |g| Given::one(Act::Knob(g.part.into(), g.number as f32)),
+        Some(|r| number(r.controls.state(&r.controls.named(r.part))?.goal)),
+    ),
+    address(
+        "/flaneur/hit/<name>",
+        Takes::Trigger,
+        "A trigger, for c.hit(name).",
+        |g| Given::one(Act::Hit(g.part.into())),
+        None,
+    ),
+    address(
+        "/flaneur/note/<n>",
+        SHARE,
+        "How hard a note 0 to 127 is held, for c.note(n).",
+        |g| match g.part.parse::<usize>() {
+            Ok(n) if n < 128 => Given::one(Act::Note(n, g.number as f32)),
+            _ => Err(format!("\"{}\" is no note 0 to 127", g.part)),
+        },
+        None,
+    ),
+    reaching(
+        dial(
+            "/flaneur/walk/speed",
+            Dial::Speed,
+            "Walk speed; 1 is normal.",
+            |g| Given::one(Act::Dial(Dial::Speed, g.number)),
+            |r| r.dial(Dial::Speed),
+        ),
+        [0.0, 4.0],
+    ),
+    address(
+        "/flaneur/walk/hold",
+        Takes::Switch,
+        "Holds the walk.",
+        |g| Given::one(Act::SetHold(g.on())),
+        Some(|r| flag(r.show.clock.held())),
+    ),
+    dial(
+        "/flaneur/walk/phase",
+        Dial::Phase,
+        "Pushes the walk along its time: 1 is sixteen beats further.",
+        |g| Given::one(Act::Dial(Dial::Phase, g.number)),
+        |r| r.dial(Dial::Phase),
+    ),
+    address(
+        "/flaneur/sketch/load",
+        Takes::Text,
+        "Another sketch, by name or path, or by its place in the list.",
+        |g| Given::one(Act::Sketch(g.text.into())),
+        Some(|r| Some(Value::Text(r.show.sketch_name()))),
+    ),
+    address("/flaneur/sketch/reload", Takes::Trigger, "Reads the sketch again.", |_| Given::one(Act::Reload), None),
+    address(
+        "/flaneur/model/load",
+        Takes::Text,
+        "Another model, by name or path, or by its place in the list.",
+        |g| Given::one(Act::Model(g.text.into())),
+        Some(|r| Some(Value::Text(r.show.model.name.clone()))),
+    ),
+    address(
+        "/flaneur/model/mix",
+        SHARE,
+        "How much of the model at work is seen: 0 is the one before, a blend of weights in between.",
+        |g| Given::one(Act::Mix(g.number)),
+        Some(|r| number(r.show.mix)),
+    ),
+    address(
+        "/flaneur/preset/load",
+        Takes::Text,
+        "Another preset, by name or path, or by its place in the list.",
+        |g| Given::one(Act::Preset(g.text.into())),
+        Some(|r| Some(Value::Text(r.show.preset_name.clone()))),
+    ),
+    address(
+        "/flaneur/snap/store",
+        Takes::Name,
+        "Stores a snapshot under a name; 1 to 9 are also on the keys.",
+        |g| Given::one(Act::Store(g.text.into())),
+        None,
+    ),
+    address(
+        "/flaneur/snap/recall",
+        Takes::Name,
+        "Recalls a snapshot, in so many seconds.",
+        |g| Given::one(Act::Recall(g.text.into(), g.secs)),
+        Some(|r| Some(Value::Text(r.show.recalled.clone()))),
+    ),
+    address(
+        "/flaneur/out/blackout",
+        Takes::Switch,
+        "Black, fading.",
+        |g| Given::one(Act::SetBlack(g.on())),
+        Some(|r| flag(r.show.lights.state().0)),
+    ),
+    address(
+        "/flaneur/out/freeze",
+        Takes::Switch,
+        "Keeps the picture, fading.",
+        |g| Given::one(Act::SetFrozen(g.on())),
+        Some(|r| flag(r.show.lights.state().1)),
+    ),
+    dial(
+        "/flaneur/out/fade",
+        Dial::Fade,
+        "Light of the output; 0 is black.",
+        |g| Given::one(Act::Dial(Dial::Fade, g.number)),
+        |r| r.dial(Dial::Fade),
+    ),
+    address(
+        "/flaneur/out/hush",
+        Takes::Switch,
+        "Black and held at once, nothing killed.",
+        |g| Given::one(Act::SetHush(g.on())),
+        Some(|r| flag(r.show.lights.hushed())),
+    ),
+    reaching(
+        address(
+            "/flaneur/clock/bpm",
+            Takes::Number { min: 20.0, max: 400.0 },
+            "Beats a minute; a MIDI clock has precedence.",
+            |g| Given::one(Act::Tempo(g.number)),
+            Some(|r| number(r.show.clock.now().bpm)),
+        ),
+        [60.0, 180.0],
+    ),
+    address("/flaneur/clock/tap", Takes::Trigger, "One tap of the tempo.", |_| Given::one(Act::Tap), None),
+    address(
+        "/flaneur/clock/beat",
+        Takes::Number { min: 0.0, max: 1e9 },
+        "Puts the walk to this beat.",
+        |g| Given::one(Act::Beat(g.number)),
+        None,
+    ),
+    address("/flaneur/rec/start", Takes::Trigger, "Starts a recording.", |_| Given::one(Act::SetRecording(true)), None),
+    address("/flaneur/rec/stop", Takes::Trigger, "Ends the recording.", |_| Given::one(Act::SetRecording(false)), None),
+    address(
+        "/flaneur/rec/recording",
+        Takes::Switch,
+        "Whether a recording runs.",
+        |g| Given::one(Act::SetRecording(g.on())),
+        Some(|r| flag(r.show.recording.state(r.show.real).is_some())),
+    ),
+    address(
+        "/flaneur/take/log",
+        Takes::Switch,
+        "Logs every move of every hand, to be filmed again: flaneur film --take.",
+        |g| Given::one(Act::SetTake(g.on())),
+        Some(|r| flag(r.show.take.is_some())),
+    ),
+    address("/flaneur/still", Takes::Trigger, "Writes a still.", |_| Given::one(Act::Still), None),
+    tells("/flaneur/stat/frame_ms", Kind::Float, "Milliseconds of a frame, the median.", |r| number(r.show.stat.p50)),
+    tells("/flaneur/stat/frame_p99_ms", Kind::Float, "The same, of the slowest in a hundred.", |r| {
+        number(r.show.stat.p99)
     }),
-    address("/flaneur/z", Takes::Numbers { min: -10.0, max: 10.0 }, "Offsets of many dimensions, from 0.", |_| None),
-    address("/flaneur/z/clear", Takes::Trigger, "Takes all offsets away.", |_| Some(Act::ZClear)),
-    address("/flaneur/knob/<name>", SHARE, "A knob that the sketch names.", |g| {
-        Some(Act::Knob(g.part.into(), g.number as f32))
+    tells("/flaneur/stat/fps", Kind::Float, "Frames a second.", |r| number(r.show.stat.fps)),
+    tells("/flaneur/stat/late", Kind::Int, "Frames that came late.", |r| number(r.show.timing.late as f64)),
+    tells("/flaneur/stat/board", Kind::Text, "The first line of the report board; empty if all is well.", |r| {
+        Some(Value::Text(r.show.stat.board.clone()))
     }),
-    address("/flaneur/hit/<name>", Takes::Trigger, "A trigger, for c.hit(name).", |g| Some(Act::Hit(g.part.into()))),
-    address("/flaneur/note/<n>", SHARE, "How hard a note 0 to 127 is held.", |g| {
-        Some(Act::Note(g.part.parse().ok()?, g.number as f32))
-    }),
-    address("/flaneur/walk/speed", Takes::Number { min: -8.0, max: 8.0 }, "Walk speed; 1 is normal.", |g| {
-        Some(Act::Speed(g.number))
-    }),
-    address("/flaneur/walk/hold", Takes::Switch, "Holds the walk.", |g| Some(Act::SetHold(g.on()))),
-    address("/flaneur/sketch/load", Takes::Text, "Another sketch, by name or path.", |g| {
-        Some(Act::Sketch(g.text.into()))
-    }),
-    address("/flaneur/model/load", Takes::Text, "Another model, by name or path.", |g| Some(Act::Model(g.text.into()))),
-    address("/flaneur/preset/load", Takes::Text, "Another preset, by name or path.", |g| {
-        Some(Act::Preset(g.text.into()))
-    }),
-    address("/flaneur/snap/store", Takes::Number { min: 1.0, max: 9.0 }, "Stores snapshot 1 to 9.", |g| {
-        Some(Act::Store(g.number as u8))
-    }),
-    address("/flaneur/snap/recall", Takes::Number { min: 1.0, max: 9.0 }, "Recalls snapshot 1 to 9.", |g| {
-        Some(Act::Recall(g.number as u8))
-    }),
-    address("/flaneur/out/blackout", Takes::Switch, "Black, fading.", |g| Some(Act::SetBlack(g.on()))),
-    address("/flaneur/out/freeze", Takes::Switch, "Keeps the picture, fading.", |g| Some(Act::SetFrozen(g.on()))),
-    address("/flaneur/clock/bpm", Takes::Number { min: 20.0, max: 400.0 }, "Beats a minute.", |g| {
-        Some(Act::Tempo(g.number))
-    }),
-    address("/flaneur/clock/tap", Takes::Trigger, "One tap of the tempo.", |_| Some(Act::Tap)),
-    address("/flaneur/rec/start", Takes::Trigger, "Starts a recording.", |_| Some(Act::SetRecording(true))),
-    address("/flaneur/rec/stop", Takes::Trigger, "Ends the recording.", |_| Some(Act::SetRecording(false))),
-    address("/flaneur/still", Takes::Trigger, "Writes a still.", |_| Some(Act::Still)),
+];
+
+/// One key: which, the address it works, what it does to it, and a sentence.
+pub struct Key {
+    /// The letter, or the name of the key; "1" stands for 1 to 9.
+    pub key: &'static str,
+    pub address: &'static str,
+    pub act: Act,
+    pub says: &'static str,
+}
+
+const fn key(key: &'static str, address: &'static str, act: Act, says: &'static str) -> Key {
+    Key { key, address, act, says }
+}
+
+/// The keys that work an address. Digits, which name one of nine, are the stage's own.
+pub const KEYS: &[Key] = &[
+    key("Ctrl-S", "/flaneur/sketch/reload", Act::Reload, "read the sketch again (saving it does the same)"),
+    key("Ctrl-.", "/flaneur/out/hush", Act::Hush, "hush: black and held, nothing killed; again brings it back"),
+    key("B", "/flaneur/out/blackout", Act::Blackout, "blackout"),
+    key("F", "/flaneur/out/freeze", Act::Freeze, "freeze the picture"),
+    key("Space", "/flaneur/walk/hold", Act::Hold, "hold the walk"),
+    key("R", "/flaneur/rec/recording", Act::Record, "record"),
+    key("Ctrl-R", "/flaneur/take/log", Act::Take, "log a take: every move of every hand"),
+    key("S", "/flaneur/still", Act::Still, "a still"),
 ];
 
 impl Address {
     /// The part of `path` that `<…>` stands for, if this address means it.
     fn part<'a>(&self, path: &'a str) -> Option<&'a str> {
-        match self.path.split_once('<') {
-            None => (self.path == path).then_some(""),
-            Some((before, _)) => path.strip_prefix(before).filter(|part| !part.is_empty() && !part.contains('/')),
+        let Some((before, rest)) = self.path.split_once('<') else { return (self.path == path).then_some("") };
+        let after = rest.split_once('>').map_or("", |(_, after)| after);
+        let part = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!part.is_empty() && !part.contains('/')).then_some(part)
+    }
+
+    /// This address for one part.
+    pub fn with(&self, part: &str) -> String {
+        match (self.path.split_once('<'), self.path.split_once('>')) {
+            (Some((before, _)), Some((_, after))) => format!("{before}{part}{after}"),
+            _ => self.path.to_owned(),
         }
     }
+
+    /// What stands there now.
+    pub(super) fn read(&self, reading: &Reading) -> Option<Value> {
+        self.read.and_then(|read| read(reading))
+    }
+
+    /// Whether it can be read.
+    pub fn readable(&self) -> bool {
+        self.read.is_some()
+    }
+
+    /// Whether it can be steered.
+    pub fn writable(&self) -> bool {
+        !matches!(self.takes, Takes::Tells(_))
+    }
+
+    /// Lowest and highest number.
+    pub fn range(&self) -> Option<[f64; 2]> {
+        match self.takes {
+            Takes::Number { min, max } | Takes::Numbers { min, max } => Some([min, max]),
+            _ => None,
+        }
+    }
+
+    /// As OSCQuery has it.
+    pub fn kind(&self) -> Kind {
+        match self.takes {
+            Takes::Number { .. } | Takes::Numbers { .. } => Kind::Float,
+            Takes::Switch => Kind::Switch,
+            Takes::Text | Takes::Name => Kind::Text,
+            Takes::Trigger => Kind::Trigger,
+            Takes::Tells(kind) => kind,
+        }
+    }
+}
+
+/// The address that a plain path means, and the part in it.
+pub fn find(path: &str) -> Option<(&'static Address, &str)> {
+    // Plain addresses before those with a part: /flaneur/z/clear is no dimension.
+    let plain = ADDRESSES.iter().filter(|a| !a.path.contains('<'));
+    let parted = ADDRESSES.iter().filter(|a| a.path.contains('<'));
+    plain.chain(parted).find_map(|a| a.part(path).map(|part| (a, part)))
 }
 
 /// What a message to one plain address does.
@@ -111,10 +448,7 @@ impl Address {
 /// # Errors
 /// Why it does nothing.
 pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
-    // Plain addresses before those with a part: /flaneur/z/clear is no dimension.
-    let plain = ADDRESSES.iter().find_map(|a| (!a.path.contains('<')).then(|| a.part(path)).flatten().map(|p| (a, p)));
-    let found = plain.or_else(|| ADDRESSES.iter().find_map(|a| a.part(path).map(|part| (a, part))));
-    let Some((address, part)) = found else { return Err("no such address; flaneur addresses lists them".into()) };
+    let Some((address, part)) = find(path) else { return Err("no such address; flaneur addresses lists them".into()) };
     let number = |at: usize, min: f64, max: f64| match values.get(at) {
         Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
         Some(Value::Number(v)) if *v < min => Err(format!("value {v} below minimum {min}")),
@@ -123,126 +457,85 @@ pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
         Some(_) => Err("it takes a number".to_owned()),
         None => Err("it takes a number, and there is none".into()),
     };
-    let mut given = Given { part, number: 1.0, text: "" };
+    let text = |what: &str| match values.first() {
+        Some(Value::Text(text)) => Ok(text.clone()),
+        Some(Value::Number(v)) if v.is_finite() => Ok(format!("{v}")),
+        _ => Err(format!("it takes {what}")),
+    };
+    let (mut numbers, mut words) = (Vec::new(), String::new());
+    let mut given = Given { part, number: 1.0, numbers: &[], text: "", secs: None };
     match address.takes {
         Takes::Number { min, max } => given.number = number(0, min, max)?,
         Takes::Numbers { min, max } => {
-            let all: Result<Vec<f64>, String> = (0..values.len()).map(|at| number(at, min, max)).collect();
-            return Ok(all?.into_iter().enumerate().map(|(i, v)| Act::Z(i, v as f32)).collect());
+            given.number = number(0, min, max)?;
+            numbers = (0..values.len()).map(|at| number(at, min, max)).collect::<Result<Vec<f64>, String>>()?;
         }
-        Takes::Switch if !values.is_empty() => given.number = number(0, 0.0, 1.0)?,
-        Takes::Trigger if matches!(values.first(), Some(Value::Number(v)) if *v == 0.0) => return Ok(Vec::new()),
-        Takes::Switch | Takes::Trigger => {}
-        Takes::Text => match values.first() {
-            Some(Value::Text(text)) => given.text = text,
-            _ => return Err("it takes a text".into()),
-        },
-    }
-    let act = (address.act)(&given).ok_or_else(|| format!("\"{part}\" is not a number"))?;
-    Ok(vec![act])
-}
-
-impl Show {
-    /// Does what messages say; those that cannot be done go to the monitor with their reason.
-    pub(super) fn listen(&mut self) {
-        let Some(osc) = &self.osc else { return };
-        let (messages, counts) = (osc.messages(), osc.counts());
-        if counts.refused > self.refused_datagrams {
-            self.refused_datagrams = counts.refused;
-            self.note(format!("refused {}", counts.why));
+        Takes::Switch if values.is_empty() => {}
+        Takes::Switch => given.number = number(0, f64::MIN, f64::MAX)?,
+        Takes::Text => words = text("a text, a name")?,
+        Takes::Name => {
+            words = text("a name or a number")?;
+            given.secs = if values.len() > 1 { Some(number(1, 0.0, 600.0)?) } else { None };
         }
-        if messages.is_empty() {
-            return;
-        }
-        let mut known: Option<Vec<String>> = None;
-        for message in messages {
-            let patterned = message.address.contains(['*', '?', '[', '{']);
-            let known: &[String] = if patterned { known.get_or_insert_with(|| self.plain_addresses()) } else { &[] };
-            let done = matching(&message.address, known).and_then(|paths| self.apply(&paths, &message));
-            let said = match done {
-                Ok(count) => format!("{} {} → {count}", message.from, shown(&message)),
-                Err(why) => format!("{} {} rejected: {why}", message.from, shown(&message)),
-            };
-            self.note(said);
-        }
-    }
-
-    fn apply(&mut self, paths: &[String], message: &Message) -> Result<String, String> {
-        if paths.is_empty() {
-            return Err("the pattern matches nothing".into());
-        }
-        let mut count = 0;
-        for path in paths {
-            for act in acts(path, &message.values)? {
-                if let Act::Z(i, _) = act
-                    && i >= self.model.z_dim
-                {
-                    return Err(format!("there is no dimension {i}; the model has 0 to {}", self.model.z_dim - 1));
-                }
-                self.act(act);
-                count += 1;
+        Takes::Trigger => {
+            if let Some(Value::Number(v)) = values.first()
+                && *v < 0.5
+            {
+                // A button that is let go.
+                return Ok(Vec::new());
             }
         }
-        Ok(if count == 1 { "done".into() } else { format!("done, {count} values") })
+        Takes::Tells(_) => {}
     }
-
-    /// Every address that a pattern can mean just now.
-    fn plain_addresses(&self) -> Vec<String> {
-        let mut all: Vec<String> =
-            ADDRESSES.iter().filter(|a| !a.path.contains('<')).map(|a| a.path.to_owned()).collect();
-        all.extend((0..self.model.z_dim).map(|i| format!("/flaneur/z/{i}")));
-        let knobs = self.host.language.env.lock().controls.asked();
-        all.extend(knobs.into_iter().map(|k| format!("/flaneur/knob/{}", k.name)));
-        all
-    }
-
-    /// One line for the monitor; the oldest go. A rejection also goes to the board, at most once a second.
-    fn note(&mut self, line: String) {
-        let bad = line.contains(" rejected: ") || line.starts_with("refused ");
-        if bad && self.real - self.told >= 1.0 {
-            self.told = self.real;
-            self.board.notice("osc", line.clone());
-        }
-        if self.monitor.len() >= 64 {
-            self.monitor.pop_front();
-        }
-        self.monitor.push_back(line);
-    }
+    (given.numbers, given.text) = (&numbers, &words);
+    (address.act)(&given)
 }
 
-/// A message as a line, cut to what a line holds.
-fn shown(message: &Message) -> String {
-    let values: Vec<String> = message
-        .values
-        .iter()
-        .take(8)
-        .map(|v| match v {
-            Value::Number(v) => format!("{v}"),
-            Value::Text(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
-            Value::Other => "?".into(),
+impl Act {
+    /// The address that the act works, to say who did it; none for those that work none.
+    pub(super) fn path(&self) -> Option<String> {
+        Some(match self {
+            Self::Knob(name, _) => format!("/flaneur/knob/{}", slug(name)),
+            Self::Z(i, _) => format!("/flaneur/z/{i}"),
+            Self::ZSet(i, _) => format!("/flaneur/z/{i}/set"),
+            Self::Dial(Dial::Truncation, _) => "/flaneur/truncation".into(),
+            Self::Dial(Dial::Fade, _) => "/flaneur/out/fade".into(),
+            Self::Dial(Dial::Speed, _) => "/flaneur/walk/speed".into(),
+            Self::Dial(Dial::Phase, _) => "/flaneur/walk/phase".into(),
+            Self::Hold | Self::SetHold(_) => "/flaneur/walk/hold".into(),
+            Self::Blackout | Self::SetBlack(_) => "/flaneur/out/blackout".into(),
+            Self::Freeze | Self::SetFrozen(_) => "/flaneur/out/freeze".into(),
+            Self::Hush | Self::SetHush(_) => "/flaneur/out/hush".into(),
+            Self::Tempo(_) | Self::Tap => "/flaneur/clock/bpm".into(),
+            Self::Mix(_) => "/flaneur/model/mix".into(),
+            _ => return None,
         })
-        .collect();
-    let more = if message.values.len() > 8 { " …" } else { "" };
-    let address: String = message.address.chars().take(80).collect();
-    format!("{address} {}{more}", values.join(" "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn n(v: f64) -> Vec<Value> {
+        vec![Value::Number(v)]
+    }
+
     #[test]
     fn messages_mean_what_the_table_says() {
-        let n = |v: f64| vec![Value::Number(v)];
+        let two = [Value::Number(1.0), Value::Number(-1.0)];
         assert_eq!(acts("/flaneur/z/12", &n(0.5)), Ok(vec![Act::Z(12, 0.5)]));
         assert_eq!(acts("/flaneur/z/clear", &[]), Ok(vec![Act::ZClear]));
-        assert_eq!(
-            acts("/flaneur/z", &[Value::Number(1.0), Value::Number(-1.0)]),
-            Ok(vec![Act::Z(0, 1.0), Act::Z(1, -1.0)])
-        );
+        assert_eq!(acts("/flaneur/z", &two), Ok(vec![Act::Z(0, 1.0), Act::Z(1, -1.0)]));
+        assert_eq!(acts("/flaneur/z/3..5", &n(2.0)), Ok(vec![Act::Z(3, 2.0), Act::Z(4, 2.0)]));
+        assert_eq!(acts("/flaneur/z/3..5/set", &two), Ok(vec![Act::ZSet(3, 1.0), Act::ZSet(4, -1.0)]));
+        assert_eq!(acts("/flaneur/z/3/free", &[]), Ok(vec![Act::ZFree(3)]));
         assert_eq!(acts("/flaneur/knob/first seed", &n(1.0)), Ok(vec![Act::Knob("first seed".into(), 1.0)]));
         assert_eq!(acts("/flaneur/out/blackout", &[]), Ok(vec![Act::SetBlack(true)]));
         assert_eq!(acts("/flaneur/clock/tap", &n(0.0)), Ok(vec![]));
+        assert_eq!(acts("/flaneur/snap/recall", &n(3.0)), Ok(vec![Act::Recall("3".into(), None)]));
+        let slowly = [Value::Text("dawn".into()), Value::Number(4.0)];
+        assert_eq!(acts("/flaneur/snap/recall", &slowly), Ok(vec![Act::Recall("dawn".into(), Some(4.0))]));
     }
 
     #[test]
@@ -251,12 +544,22 @@ mod tests {
             let said = acts(path, values).unwrap_err();
             assert!(said.contains(why), "{path}: {said}");
         };
-        check("/flaneur/knob/a", &[Value::Number(2.3)], "value 2.3 above maximum 1");
-        check("/flaneur/knob/a", &[Value::Number(f64::NAN)], "not a number");
+        check("/flaneur/knob/a", &n(2.3), "value 2.3 above maximum 1");
+        check("/flaneur/knob/a", &n(f64::NAN), "not a number");
         check("/flaneur/knob/a", &[Value::Text("x".into())], "takes a number");
         check("/flaneur/knob/a", &[], "there is none");
-        check("/flaneur/z/x", &[Value::Number(0.0)], "\"x\" is not a number");
+        check("/flaneur/z/x", &n(0.0), "\"x\" is not a number");
+        check("/flaneur/z/5..5", &n(0.0), "names no dimensions");
+        check("/flaneur/z/0..3", &[Value::Number(1.0), Value::Number(1.0)], "2 numbers for 3 dimensions");
         check("/flaneur/nothing", &[], "no such address");
-        check("/flaneur/sketch/load", &[Value::Number(1.0)], "takes a text");
+        check("/flaneur/sketch/load", &[], "takes a text");
+        check("/flaneur/stat/fps", &n(1.0), "only tells");
+    }
+
+    #[test]
+    fn every_key_works_an_address_of_the_table() {
+        for key in KEYS {
+            assert!(find(key.address).is_some(), "{}", key.address);
+        }
     }
 }

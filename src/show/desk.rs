@@ -4,15 +4,23 @@ use std::path::Path;
 
 use super::Show;
 use super::scene::{Desk, KnobView, Source};
+use crate::control::Dial;
 use crate::{model, preset};
 
 impl Show {
+    /// The running sketch's name.
+    pub(super) fn sketch_name(&self) -> String {
+        self.host.program().map(|p| short(&p.path)).unwrap_or_default()
+    }
+
     /// Everything the desk shows.
     pub fn desk(&mut self) -> Desk {
-        let names = self.names();
+        let names = self.names.clone();
         let inside = self.host.language.env.lock();
         let knobs = inside.controls.asked();
-        let offsets = inside.controls.offsets().iter().map(|v| *v as f32).collect();
+        let controls = &inside.controls;
+        let offsets = (0..controls.reached()).map(|i| controls.offset(i) as f32).collect();
+        let (truncation, fade) = (controls.dial_goal(Dial::Truncation), controls.dial_goal(Dial::Fade));
         drop(inside);
         let tick = self.clock.now();
         let (black, frozen) = self.lights.state();
@@ -26,7 +34,7 @@ impl Show {
             None => program.map(|p| Source { path: p.path.clone(), text: p.text().to_owned(), wrong: None }),
         };
         Desk {
-            sketch: program.map(|p| short(&p.path)).unwrap_or_default(),
+            sketch: self.sketch_name(),
             model: self.model.name.clone(),
             device: self.generator.device(),
             knobs: knobs
@@ -38,7 +46,7 @@ impl Show {
             sketches: names.sketches,
             models: names.models,
             presets: names.presets,
-            snapshots: std::array::from_fn(|i| self.snapshots[i].is_some()),
+            snapshots: std::array::from_fn(|i| self.snapshots.contains_key(&(i + 1).to_string())),
             board: self.board.lines(),
             source,
             parts: self.timing.parts(),
@@ -52,22 +60,31 @@ impl Show {
             held: self.clock.held(),
             frozen,
             black,
-            monitor: self.monitor.iter().cloned().collect(),
+            monitor: self.hands.monitor.iter().cloned().collect(),
+            truncation,
+            fade,
+            ports: self.hands.ports.clone(),
+            leader: self.hands.pulse.leader().map(str::to_owned),
+            learning: self.learn_view(),
+            page: self.hands.server.as_ref().and_then(crate::osc::query::Server::page),
+            take: self.take.as_ref().map(|log| (log.path.clone(), self.real - log.since)),
             recording: self.recording.state(self.real),
         }
     }
 
-    /// Names to choose from, read from the disk now and then, elsewhere.
-    fn names(&mut self) -> Names {
-        if let Some(names) = self.listed.take() {
+    /// Looks now and then for the names there are to choose from, elsewhere than here.
+    pub(super) fn look_for_names(&mut self) {
+        if let Some(names) = self.listed.take()
+            && names != self.names
+        {
             self.names = names;
+            self.lists += 1;
         }
         if self.names_at.is_none_or(|at| self.real - at > 2.0) {
             self.names_at = Some(self.real);
             let listed = self.listed.clone();
             self.chores.give(move || drop(listed.put(Names::read())));
         }
-        self.names.clone()
     }
 }
 
@@ -78,7 +95,7 @@ fn short(path: &Path) -> String {
 }
 
 /// Sketches, models and presets that there are.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Names {
     pub sketches: Vec<String>,
     pub models: Vec<String>,

@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::Show;
 use super::canvas::Canvas;
+use super::lights::Lights;
 use super::scene::Scene;
+use crate::clock::Tick;
 use crate::generator::GeneratorError;
 use crate::latent::pose::Pose;
 use crate::latest::lock;
 use crate::recorder::{Codec, Recorder, RecorderError, Settings};
-use crate::report::Progress;
+use crate::report::{Progress, Weight};
 
+/// Longest wait for another model.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Frames whose pictures are one batch.
 const BATCH: u64 = 4;
 
@@ -81,26 +86,36 @@ impl Show {
         let mut all = Pose::default();
         let mut walked = Vec::new();
         for frame in frames {
-            self.film_walk(frame as f64 / fps);
-            let places: Vec<usize> = self.pose.latents.iter().map(|z| place(&mut all.latents, z)).collect();
-            walked.push((self.pose.clone(), places));
+            let lights = self.film_walk(frame as f64 / fps);
+            let places: Vec<usize> = self.pose.latents.iter().map(|z| all.place_of(z.clone())).collect();
+            walked.push((self.pose.clone(), places, lights));
             self.frames += 1;
         }
         self.pose = Arc::new(all);
         self.ask();
         self.generator.wait()?;
-        let scene = self.scene();
-        let own = |(pose, places): (Arc<Pose>, Vec<usize>)| {
+        let scene = self.unlit();
+        let own = |(pose, places, lights): (Arc<Pose>, Vec<usize>, Lights)| {
             let pictures = places.iter().filter_map(|at| scene.pictures.get(*at).cloned()).collect();
-            Scene { pose, pictures: Arc::new(pictures), before: None, ..scene.clone() }
+            let mut scene = Scene { pose, pictures: Arc::new(pictures), before: None, ..scene.clone() };
+            lights.shine(&mut scene);
+            scene
         };
         Ok(walked.into_iter().map(own).collect())
     }
 
-    /// The walk's step of one frame at a time of its own.
-    fn film_walk(&mut self, real: f64) {
+    /// The walk's step of one frame at a time of its own; gives the lights over it.
+    fn film_walk(&mut self, real: f64) -> Lights {
+        if let Some(lights) = self.play_on(real) {
+            return lights;
+        }
         let tick = self.begin(real);
-        // Ways that the frame before (or the sketch's trial) has named are measured before they are walked.
+        self.walk_measured(tick);
+        self.lights.clone()
+    }
+
+    /// A walk that waits for the ways which the frame before (or the sketch's trial) has named to be measured.
+    pub(super) fn walk_measured(&mut self, tick: Tick) {
         self.collect_ways();
         while self.generator.measuring() {
             std::thread::sleep(std::time::Duration::from_millis(1));
@@ -108,12 +123,22 @@ impl Show {
         self.collect_ways();
         self.walk(tick);
     }
-}
 
-/// Where a latent stands in a batch; it is added if it is not there.
-fn place(batch: &mut Vec<Vec<f32>>, z: &[f32]) -> usize {
-    batch.iter().position(|known| known == z).unwrap_or_else(|| {
-        batch.push(z.to_vec());
-        batch.len() - 1
-    })
+    /// Another model, at once: a film waits for it.
+    pub(super) fn load_now(&mut self, name: &str, fingerprint: &str) {
+        self.generator.load(name);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(loaded) = self.generator.loaded() {
+                if loaded.fingerprint != fingerprint {
+                    self.board.notice("take", format!("the weights of {name} are others than they were"));
+                }
+                return self.take_model(loaded);
+            }
+            if self.board.of("model").is_some_and(|line| line.weight == Weight::Fault) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
 }

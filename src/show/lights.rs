@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::scene::Scene;
 use crate::latent::pose::Pose;
 use crate::picture::Picture;
@@ -10,21 +12,25 @@ use crate::picture::Picture;
 type Moment = (Arc<Pose>, Arc<Vec<Picture>>);
 
 /// What lies over the walk.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Lights {
     secs: f64,
     black: bool,
     hushed: bool,
     light: f64,
+    /// The hand on the master fader, 0..1.
+    fade: f64,
     frozen: bool,
     /// How much of the frozen moment shows, 0..1.
     freeze: f64,
+    #[serde(skip)]
     moment: Option<Moment>,
 }
 
 impl Lights {
     /// All off; fades take `secs`.
     pub fn new(secs: f64) -> Self {
-        Self { secs, black: false, hushed: false, light: 1.0, frozen: false, freeze: 0.0, moment: None }
+        Self { secs, black: false, hushed: false, light: 1.0, fade: 1.0, frozen: false, freeze: 0.0, moment: None }
     }
 
     /// Other fade times.
@@ -43,8 +49,23 @@ impl Lights {
         }
     }
 
+    /// The master fader, 0..1.
+    pub fn set_fade(&mut self, fade: f64) {
+        self.fade = fade;
+    }
+
+    /// Whether it is hushed.
+    pub fn hushed(&self) -> bool {
+        self.hushed
+    }
+
     pub fn toggle_black(&mut self) {
         self.black = !self.black;
+    }
+
+    /// Black, or not, whatever it was.
+    pub fn set_black(&mut self, black: bool) {
+        self.black = black;
     }
 
     /// Black at once and held, or back; gives whether it is hushed now.
@@ -71,7 +92,7 @@ impl Lights {
 
     /// Lays itself over a scene.
     pub fn shine(&self, scene: &mut Scene) {
-        scene.light = self.light as f32;
+        scene.light = (self.light * self.fade) as f32;
         let Some((pose, pictures)) = &self.moment else { return };
         if self.freeze >= 1.0 {
             (scene.pose, scene.pictures, scene.before) = (pose.clone(), pictures.clone(), None);

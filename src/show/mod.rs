@@ -11,43 +11,55 @@ pub mod scene;
 
 mod acts;
 mod desk;
+mod hands;
 mod lights;
 mod open;
+mod pulse;
 mod recording;
 mod reload;
 mod snapshot;
+pub mod take;
 mod timing;
+mod told;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Tick};
+use crate::control::Dial;
 use crate::control::automation::Automation;
 use crate::generator::{Drawn, Generator, Loaded};
 use crate::latent::pose::Pose;
-use crate::latest::Latest;
-use crate::osc::Listener;
+use crate::latest::{Latest, lock};
 use crate::picture::Picture;
 use crate::preset::{Preset, Swap};
 use crate::report::{Board, Stop};
 use crate::sketch::host::Host;
 use crate::sketch::{Complaint, Program, lengths};
 use crate::worker::Chores;
+use hands::Hands;
 use lights::Lights;
 pub use open::{OpenError, Options};
 use recording::Recording;
 use reload::Reload;
 use scene::Scene;
 use snapshot::{Morph, Snapshot};
+use take::{Log, Take};
 use timing::Timing;
+use told::Stat;
 
 /// How long a fault of the sketch stays on the board after it was last seen, in seconds.
 const FAULT_SECS: f64 = 3.0;
 
+/// Beats that the dial for the phase pushes the walk at its end.
+const PUSH_BEATS: f64 = 16.0;
+
 /// A show that runs.
 pub struct Show {
     preset: Preset,
+    /// The preset's name, if it is one.
+    preset_name: String,
     board: Board,
     clock: Clock,
     host: Host,
@@ -60,7 +72,13 @@ pub struct Show {
     /// What went wrong with a version that is not taken: it stays until another one is.
     refused: Option<Box<Complaint>>,
     lights: Lights,
-    snapshots: [Option<Snapshot>; 9],
+    snapshots: BTreeMap<String, Snapshot>,
+    /// The snapshot that was recalled last.
+    recalled: String,
+    /// Counts up when the lists of names change.
+    lists: u64,
+    /// How much of the model at work is seen.
+    mix: f64,
     morph: Option<Morph>,
     automation: Option<Automation>,
     recording: Recording,
@@ -76,11 +94,14 @@ pub struct Show {
     pose: Arc<Pose>,
     version: u64,
     arrival: Arrival,
-    osc: Option<Listener>,
-    refused_datagrams: u64,
-    monitor: VecDeque<String>,
-    /// When a rejection was last put on the board.
-    told: f64,
+    hands: Hands,
+    stat: Stat,
+    /// The scene on display, for the page's picture.
+    shown_scene: Arc<Mutex<Option<Scene>>>,
+    /// The log of this performance.
+    take: Option<Log>,
+    /// A performance that is played again.
+    playing: Option<Take>,
     stop: Stop,
     closed: bool,
     names: desk::Names,
@@ -118,31 +139,55 @@ impl Show {
         self.draw();
         let scene = self.scene();
         self.record(&scene);
+        self.log_frame();
         self.frames += 1;
+        self.tell();
+        if self.preset.query.page {
+            *lock(&self.shown_scene) = Some(scene.clone());
+        }
         scene
     }
 
-    /// Time, messages, knobs, lights.
+    /// Messages, knobs, lights, time.
     fn begin(&mut self, real: f64) -> Tick {
         self.real = real;
+        let listening = Instant::now();
         self.listen();
+        self.timing.spent("listen", listening.elapsed());
+        let dt = (real - self.clock.real()).max(0.0);
+        if let Some(automation) = &mut self.automation {
+            automation.apply(real, &mut self.host.language.env.lock().controls);
+        }
+        self.turn_all(dt);
+        self.clock.follow(self.hands.pulse.now(real));
         let tick = self.clock.frame(real, self.frames == 0);
         self.arrival.frame += (tick.real_dt - self.arrival.frame) * 0.1;
-        let mut inside = self.host.language.env.lock();
-        if let Some(automation) = &mut self.automation {
-            automation.apply(real, &mut inside.controls);
-        }
-        inside.controls.frame(tick.real_dt);
-        drop(inside);
-        self.lights.frame(tick.real_dt);
         tick
+    }
+
+    /// Everything that glides goes on, `dt` real seconds.
+    fn turn_all(&mut self, dt: f64) {
+        let mut inside = self.host.language.env.lock();
+        inside.controls.frame(dt);
+        let (speed, phase) = (inside.controls.dial(Dial::Speed), inside.controls.dial(Dial::Phase));
+        self.lights.set_fade(inside.controls.dial(Dial::Fade));
+        drop(inside);
+        if speed != self.clock.speed() {
+            self.clock.set_speed(speed);
+        }
+        self.clock.set_push(phase * PUSH_BEATS);
+        self.lights.frame(dt);
     }
 
     /// Takes what was changed on disk.
     fn reload(&mut self, tick: Tick) {
         let Some(reload) = &mut self.reload else { return };
-        if let Some(preset) = reload.preset() {
+        if let Some((name, preset)) = reload.preset() {
+            self.preset_name = name;
             self.take_preset(preset);
+        }
+        if let Some(mappings) = self.reload.as_ref().and_then(Reload::mappings) {
+            self.take_mappings(&mappings);
         }
         let Some(reload) = &mut self.reload else { return };
         match reload.sketch() {
@@ -185,6 +230,7 @@ impl Show {
         let kept = program.clone();
         match self.host.take(program, tick) {
             Ok(note) => {
+                self.log_script(&kept);
                 self.refused = None;
                 self.complaint = None;
                 self.board.clear("sketch");
@@ -243,14 +289,20 @@ impl Show {
     /// The pose into the generator's slot; another model at work.
     fn ask(&mut self) {
         if let Some(loaded) = self.generator.loaded() {
-            self.host.language.env.set_dim(loaded.z_dim);
-            self.generator.forget();
-            if let Some(reload) = &mut self.reload {
-                reload.watch_model(&loaded.folder);
-            }
-            self.model = loaded;
+            self.log_weights(&loaded);
+            self.take_model(loaded);
         }
         self.generator.ask(&self.pose);
+    }
+
+    fn take_model(&mut self, loaded: Loaded) {
+        self.host.language.env.set_dim(loaded.z_dim);
+        self.generator.forget();
+        if let Some(reload) = &mut self.reload {
+            reload.watch_model(&loaded.folder);
+        }
+        self.lists += 1;
+        self.model = loaded;
     }
 
     /// Looks for new pictures.
@@ -270,6 +322,13 @@ impl Show {
 
     /// What is to be displayed now.
     fn scene(&self) -> Scene {
+        let mut scene = self.unlit();
+        self.lights.shine(&mut scene);
+        scene
+    }
+
+    /// The same, without what lies over it.
+    fn unlit(&self) -> Scene {
         let drawn = self.generator.shown();
         let (pose, pictures) = match drawn {
             Some(Drawn { pose, pictures, .. }) => (pose.clone(), pictures.clone()),
@@ -279,17 +338,8 @@ impl Show {
         let slow = self.preset.cross_blend && *interval > 1.5 * frame;
         let left = 1.0 - (self.real - at) / interval.max(1e-6);
         let before = before.clone().filter(|_| slow && left > 0.0).map(|before| (before, left.min(1.0) as f32));
-        let mut scene = Scene {
-            pose,
-            pictures,
-            before,
-            version: self.version,
-            light: 1.0,
-            fit: self.preset.fit,
-            filter: self.preset.filter,
-        };
-        self.lights.shine(&mut scene);
-        scene
+        let (fit, filter) = (self.preset.fit, self.preset.filter);
+        Scene { pose, pictures, before, version: self.version, light: 1.0, fit, filter }
     }
 
     /// A part of the frame that the window takes care of took so long. The whole frame is measured here.
@@ -327,7 +377,12 @@ impl Show {
 
     /// Where OSC is listened to.
     pub fn osc_address(&self) -> Option<std::net::SocketAddr> {
-        self.osc.as_ref().map(|osc| osc.address)
+        self.hands.osc.as_ref().map(|osc| osc.address)
+    }
+
+    /// Where OSCQuery is served.
+    pub fn query_address(&self) -> Option<std::net::SocketAddr> {
+        self.hands.server.as_ref().map(crate::osc::query::Server::address)
     }
 
     /// The board.
@@ -353,6 +408,7 @@ impl Show {
     /// Ends a live show: the recording is finished, the mark of a running sketch taken away.
     pub fn close(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
+            self.take = None;
             self.recording.end(&self.chores, &self.board);
             if let Some(reload) = self.reload.take() {
                 reload.close(&self.chores);
@@ -362,6 +418,15 @@ impl Show {
 
     fn record(&mut self, scene: &Scene) {
         self.recording.frame(self.real, scene, &self.board);
+    }
+}
+
+impl Drop for Show {
+    /// A show that is left in order, also by an error, was no crash.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.close();
+        }
     }
 }
 

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::hands::Hands;
 use super::lights::Lights;
 use super::recording::Recording;
 use super::reload::{self, Reload};
 use super::snapshot;
+use super::told::Stat;
 use super::{Arrival, Show};
 use crate::clock::Clock;
+use crate::control::Dial;
 use crate::control::automation::Automation;
 use crate::generator::{Generator, GeneratorError};
 use crate::latent::pose::Pose;
@@ -30,6 +33,8 @@ const SAFE: &str =
 pub struct Options {
     /// A preset or a sketch, by name or path.
     pub target: Option<String>,
+    /// A preset as it stood, in place of a target.
+    pub preset: Option<Preset>,
     pub model: Option<String>,
     pub device: Wanted,
     /// Start with the built-in sketch; the one that was asked for can be loaded later.
@@ -41,6 +46,8 @@ pub struct Options {
     pub automation: Option<Automation>,
     /// A recording from the first frame on.
     pub record: Option<PathBuf>,
+    /// A log of the performance from the first frame on.
+    pub take: Option<PathBuf>,
     /// Without a watch on the files, without snapshots, strict about the sketch: a film.
     pub film: bool,
 }
@@ -60,12 +67,17 @@ pub enum OpenError {
     Recorder(#[from] RecorderError),
     #[error("{0}")]
     Sketch(Box<Complaint>),
+    #[error("{0}")]
+    Take(String),
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 /// The preset that was asked for, and its file; a sketch alone makes a preset of its own.
 fn preset_of(options: &Options) -> Result<(Preset, Option<PathBuf>), OpenError> {
+    if let Some(preset) = &options.preset {
+        return Ok((preset.clone(), None));
+    }
     let target = match &options.target {
         Some(name) => preset::find(name).map_err(OpenError::Target)?,
         None => match preset::find("default") {
@@ -93,16 +105,15 @@ impl Show {
         let (generator, model) = Generator::start(&preset.model, options.device, board)?;
         let env = Env::new(model.z_dim);
         let language = Language::new(env.clone())?;
-        let mut snapshots = std::array::from_fn(|_| None);
+        let mut snapshots = std::collections::BTreeMap::new();
         {
             let mut points = reload::points(model.z_dim, board);
             if !options.film {
                 snapshots = snapshot::read_all(board);
             }
-            for (i, found) in snapshots.iter().enumerate() {
-                if let Some(snapshot::Snapshot { z, .. }) = found {
-                    points.insert((i + 1).to_string(), vec![z.iter().map(|v| f64::from(*v)).collect()]);
-                }
+            for (name, snapshot) in &snapshots {
+                let snapshot: &snapshot::Snapshot = snapshot;
+                points.insert(name.clone(), vec![snapshot.z.iter().map(|v| f64::from(*v)).collect()]);
             }
             let mut inside = env.lock();
             inside.points = points;
@@ -112,13 +123,23 @@ impl Show {
             if options.film {
                 inside.controls.set_smoothing(0.0);
             }
+            inside.controls.set_dial(Dial::Speed, preset.speed, Some(0.0));
         }
         let sketch = preset::sketch_path(&preset.sketch);
         let reload = match options.film {
             true => None,
-            false => Some(Reload::start(&sketch, preset_path.as_deref(), &model.folder, &language, board)?),
+            false => Some(Reload::start(
+                &sketch,
+                preset_path.as_deref(),
+                &model.folder,
+                &preset.midi.mappings,
+                &language,
+                board,
+            )?),
         };
         let (bpm, speed, fade_secs) = (preset.bpm, preset.speed, preset.fade_secs);
+        let preset_name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
+        let preset_name = preset_name.unwrap_or_default();
         // Where no rate is asked for, frames are late by the rate that most screens have.
         let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
         let mut show = Self {
@@ -147,10 +168,15 @@ impl Show {
             arrival: Arrival::default(),
             stop: stop.clone(),
             closed: false,
-            osc: None,
-            refused_datagrams: 0,
-            monitor: std::collections::VecDeque::new(),
-            told: f64::NEG_INFINITY,
+            hands: Hands::default(),
+            stat: Stat::default(),
+            shown_scene: Arc::default(),
+            take: None,
+            playing: None,
+            preset_name,
+            recalled: String::new(),
+            lists: 0,
+            mix: 1.0,
             names: super::desk::Names::default(),
             names_at: None,
             listed: crate::latest::Latest::default(),
@@ -159,16 +185,6 @@ impl Show {
             chores: Chores::start()?,
         };
         show.clock.set_speed(speed);
-        if !options.film && show.preset.osc.on {
-            let bind = show.preset.osc.bind;
-            match crate::osc::Listener::start(bind, board) {
-                Ok(listener) => show.osc = Some(listener),
-                Err(e) => board.notice(
-                    "osc",
-                    format!("{bind} is not listened to: {e}; another port goes under [osc] in the preset"),
-                ),
-            }
-        }
         show.first_sketch(&sketch, options.safe, options.film)?;
         if let Some(path) = options.record {
             let record = &show.preset.record;
@@ -177,6 +193,12 @@ impl Show {
             show.recording.begin(Recorder::start(settings, board)?, 0.0);
         }
         show.start = Instant::now();
+        if !options.film {
+            show.open_doors();
+        }
+        if let Some(path) = options.take {
+            show.log(&path).map_err(OpenError::Take)?;
+        }
         Ok(show)
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::control::mapping::{MAPPINGS, Mapping};
 use crate::files;
 use crate::latent::{Z, text};
 use crate::latest::{Latest, lock};
@@ -21,7 +22,10 @@ struct Desk {
     preset: Arc<Mutex<Option<PathBuf>>>,
     model: Arc<Mutex<PathBuf>>,
     programs: Latest<Result<Program, Box<Complaint>>>,
-    presets: Latest<Preset>,
+    presets: Latest<(String, Preset)>,
+    /// Names of the mapping files that the preset wants.
+    mapped: Arc<Mutex<Vec<String>>>,
+    mappings: Latest<Vec<Mapping>>,
     model_changed: Arc<AtomicBool>,
 }
 
@@ -41,10 +45,12 @@ impl Reload {
         sketch: &Path,
         preset: Option<&Path>,
         model: &Path,
+        mapped: &[String],
         language: &Language,
         board: &Board,
     ) -> std::io::Result<Self> {
         let desk = Desk::default();
+        *lock(&desk.mapped) = mapped.to_vec();
         *lock(&desk.sketch) = sketch.into();
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.into();
@@ -67,9 +73,20 @@ impl Reload {
         self.desk.programs.take()
     }
 
-    /// A preset that was changed.
-    pub fn preset(&mut self) -> Option<Preset> {
+    /// A preset that was changed, and its name.
+    pub fn preset(&mut self) -> Option<(String, Preset)> {
         self.desk.presets.take()
+    }
+
+    /// Mapping files that were changed: all of them, as they are now.
+    pub fn mappings(&self) -> Option<Vec<Mapping>> {
+        self.desk.mappings.take()
+    }
+
+    /// Other mapping files.
+    pub fn read_mappings(&self, names: &[String]) {
+        *lock(&self.desk.mapped) = names.to_vec();
+        self.watch.poke(Path::new(MAPPINGS));
     }
 
     /// Whether the model's files changed since the last look.
@@ -154,6 +171,20 @@ pub fn points(dim: usize, board: &Board) -> BTreeMap<String, Vec<Z>> {
     points
 }
 
+/// The mapping files of those names, or all there are; what cannot be read is reported and left out.
+pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
+    let all = crate::preset::names(MAPPINGS, "toml");
+    let mut found = Vec::new();
+    board.clear("mapping");
+    for name in if names.is_empty() { &all } else { names } {
+        match Mapping::read(&Path::new(MAPPINGS).join(format!("{name}.toml"))) {
+            Ok(mapping) => found.push(mapping),
+            Err(error) => board.fault("mapping", format!("left out: {error}")),
+        }
+    }
+    found
+}
+
 /// What the watch's thread does with changed files.
 fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
     let ends = |path: &Path, ending: &str| path.extension().is_some_and(|e| e == ending);
@@ -169,7 +200,8 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
         match Preset::read(&path) {
             Ok(preset) => {
                 board.clear("preset");
-                desk.presets.put(preset);
+                let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+                desk.presets.put((name, preset));
             }
             Err(error) => board.fault("preset", format!("{error}\n the one before goes on")),
         }
@@ -178,6 +210,10 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
         let dim = language.env.dim();
         let found = points(dim, board);
         language.env.lock().points.extend(found);
+    }
+    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "mappings")) {
+        let names = lock(&desk.mapped).clone();
+        desk.mappings.put(mappings(&names, board));
     }
     let model = lock(&desk.model).clone();
     let weights = ["weights.safetensors", "model.toml"];

@@ -5,6 +5,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::control::Dial;
 use crate::latent::pose::Pose;
 use crate::picture::Picture;
 use crate::report::Line;
@@ -29,53 +32,85 @@ pub struct Scene {
     pub filter: Filter,
 }
 
-/// What a person can do, from keys, the desk, or (later) a controller.
-#[derive(Clone, Debug, PartialEq)]
+impl Scene {
+    /// Width over height of the frame.
+    pub fn aspect(&self) -> f32 {
+        let picture = self.pictures.first().map_or(1.0, |p| p.width.max(1) as f32 / p.height.max(1) as f32);
+        self.pose.aspect * picture
+    }
+}
+
+/// What a person can do, from keys, the desk or a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// A knob by name, 0..1.
     Knob(String, f32),
     /// An offset on one dimension of z, on top of the sketch.
     Z(usize, f32),
-    /// All offsets back to 0.
+    /// One dimension of z, over the sketch.
+    ZSet(usize, f32),
+    /// One dimension back to the sketch.
+    ZFree(usize),
+    /// All of z back to the sketch.
     ZClear,
+    /// A dial, in its range.
+    Dial(Dial, f64),
     /// A trigger by name (`c.hit(name)`), as a key press is.
     Hit(String),
     /// The mouse over the picture, 0..1 from the top left corner of the frame: the knobs `mouse_x`, `mouse_y`.
     Mouse(f32, f32),
     /// A note 0..127 and how hard it is held, 0..1.
     Note(usize, f32),
-    /// Another sketch, by name or path.
+    /// Another sketch, by name or path, or by its place in the list.
     Sketch(String),
-    /// Another model, by name or path.
+    /// Another model, likewise.
     Model(String),
-    /// Another preset, by name or path.
+    /// How much of the model at work is seen, 0..1, against the one before.
+    Mix(f64),
+    /// Another preset, likewise.
     Preset(String),
-    /// Stores or recalls snapshot 1-9.
-    Store(u8),
-    Recall(u8),
+    /// Stores a snapshot under a name; 1 to 9 are the keys.
+    Store(String),
+    /// Recalls one, in the preset's time or in so many seconds.
+    Recall(String, Option<f64>),
     /// Toggles.
     Blackout,
     Freeze,
     Hold,
     Record,
+    /// Black and held; nothing killed. Again brings it back.
+    Hush,
+    /// The log of a take.
+    Take,
     /// The same, to a state.
     SetBlack(bool),
     SetFrozen(bool),
     SetHold(bool),
     SetRecording(bool),
+    SetHush(bool),
+    SetTake(bool),
     /// A still of this frame as a PNG.
     Still,
-    /// Black and held; nothing killed. Again brings it back.
-    Hush,
     /// Reads the sketch again though its file did not change.
     Reload,
     /// Beats per minute, or one tap.
     Tempo(f64),
     Tap,
-    /// Walk speed, 1 is normal.
-    Speed(f64),
-    /// Stop the show.
+    /// Puts the walk to this beat.
+    Beat(f64),
+    /// Waits for a control to be touched, or no longer.
+    Learn,
+    /// The control that was touched is for this target from now on.
+    LearnTo(String),
     Quit,
+}
+
+/// What is heard while somebody learns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LearnView {
+    /// The control that was touched, in words.
+    pub heard: Option<String>,
 }
 
 /// A knob as the desk shows it.
@@ -140,6 +175,19 @@ pub struct Desk {
     pub black: bool,
     /// What came from controllers lately, from where, and what it did; the newest last.
     pub monitor: Vec<String>,
+    /// Dials: truncation, and the light of the output.
+    pub truncation: f64,
+    pub fade: f64,
+    /// Controllers that are here.
+    pub ports: Vec<String>,
+    /// What leads the tempo, if it is not this program.
+    pub leader: Option<String>,
+    /// Somebody learns.
+    pub learning: Option<LearnView>,
+    /// The page's address, if it is served.
+    pub page: Option<String>,
+    /// The log of a take and its seconds.
+    pub take: Option<(PathBuf, f64)>,
     /// File, seconds, frames dropped and repeated.
     pub recording: Option<(PathBuf, f64, u64, u64)>,
 }

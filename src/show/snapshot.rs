@@ -1,6 +1,7 @@
 //! Snapshots: a moment of a show to come back to. z, knobs, sketch, model and the walk's time.
 //!
-//! Nine of them, in `presets/snapshots/N.toml`; read when the show opens, written when one is stored.
+//! By name, in `presets/snapshots/NAME.toml`, 1 to 9 on the keys; read when the show opens, written when one is
+//! stored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,34 +29,53 @@ pub struct Snapshot {
     pub knobs: BTreeMap<String, f64>,
 }
 
-/// The file of snapshot `n`.
-pub fn path(n: u8) -> PathBuf {
-    Path::new(PRESETS).join("snapshots").join(format!("{n}.toml"))
+/// Most snapshots of a show.
+pub const MOST: usize = 256;
+
+/// Whether a name can be one of a snapshot, and so of a file.
+///
+/// # Errors
+/// A sentence, if it cannot.
+pub fn check(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    match !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        true => Ok(()),
+        false => Err(format!("\"{name}\" is no name for a snapshot; use letters, digits, - and _")),
+    }
 }
 
-/// Reads all nine; one that cannot be read is reported and left out.
-pub fn read_all(board: &Board) -> [Option<Snapshot>; 9] {
-    std::array::from_fn(|i| {
-        let path = path(i as u8 + 1);
-        if !path.is_file() {
-            return None;
-        }
+fn folder() -> PathBuf {
+    Path::new(PRESETS).join("snapshots")
+}
+
+/// Reads all; one that cannot be read is reported and left out.
+pub fn read_all(board: &Board) -> BTreeMap<String, Snapshot> {
+    let folder = folder();
+    let mut found = BTreeMap::new();
+    let mut names = crate::preset::names(&folder.to_string_lossy(), "toml");
+    names.retain(|name| check(name).is_ok());
+    for name in names.into_iter().take(MOST) {
+        let path = folder.join(format!("{name}.toml"));
         let read = files::read_text(&path).map_err(|e| e.to_string());
         let snapshot = read.and_then(|text| toml::from_str::<Snapshot>(&text).map_err(|e| e.message().to_owned()));
         let checked = snapshot.and_then(|s| match s.version == 1 && s.z.iter().all(|v| v.is_finite()) {
             true => Ok(s),
             false => Err("its version is not 1, or z holds what is no number".into()),
         });
-        checked.map_err(|why| board.fault("snapshots", format!("{} is left out: {why}", path.display()))).ok()
-    })
+        match checked {
+            Ok(snapshot) => drop(found.insert(name, snapshot)),
+            Err(why) => board.fault("snapshots", format!("{} is left out: {why}", path.display())),
+        }
+    }
+    found
 }
 
-/// Writes snapshot `n`, and reports if it cannot.
-pub fn write(n: u8, snapshot: &Snapshot, board: &Board) {
-    let path = path(n);
+/// Writes a snapshot, and reports if it cannot.
+pub fn write(name: &str, snapshot: &Snapshot, board: &Board) {
+    let path = folder().join(format!("{name}.toml"));
     let text = toml::to_string(snapshot).map_err(|e| e.to_string());
     if let Err(why) = text.and_then(|text| files::write(&path, text.as_bytes()).map_err(|e| e.to_string())) {
-        board.fault("snapshots", format!("snapshot {n} is kept until the show ends, but not written: {why}"));
+        board.fault("snapshots", format!("snapshot {name} is kept until the show ends, but not written: {why}"));
     }
 }
 

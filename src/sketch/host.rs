@@ -11,7 +11,7 @@ use rune::{Value, Vm};
 
 use super::complaint::Complaint;
 use super::values::{Drawing, Hand, Latent, Time};
-use super::{Language, Program, reworded, state};
+use super::{Language, Program, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::worker::caught;
@@ -68,6 +68,18 @@ impl Host {
     /// What the running sketch's trial frame showed.
     pub fn trial_pose(&self) -> &Pose {
         &self.tried
+    }
+
+    /// The running sketch's state, for the log of a performance; none where it cannot be written down.
+    pub fn save(&self) -> Option<serde_json::Value> {
+        saved::save(&self.running.as_ref()?.me, 0)
+    }
+
+    /// Gives the running sketch a state that was saved; false where that is none.
+    pub fn load(&mut self, state: &serde_json::Value) -> bool {
+        let (Some(running), Some(me)) = (&mut self.running, saved::load(state, 0)) else { return false };
+        running.me = me;
+        true
     }
 
     /// Tries a program for one frame on a copy of the state, and takes it if that went well. The state is
@@ -206,7 +218,9 @@ impl Host {
             let list = out.borrow_ref::<List>().ok()?;
             let latents: Option<Vec<_>> =
                 list.iter().map(|v| v.borrow_ref::<Latent>().ok().map(|l| narrow(&l.z))).collect();
-            Some(side_by_side(latents?)).filter(|pose| !pose.latents.is_empty())
+            let latents = latents?;
+            let count = latents.len();
+            (count > 0).then(|| Pose::grid(latents, count, 0.0))
         };
         let mut pose = if let Ok(latent) = out.borrow_ref::<Latent>() {
             Pose::of(narrow(&latent.z))
@@ -222,9 +236,7 @@ impl Host {
             return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
         };
         let inside = self.language.env.lock();
-        for z in &mut pose.latents {
-            z.iter_mut().zip(inside.controls.offsets()).for_each(|(z, offset)| *z += *offset as f32);
-        }
+        pose.latents.iter_mut().for_each(|z| inside.controls.bend(z));
         let said = pose.settle(inside.dim);
         Ok((pose, said))
     }
@@ -236,18 +248,6 @@ fn plain(out: &Value) -> String {
         "::std::tuple::Tuple" | "()" => "nothing".into(),
         other => other.rsplit("::").next().unwrap_or(other).to_owned(),
     }
-}
-
-fn side_by_side(latents: Vec<Vec<f32>>) -> Pose {
-    use crate::latent::pose::{Mark, Place};
-    let w = 1.0 / latents.len().max(1) as f32;
-    let picture = |latent: usize| Mark::Picture {
-        latent,
-        place: Place { x: latent as f32 * w, y: 0.0, w, h: 1.0 },
-        opacity: 1.0,
-    };
-    let marks = (0..latents.len()).map(picture).collect();
-    Pose { aspect: latents.len().max(1) as f32, marks, latents, ..Pose::default() }
 }
 
 /// A state from the start: what `setup` gives, or an empty object.

@@ -11,6 +11,7 @@ mod env;
 mod guard;
 pub mod history;
 pub mod host;
+mod saved;
 mod state;
 mod values;
 pub mod verbs;

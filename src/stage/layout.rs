@@ -3,7 +3,7 @@
 //! Read by `output` and by the mouse; knows no windows.
 
 use crate::latent::pose::Place;
-use crate::show::scene::{Fit, Scene};
+use crate::show::scene::Fit;
 
 /// One copy of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,12 +19,6 @@ pub(super) struct Panel {
 
 /// Most copies to each side: a frame 20 times as high as wide in a very wide window must end somewhere.
 const MOST: i32 = 16;
-
-/// Width over height of a scene's frame.
-pub(super) fn aspect(scene: &Scene) -> f32 {
-    let picture = scene.pictures.first().map_or(1.0, |p| p.width.max(1) as f32 / p.height.max(1) as f32);
-    scene.pose.aspect * picture
-}
 
 impl Panel {
     /// The middle copy: the one that the mouse is measured on.

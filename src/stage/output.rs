@@ -22,7 +22,7 @@ use nannou::prelude::render::NannouCamera;
 use nannou::prelude::{Color, Draw};
 
 use super::Options;
-use super::layout::{self, Panel};
+use super::layout::Panel;
 use super::live::Live;
 use super::marks::{Canvas, Hung, ink};
 use super::textures::Textures;
@@ -106,7 +106,7 @@ fn compose(scene: &Scene, hung: &Hung, window: &Window, draw: &Draw) {
     draw.background().color(Color::BLACK);
     let size = window.physical_size().as_vec2();
     let scale = window.scale_factor().max(0.1);
-    let panels = Panel::all([size.x, size.y], layout::aspect(scene), scene.fit);
+    let panels = Panel::all([size.x, size.y], scene.aspect(), scene.fit);
     let meshed = Cell::new(0);
     for panel in &panels {
         let at = (panel.x + (panel.w - size.x) / 2.0, (size.y - panel.h) / 2.0 - panel.y);
@@ -145,7 +145,7 @@ pub(super) fn mouse(
     let Some(last) = moves.read().filter(|moved| moved.window == entity).last() else { return };
     let Some(scene) = &live.scene else { return };
     let size = window.physical_size().as_vec2();
-    let panel = Panel::middle([size.x, size.y], layout::aspect(scene), scene.fit);
+    let panel = Panel::middle([size.x, size.y], scene.aspect(), scene.fit);
     let point = last.position * window.scale_factor();
     let [x, y] = panel.share([point.x, point.y]);
     live.show.act(Act::Mouse(x, y));

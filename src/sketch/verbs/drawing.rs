@@ -5,7 +5,7 @@ use rune::Value;
 use super::super::call::{Bare, Call, Kind, Wrong};
 use super::super::values::Drawing;
 use super::{Arg, Group, Verb, arg, colour, latents, numbers, receiver, text};
-use crate::latent::pose::{MOST_LATENTS, MOST_MARKS, Mark, Place, Pose};
+use crate::latent::pose::{Colour, MOST_LATENTS, MOST_MARKS, Mark, Place, Pose};
 use crate::latent::study;
 
 const DRAW: Arg = receiver("draw", Kind::Drawing);
@@ -25,17 +25,17 @@ fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
     Ok(Place { x: at(0)?, y: at(1)?, w: at(2)?, h: at(3)? })
 }
 
+fn narrow(z: &[f64]) -> Vec<f32> {
+    z.iter().map(|v| *v as f32).collect()
+}
+
 /// Adds a latent to the frame's batch; an equal one is drawn only once.
-fn add_latent(pose: &mut Pose, z: &[f64]) -> Result<usize, Wrong> {
-    let z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
-    if let Some(found) = pose.latents.iter().position(|known| *known == z) {
-        return Ok(found);
+fn add_latent(pose: &mut Pose, z: Vec<f32>) -> Result<usize, Wrong> {
+    let at = pose.place_of(z);
+    match at < MOST_LATENTS {
+        true => Ok(at),
+        false => Err(format!("a frame has room for {MOST_LATENTS} different latents")),
     }
-    if pose.latents.len() >= MOST_LATENTS {
-        return Err(format!("a frame has room for {MOST_LATENTS} different latents"));
-    }
-    pose.latents.push(z);
-    Ok(pose.latents.len() - 1)
 }
 
 fn add_mark(pose: &mut Pose, mark: Mark) -> Result<(), Wrong> {
@@ -54,23 +54,22 @@ fn which(c: &Call, pose: &mut Pose, i: usize) -> Result<usize, Wrong> {
         Some(at) if !pose.latents.is_empty() => {
             Err(format!("{}: there is no picture {at}; this drawing has 0 to {}", c.verb, pose.latents.len() - 1))
         }
-        _ => add_latent(pose, &c.latent(i)?),
+        _ => add_latent(pose, narrow(&c.latent(i)?)),
     }
 }
 
 /// Pictures of `points` in `columns`.
 fn grid(points: &[crate::latent::Z], columns: usize, gap: f32) -> Result<Value, Wrong> {
-    let columns = columns.clamp(1, points.len().max(1));
-    let rows = points.len().div_ceil(columns).max(1);
-    let mut pose = Pose { aspect: columns as f32 / rows as f32, ..Pose::default() };
-    let (w, h) = (1.0 / columns as f32, 1.0 / rows as f32);
-    for (i, z) in points.iter().enumerate() {
-        let (x, y) = ((i % columns) as f32 * w, (i / columns) as f32 * h);
-        let place = Place { x: x + gap * w / 2.0, y: y + gap * h / 2.0, w: w * (1.0 - gap), h: h * (1.0 - gap) };
-        let latent = add_latent(&mut pose, z)?;
-        add_mark(&mut pose, Mark::Picture { latent, place, opacity: 1.0 })?;
+    let pose = Pose::grid(points.iter().map(|z| narrow(z)).collect(), columns, gap);
+    match pose.latents.len() <= MOST_LATENTS {
+        true => give(pose),
+        false => Err(format!("a frame has room for {MOST_LATENTS} different latents")),
     }
-    give(pose)
+}
+
+/// Adds a rectangle or an ellipse: both take a place, a colour and a weight.
+fn area(c: &Call, mark: fn(Place, f32, Colour) -> Mark) -> Result<Value, Wrong> {
+    c.draw(|d| add_mark(&mut d.pose, mark(place(c, 1)?, c.number(6)? as f32, c.colour(5)?)))
 }
 
 /// Changes every place in the marks.
@@ -106,8 +105,7 @@ fn fade(pose: &mut Pose, by: f32) {
 fn join(pose: &mut Pose, other: Pose) -> Result<(), Wrong> {
     let mut moved = Vec::with_capacity(other.latents.len());
     for z in other.latents {
-        let z: Vec<f64> = z.iter().map(|v| f64::from(*v)).collect();
-        moved.push(add_latent(pose, &z)?);
+        moved.push(add_latent(pose, z)?);
     }
     for mut mark in other.marks {
         if let Mark::Picture { latent, .. } | Mark::Heatmap { latent, .. } = &mut mark {
@@ -162,7 +160,7 @@ pub const VERBS: &[Verb] = &[
                 sum += weight;
                 // Over what is there, this opacity leaves each its share of the sum.
                 let opacity = if sum > 0.0 { (weight / sum) as f32 } else { 0.0 };
-                let latent = add_latent(&mut pose, z)?;
+                let latent = add_latent(&mut pose, narrow(z))?;
                 add_mark(&mut pose, Mark::Picture { latent, place: Place::ALL, opacity })?;
             }
             give(pose)
@@ -236,12 +234,7 @@ pub const VERBS: &[Verb] = &[
         args: &[DRAW, X, Y, W, H, colour(), WEIGHT],
         says: "A rectangle, filled, or with a line of some weight.",
         example: "draw().rect(0.1, 0.1, 0.8, 0.8, \"cyan\", 0.01)",
-        run: |c| {
-            c.draw(|d| {
-                let mark = Mark::Rect { place: place(c, 1)?, weight: c.number(6)? as f32, colour: c.colour(5)? };
-                add_mark(&mut d.pose, mark)
-            })
-        },
+        run: |c| area(c, |place, weight, colour| Mark::Rect { place, weight, colour }),
     },
     Verb {
         name: "ellipse",
@@ -249,12 +242,7 @@ pub const VERBS: &[Verb] = &[
         args: &[DRAW, X, Y, W, H, colour(), WEIGHT],
         says: "An ellipse within a rectangle, filled, or with a line of some weight.",
         example: "draw().ellipse(0.4, 0.4, 0.2, 0.2, \"yellow\")",
-        run: |c| {
-            c.draw(|d| {
-                let mark = Mark::Ellipse { place: place(c, 1)?, weight: c.number(6)? as f32, colour: c.colour(5)? };
-                add_mark(&mut d.pose, mark)
-            })
-        },
+        run: |c| area(c, |place, weight, colour| Mark::Ellipse { place, weight, colour }),
     },
     Verb {
         name: "text",

@@ -347,8 +347,7 @@ pub const VERBS: &[Verb] = &[
             let (mut z, q, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
             let (rows, columns) = grid(z.len());
             for (i, z) in z.iter_mut().enumerate() {
-                let (y, x) = (i / columns, i % columns);
-                if (2 * y / rows).min(1) * 2 + (2 * x / columns).min(1) == q {
+                if study::quadrant_of(i / columns, i % columns, (rows, columns)) == q {
                     *z = v;
                 }
             }

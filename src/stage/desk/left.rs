@@ -26,7 +26,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, scene: Option<&Scene>, state: &mut 
 
 fn preview(ui: &mut Ui, desk: &Desk, scene: Option<&Scene>, state: &DeskState) {
     let width = ui.available_width();
-    let aspect = scene.map_or(1.0, crate::stage::layout::aspect);
+    let aspect = scene.map_or(1.0, Scene::aspect);
     let height = (width / aspect).clamp(90.0, PREVIEW_HIGH);
     let (area, _) = ui.allocate_exact_size(egui::vec2(width, height), Sense::hover());
     ui.painter().rect_filled(area, 0.0, Color32::BLACK);

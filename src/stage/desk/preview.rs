@@ -45,7 +45,7 @@ impl Preview {
 
     /// Paints the whole frame into `area`, as large as it fits.
     pub(super) fn paint(&self, painter: &Painter, area: Rect, scene: &Scene) {
-        let aspect = layout::aspect(scene);
+        let aspect = scene.aspect();
         let size = if area.width() / area.height() > aspect {
             egui::vec2(area.height() * aspect, area.height())
         } else {

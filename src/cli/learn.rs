@@ -1,0 +1,110 @@
+//! `flaneur learn`: touch a control, choose what it is for; it is written to a mapping file.
+//!
+//! Needs no show; one that plays takes the file as soon as it is written.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::control::learn::Learning;
+use crate::control::mapping::{self, LEARNED, Mapping, Target};
+use crate::files;
+use crate::midi::{Heard, Midi};
+use crate::report::{Board, Stop};
+use crate::show::addresses::ADDRESSES;
+
+#[derive(Args)]
+pub struct Learn {
+    /// What the control is for: knob[0], z[3], z[0..8], or an address; asked for if it is left out
+    target: Option<String>,
+    /// The mapping file to write to
+    #[arg(long, value_name = "FILE", default_value = LEARNED)]
+    file: PathBuf,
+    /// Seconds to wait for a control
+    #[arg(long, default_value_t = 60.0)]
+    wait: f64,
+}
+
+/// How long a control is listened to once it has moved.
+const LISTEN: Duration = Duration::from_millis(800);
+
+impl Learn {
+    pub fn run(self) -> anyhow::Result<()> {
+        if let Some(target) = &self.target {
+            Target::read(target, 0).map_err(anyhow::Error::msg)?;
+        }
+        let before = match self.file.is_file() {
+            true => files::read_text(&self.file)?,
+            false => mapping::FRESH.to_owned(),
+        };
+        // What would not be read afterwards is not written to.
+        Mapping::parse(&before).map_err(anyhow::Error::msg).with_context(|| self.file.display().to_string())?;
+        let stop = Stop::on_signals()?;
+        let learning = self.listen(&stop)?;
+        let Some((mut entry, said)) = learning.heard() else { bail!("nothing was touched; nothing is written") };
+        println!("heard: {said}");
+        entry.target = match &self.target {
+            Some(target) => target.clone(),
+            None => ask()?,
+        };
+        Target::read(&entry.target, 0).map_err(anyhow::Error::msg)?;
+        let text = mapping::with(&before, &entry).map_err(anyhow::Error::msg)?;
+        files::write(&self.file, text.as_bytes())?;
+        println!("{said} → {}, in {}", entry.target, self.file.display());
+        Ok(())
+    }
+
+    /// Waits for a control and hears it out.
+    fn listen(&self, stop: &Stop) -> anyhow::Result<Learning> {
+        let (board, start) = (Board::echoing(), Instant::now());
+        let mut midi = Midi::start(start, &board)?;
+        eprintln!("touch a control");
+        let (mut learning, mut since) = (Learning::default(), None);
+        while !stop.raised() && since.is_none_or(|at: Instant| at.elapsed() < LISTEN) {
+            let heard = midi.heard();
+            let (ports, _) = midi.ports();
+            for one in heard {
+                if let Heard::Moved(index, moved) = one
+                    && let Some(port) = ports.get(index)
+                {
+                    learning.hear(port, &moved);
+                    if learning.heard().is_some() {
+                        since.get_or_insert_with(Instant::now);
+                    }
+                }
+            }
+            if since.is_none() && start.elapsed().as_secs_f64() > self.wait {
+                let here = if ports.is_empty() { "no controller is here".into() } else { ports.join(", ") };
+                bail!("nothing was touched in {} s ({here})", self.wait);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(learning)
+    }
+}
+
+/// Asks for a target, with the addresses to choose from.
+fn ask() -> anyhow::Result<String> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        bail!("name the target: flaneur learn TARGET, such as knob[0], z[3] or /flaneur/out/fade");
+    }
+    println!(" 0  a knob of the sketch: knob[0], knob[1], …\n    a dimension of z: z[0], z[3], z[0..8]");
+    let choices: Vec<_> = ADDRESSES.iter().filter(|a| a.writable() && !a.path.contains('<')).collect();
+    for (i, address) in choices.iter().enumerate() {
+        println!("{:>2}  {:<26} {}", i + 1, address.path, address.says);
+    }
+    print!("number or target: ");
+    std::io::stdout().flush()?;
+    let mut line = String::new();
+    input.lock().read_line(&mut line)?;
+    let line = line.trim();
+    match line.parse::<usize>() {
+        Ok(0) => Ok("knob[0]".into()),
+        Ok(n) => choices.get(n - 1).map(|address| address.path.to_owned()).context("there is no such number"),
+        Err(_) => Ok(line.to_owned()),
+    }
+}

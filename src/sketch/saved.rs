@@ -1,0 +1,126 @@
+//! A sketch's state as JSON and back, so that a performance can be played again from where its log begins.
+//!
+//! Numbers keep their kind and every digit. What has no text (a function, a generator) cannot be saved.
+
+use rune::Value;
+use rune::runtime::{Object, OwnedTuple, Vec as List};
+use serde_json::{Map, Value as Json, json};
+
+use super::values::Latent;
+
+/// Deepest state that is saved.
+const DEEPEST: usize = 64;
+
+/// The state as JSON; none where something in it has no text.
+pub fn save(value: &Value, depth: usize) -> Option<Json> {
+    if depth > DEEPEST {
+        return None;
+    }
+    let each = |values: &mut dyn Iterator<Item = &Value>| -> Option<Vec<Json>> {
+        values.map(|inner| save(inner, depth + 1)).collect()
+    };
+    // Floats as their bits: a text of a float may come back as its neighbour.
+    if let Ok(v) = value.as_float() {
+        return Some(json!({"f": v.to_bits()}));
+    }
+    if let Ok(v) = value.as_signed() {
+        return Some(json!({"i": v}));
+    }
+    if let Ok(v) = value.as_unsigned() {
+        return Some(json!({"n": v}));
+    }
+    if let Ok(v) = value.as_bool() {
+        return Some(json!(v));
+    }
+    if let Ok(v) = value.as_char() {
+        return Some(json!({"c": v}));
+    }
+    if value.into_unit().is_ok() {
+        return Some(Json::Null);
+    }
+    if let Ok(latent) = value.borrow_ref::<Latent>() {
+        return Some(json!({"z": latent.z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>()}));
+    }
+    if let Ok(object) = value.borrow_ref::<Object>() {
+        let mut out = Map::new();
+        for (key, inner) in object.iter() {
+            out.insert(key.as_str().to_owned(), save(inner, depth + 1)?);
+        }
+        return Some(json!({"o": out}));
+    }
+    if let Ok(list) = value.borrow_ref::<List>() {
+        return Some(json!({"v": each(&mut list.iter())?}));
+    }
+    if let Ok(tuple) = value.borrow_tuple_ref() {
+        return Some(json!({"t": each(&mut tuple.iter())?}));
+    }
+    let text = value.borrow_string_ref().ok()?.to_owned();
+    Some(json!(text))
+}
+
+/// The state that was saved; none for what [`save`] does not give.
+pub fn load(saved: &Json, depth: usize) -> Option<Value> {
+    if depth > DEEPEST {
+        return None;
+    }
+    match saved {
+        Json::Null => Some(Value::from(())),
+        Json::Bool(v) => Some(Value::from(*v)),
+        Json::String(text) => rune::to_value(text.clone()).ok(),
+        Json::Object(tagged) => {
+            let (tag, inside) = tagged.iter().next()?;
+            let list = || inside.as_array()?.iter().map(|v| load(v, depth + 1)).collect::<Option<Vec<Value>>>();
+            match tag.as_str() {
+                "f" => Some(Value::from(f64::from_bits(inside.as_u64()?))),
+                "i" => Some(Value::from(inside.as_i64()?)),
+                "n" => Some(Value::from(inside.as_u64()?)),
+                "c" => rune::to_value(inside.as_str()?.chars().next()?).ok(),
+                "z" => {
+                    let z: Option<Vec<f64>> =
+                        inside.as_array()?.iter().map(|v| v.as_u64().map(f64::from_bits)).collect();
+                    Value::new(Latent { z: z? }).ok()
+                }
+                "o" => {
+                    let mut out = Object::new();
+                    for (key, inner) in inside.as_object()? {
+                        let key = rune::alloc::String::try_from(key.as_str()).ok()?;
+                        out.insert(key, load(inner, depth + 1)?).ok()?;
+                    }
+                    Value::new(out).ok()
+                }
+                "v" => {
+                    let mut out = List::new();
+                    for inner in list()? {
+                        out.push(inner).ok()?;
+                    }
+                    Value::new(out).ok()
+                }
+                "t" => {
+                    let mut out = rune::alloc::Vec::new();
+                    for inner in list()? {
+                        out.try_push(inner).ok()?;
+                    }
+                    Value::new(OwnedTuple::try_from(out).ok()?).ok()
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_comes_back() {
+        let saved = json!({"o": {
+            "a": {"f": 0.1_f64.to_bits()}, "b": {"i": -3}, "c": true, "d": null, "e": "text",
+            "f": {"v": [{"z": [1.5_f64.to_bits()]}, {"t": [{"i": 1}]}]}, "g": {"c": "x"},
+        }});
+        let value = load(&saved, 0).unwrap();
+        assert_eq!(save(&value, 0), Some(saved));
+        assert!(load(&json!({"x": 1}), 0).is_none() && load(&json!([1]), 0).is_none());
+    }
+}
