@@ -1,21 +1,26 @@
-//! Save to effect: writes a sketch file and waits for the frame that shows it. `cargo bench --bench latency`.
+//! Save to effect and control to picture, up to the frame that shows it. `cargo bench --bench latency`.
 //!
-//! A show without a window, 60 frames a second, the shipped model on the CPU. Each round saves a sketch with
-//! another seed, at a random moment of a frame, and stops the time when the pictures of that seed are in the
-//! scene that a window would display next.
+//! A show without a window, 60 frames a second, the shipped model on the CPU. A round saves a sketch with another
+//! seed, or sends a datagram with another value, at a random moment of a frame, and stops the time when the
+//! pictures of it are in the scene that a window would display next.
 
 // A bench that cannot begin has nothing to report to but its reader.
 #![allow(clippy::expect_used)]
 
+use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flaneur::latent;
 use flaneur::net::device::Wanted;
+use flaneur::random::RandomState;
 use flaneur::report::{Board, Stop};
+use flaneur::show::scene::Scene;
 use flaneur::show::{Options, Show};
+use rosc::{OscMessage, OscPacket, OscType, encoder};
 
-const ROUNDS: u32 = 40;
+const SAVES: u32 = 40;
+const MESSAGES: u32 = 400;
 const FRAME: Duration = Duration::from_micros(16_667);
 
 fn main() {
@@ -36,32 +41,78 @@ fn main() {
         ..Options::default()
     };
     let mut show = Show::open(options, &Board::echoing(), &Stop::default()).expect("a show");
+    let mut pace = Pace { due: Instant::now() };
     let mut times = Vec::new();
-    let mut due = Instant::now();
-    let mut frame = |show: &mut Show| {
-        let scene = show.frame();
-        due = (due + FRAME).max(Instant::now());
-        std::thread::sleep(due - Instant::now());
-        scene
-    };
-    for round in 1..=ROUNDS {
+    for round in 1..=SAVES {
         // Quiet between two saves, as between two thoughts.
-        (0..20).for_each(|_| drop(frame(&mut show)));
+        (0..20).for_each(|_| drop(pace.frame(&mut show)));
         let wanted = latent::seed(round, 100)[0] as f32;
         save(round);
-        let start = Instant::now();
-        while frame(&mut show).pose.latents.first().is_none_or(|z| z[0] != wanted) {
-            assert!(start.elapsed() < Duration::from_secs(10), "the save was not seen");
-        }
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        times.push(pace.until(&mut show, Instant::now(), wanted));
     }
+    tell("save to effect", &mut times);
+
+    // What an OSC hand does to the first dimension, over whatever the sketch says.
+    let to = show.osc_address().expect("an open port");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let mut random = RandomState::new(1);
+    for round in 1..=MESSAGES {
+        (0..3).for_each(|_| drop(pace.frame(&mut show)));
+        let wanted = round as f32 / 1000.0;
+        let args = vec![OscType::Float(wanted)];
+        let message = OscPacket::Message(OscMessage { addr: "/flaneur/z/0/set".into(), args });
+        let bytes = encoder::encode(&message).expect("a message");
+        let (socket, pause) = (socket.try_clone().expect("a socket"), FRAME.mul_f64(f64::from(random.below(1000)) / 1e3));
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            socket.send_to(&bytes, to).expect("a datagram");
+            Instant::now()
+        });
+        let seen = pace.seen(&mut show, wanted);
+        times.push((seen - sender.join().expect("the sender")).as_secs_f64() * 1e3);
+    }
+    tell("control to picture", &mut times);
+    show.close();
+}
+
+/// Sixty frames a second.
+struct Pace {
+    due: Instant,
+}
+
+impl Pace {
+    /// A frame and when it was handed out; then its pause.
+    fn frame(&mut self, show: &mut Show) -> (Scene, Instant) {
+        let scene = show.frame();
+        let handed = Instant::now();
+        self.due = (self.due + FRAME).max(handed);
+        std::thread::sleep(self.due - handed);
+        (scene, handed)
+    }
+
+    /// When the first frame was handed out that shows `wanted` in its first dimension.
+    fn seen(&mut self, show: &mut Show, wanted: f32) -> Instant {
+        let start = Instant::now();
+        loop {
+            let (scene, handed) = self.frame(show);
+            if scene.pose.latents.first().is_some_and(|z| z[0] == wanted) {
+                return handed;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{wanted} was not seen");
+        }
+    }
+
+    /// Milliseconds from `since` to that frame.
+    fn until(&mut self, show: &mut Show, since: Instant, wanted: f32) -> f64 {
+        (self.seen(show, wanted) - since).as_secs_f64() * 1e3
+    }
+}
+
+/// Prints the figures and empties the list.
+fn tell(what: &str, times: &mut Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    println!(
-        "save to effect over {ROUNDS} saves: median {:.1} ms, p90 {:.1} ms, most {:.1} ms",
-        at(0.5),
-        at(0.9),
-        at(1.0)
-    );
-    show.close();
+    let [p50, p90, p99, most] = [0.5, 0.9, 0.99, 1.0].map(at);
+    println!("{what} over {}: p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, most {most:.1} ms", times.len());
+    times.clear();
 }

@@ -19,13 +19,17 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 9] = [
+const WORDS: [(&str, &[&str]); 13] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("faer", &["net"]),
     ("rune", &["sketch"]),
     ("notify", &["sketch"]),
     ("rosc", &["osc"]),
+    ("axum", &["osc"]),
+    ("tungstenite", &["osc"]),
+    ("mdns_sd", &["osc"]),
     ("midir", &["midi"]),
+    ("midly", &["midi"]),
     ("bevy", &["stage"]),
     ("bevy_egui", &["stage"]),
     ("nannou", &["stage"]),

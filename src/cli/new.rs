@@ -38,6 +38,18 @@ filter = \"cubic\"       # nearest, linear, cubic, lanczos
 fade_secs = 1.0        # blackout, freeze
 morph_secs = 2.0       # to a snapshot
 
+[osc]
+bind = \"127.0.0.1:9000\"  # 0.0.0.0:9000 also hears other machines
+feedback = [\"sender\"]    # who is told what hands change: host:port, sender, sender:9001
+
+[query]
+page = false             # a page for the phone on this port
+bind = \"127.0.0.1:9001\"  # 0.0.0.0:9001 also serves other machines
+
+[midi]
+mappings = []            # names in presets/mappings; none for all
+programs = []            # presets that program changes recall; none for all by name
+
 [knobs]
 # wobble = 0.5
 ";

@@ -187,7 +187,10 @@ impl Show {
             if moved.what == What::Note {
                 self.act_by(Act::Note(usize::from(moved.number), f32::from(moved.value) / 127.0), &hand);
             }
-            let done = self.turn(&ports, index, moved);
+            let mut done = self.turn(&ports, index, moved);
+            if moved.what == What::Program && done.is_empty() {
+                done.extend(self.recall_program(usize::from(moved.number), &hand));
+            }
             // Halves of a fine control are only of interest where they do something by themselves.
             if !done.is_empty() || !matches!(moved.what, What::Cc14 | What::Nrpn) {
                 let done = if done.is_empty() { "not mapped".to_owned() } else { done.join(", ") };
@@ -199,6 +202,15 @@ impl Show {
             }
         }
         self.hands.ports = ports;
+    }
+
+    /// A program change that no mapping takes recalls a preset.
+    fn recall_program(&mut self, program: usize, hand: &Hand) -> Option<String> {
+        let programs = &self.preset.midi.programs;
+        let names = if programs.is_empty() { &self.names.presets } else { programs };
+        let name = names.get(program)?.clone();
+        self.act_by(Act::Preset(name.clone()), hand);
+        Some(format!("/flaneur/preset/load \"{name}\""))
     }
 
     /// A key or the mouse as a control; gives whether a mapping took it.

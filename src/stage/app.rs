@@ -38,6 +38,8 @@ use super::probe::Adapter;
 use super::shot::{self, Ending, Outcome};
 use super::textures::Textures;
 use super::{Options, StageError, pace};
+use crate::control::hand::Hand;
+use crate::show::scene::Act;
 
 /// Threads for Bevy's systems, which are few and short; the other cores belong to the generator.
 const THREADS: usize = 2;
@@ -162,11 +164,19 @@ fn press(
 ) {
     for key in keys.read() {
         held.follow(key);
-        if !key.state.is_pressed() || key.repeat || desk.typing() {
+        if key.repeat || desk.typing() {
             continue;
         }
-        match keys::deed(key, *held) {
-            Some(Deed::Act(act)) => live.show.act(act),
+        let deed = keys::deed(key, *held);
+        // Letters that are no deed of the stage's can be mapped like any control.
+        if matches!(deed, Some(Deed::Act(Act::Hit(_)))) && live.show.key(&keys::letter(key), key.state.is_pressed()) {
+            continue;
+        }
+        if !key.state.is_pressed() {
+            continue;
+        }
+        match deed {
+            Some(Deed::Act(act)) => live.show.act_by(act, &Hand::new("key", None)),
             Some(Deed::Desk) => desk.wanted = !desk.wanted,
             Some(Deed::Code) => desk.code = !desk.code,
             Some(Deed::Help) => {

@@ -1,9 +1,10 @@
-//! Which key does what, on either window; the table that `?` shows.
+//! Which key does what, on either window; what `?` shows. Keys that work an address stand in the registry.
 //!
 //! Letters go by what the keyboard prints, digits by where they are: on some keyboards they need Shift.
 
 use bevy::input::keyboard::{Key, KeyCode, KeyboardInput};
 
+use crate::show::addresses::KEYS;
 use crate::show::scene::Act;
 
 /// What a key asks for.
@@ -43,33 +44,40 @@ impl Held {
     }
 }
 
-/// What `?` shows.
-pub(super) const KEYS: [(&str, &str); 16] = [
-    ("Ctrl-S", "read the sketch again (saving it in an editor does the same)"),
-    ("Ctrl-.", "hush: black and held, nothing killed; again brings it back"),
-    ("B", "blackout"),
-    ("F", "freeze the picture"),
-    ("Space", "hold the walk"),
-    ("R", "record"),
-    ("S", "a still"),
-    ("1 - 9", "recall a snapshot"),
-    ("Shift 1 - 9", "store a snapshot"),
-    ("other letters", "a hit for the sketch: c.hit(\"a\")"),
-    ("mouse", "the knobs mouse_x and mouse_y"),
-    ("F11", "full screen"),
-    ("Tab", "open or close the desk"),
-    ("Ctrl-Shift-H", "hide or show the code"),
-    ("?", "these keys"),
-    ("Esc", "nothing: the show goes on"),
-];
+/// What `?` shows: the keys of the registry, and those that are the stage's own.
+pub(super) fn help() -> Vec<(String, &'static str)> {
+    let own = [
+        ("L", "learn: touch a control, then click what it is for"),
+        ("1 - 9", "recall a snapshot"),
+        ("Shift 1 - 9", "store a snapshot"),
+        ("other letters", "a hit for the sketch: c.hit(\"a\"), or what a mapping file says"),
+        ("mouse", "the knobs mouse_x and mouse_y, or what a mapping file says"),
+        ("F11", "full screen"),
+        ("Tab", "open or close the desk"),
+        ("Ctrl-Shift-H", "hide or show the code"),
+        ("?", "these keys"),
+        ("Esc", "nothing: the show goes on"),
+    ];
+    let registered = KEYS.iter().map(|key| (key.key.to_owned(), key.says));
+    registered.chain(own.map(|(key, says)| (key.to_owned(), says))).collect()
+}
+
+/// The act of a key of the registry, by its name there.
+fn registered(name: &str) -> Option<Deed> {
+    KEYS.iter().find(|key| key.key.eq_ignore_ascii_case(name)).map(|key| Deed::Act(key.act.clone()))
+}
+
+/// The character that a key prints; empty if it prints none.
+pub(super) fn letter(press: &KeyboardInput) -> String {
+    match &press.logical_key {
+        Key::Character(text) => text.to_lowercase(),
+        _ => String::new(),
+    }
+}
 
 /// The deed of a key that went down.
 pub(super) fn deed(press: &KeyboardInput, held: Held) -> Option<Deed> {
-    let letter = match &press.logical_key {
-        Key::Character(text) => text.to_lowercase(),
-        _ => String::new(),
-    };
-    named(&letter, press.key_code, held)
+    named(&letter(press), press.key_code, held)
 }
 
 fn named(letter: &str, code: KeyCode, held: Held) -> Option<Deed> {
@@ -78,24 +86,24 @@ fn named(letter: &str, code: KeyCode, held: Held) -> Option<Deed> {
     }
     if held.ctrl {
         return match (letter, code) {
-            ("s", _) => Some(Deed::Act(Act::Reload)),
-            (".", _) | (_, KeyCode::Period) => Some(Deed::Act(Act::Hush)),
+            (_, KeyCode::Period) => registered("Ctrl-."),
             ("h", _) if held.shift => Some(Deed::Code),
-            _ => None,
+            (letter, _) => registered(&format!("Ctrl-{letter}")),
         };
     }
     if let Some(digit) = digit(code) {
-        return Some(Deed::Act(if held.shift { Act::Store(digit) } else { Act::Recall(digit) }));
+        let name = digit.to_string();
+        return Some(Deed::Act(if held.shift { Act::Store(name) } else { Act::Recall(name, None) }));
+    }
+    let plain = if code == KeyCode::Space { "Space" } else { letter };
+    if let Some(deed) = registered(plain) {
+        return Some(deed);
     }
     Some(match (letter, code) {
         (_, KeyCode::F11) => Deed::Fullscreen,
         (_, KeyCode::Tab) => Deed::Desk,
-        (_, KeyCode::Space) => Deed::Act(Act::Hold),
         ("?", _) => Deed::Help,
-        ("b", _) => Deed::Act(Act::Blackout),
-        ("f", _) => Deed::Act(Act::Freeze),
-        ("r", _) => Deed::Act(Act::Record),
-        ("s", _) => Deed::Act(Act::Still),
+        ("l", _) => Deed::Act(Act::Learn),
         (other, _) if other.chars().count() == 1 && other.chars().all(char::is_alphabetic) => {
             Deed::Act(Act::Hit(other.to_owned()))
         }
@@ -125,9 +133,12 @@ mod tests {
         assert_eq!(named("s", KeyCode::KeyS, CTRL), act(Act::Reload));
         assert_eq!(named("s", KeyCode::KeyS, NONE), act(Act::Still));
         assert_eq!(named(".", KeyCode::Period, CTRL), act(Act::Hush));
-        assert_eq!(named("!", KeyCode::Digit1, SHIFT), act(Act::Store(1)));
-        assert_eq!(named("&", KeyCode::Digit1, NONE), act(Act::Recall(1)));
+        assert_eq!(named("!", KeyCode::Digit1, SHIFT), act(Act::Store("1".into())));
+        assert_eq!(named("&", KeyCode::Digit1, NONE), act(Act::Recall("1".into(), None)));
         assert_eq!(named("ü", KeyCode::BracketLeft, NONE), act(Act::Hit("ü".into())));
+        assert_eq!(named("l", KeyCode::KeyL, NONE), act(Act::Learn));
+        assert_eq!(named("r", KeyCode::KeyR, CTRL), act(Act::Take));
+        assert_eq!(named(" ", KeyCode::Space, NONE), act(Act::Hold));
         assert_eq!(named("h", KeyCode::KeyH, Held { shift: true, ..CTRL }), Some(Deed::Code));
         assert_eq!(named("", KeyCode::Escape, NONE), None);
         assert_eq!(named("c", KeyCode::KeyC, CTRL), None);

@@ -148,7 +148,7 @@ pub(super) fn mouse(
     let panel = Panel::middle([size.x, size.y], scene.aspect(), scene.fit);
     let point = last.position * window.scale_factor();
     let [x, y] = panel.share([point.x, point.y]);
-    live.show.act(Act::Mouse(x, y));
+    live.show.mouse(x, y);
 }
 
 /// Closing the window of the work ends the show.

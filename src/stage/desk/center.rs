@@ -4,7 +4,9 @@ use nannou::prelude::egui::{self, Color32, Rect, Response, RichText, Sense, Ui};
 
 use super::preview;
 use super::style::{self, BRIGHT, LIT, QUIET, WELL};
-use crate::show::scene::{Act, Desk, KnobView};
+use crate::control::slug;
+use crate::show::addresses::ADDRESSES;
+use crate::show::scene::{Act, Desk, KnobView, LearnView};
 
 /// What the top and bottom of the bars stand for, and black and white of the map.
 const REACH: f32 = 3.0;
@@ -12,6 +14,9 @@ const REACH: f32 = 3.0;
 const BARS: usize = 128;
 
 pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
+    if let Some(view) = &desk.learning {
+        learn(ui, view, acts);
+    }
     bars(ui, desk, acts);
     ui.add_space(10.0);
     ui.horizontal_top(|ui| {
@@ -21,8 +26,33 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
             map(ui, desk, side);
         });
         ui.add_space(10.0);
-        ui.vertical(|ui| knobs(ui, &desk.knobs, acts));
+        ui.vertical(|ui| knobs(ui, &desk.knobs, desk.learning.is_some(), acts));
     });
+}
+
+/// What learning waits for, with the targets that are nowhere else to be clicked.
+fn learn(ui: &mut Ui, view: &LearnView, acts: &mut Vec<Act>) {
+    style::well().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            let text = match &view.heard {
+                None => "Learning: touch a control (L ends it)".to_owned(),
+                Some(heard) => format!("{heard}: click a knob, a bar of z, a dial, or"),
+            };
+            ui.label(RichText::new(text).color(LIT));
+            if view.heard.is_none() {
+                return;
+            }
+            for address in ADDRESSES.iter().filter(|a| a.writable() && !a.path.contains('<') && a.path != "/flaneur/z")
+            {
+                let name = address.path.trim_start_matches("/flaneur/");
+                if ui.add(egui::Button::new(name).small()).on_hover_text(address.says).clicked() {
+                    acts.push(Act::LearnTo(address.path.into()));
+                }
+            }
+        });
+    });
+    ui.add_space(6.0);
 }
 
 fn bars(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
@@ -96,6 +126,14 @@ fn pull(
         (dims.start + (share * per_row as f32) as usize).min(dims.end - 1)
     };
     let held = response.dragged() || response.is_pointer_button_down_on();
+    if desk.learning.is_some() {
+        if response.clicked()
+            && let Some(at) = response.interact_pointer_pos()
+        {
+            acts.push(Act::LearnTo(format!("z[{}]", dim_at(at.x))));
+        }
+        return;
+    }
     if held && let Some(at) = response.interact_pointer_pos() {
         let buttons = response.ctx.input(|i| (i.pointer.primary_down(), i.pointer.secondary_down(), i.pointer.delta()));
         let dim = dim_at(at.x);
@@ -146,8 +184,15 @@ fn map(ui: &mut Ui, desk: &Desk, side: f32) {
     }
 }
 
-fn knobs(ui: &mut Ui, knobs: &[KnobView], acts: &mut Vec<Act>) {
-    style::heading(ui, "Knobs");
+fn knobs(ui: &mut Ui, knobs: &[KnobView], learning: bool, acts: &mut Vec<Act>) {
+    ui.horizontal(|ui| {
+        style::heading(ui, "Knobs");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if style::switch(ui, 64.0, "Learn  L", learning, LIT) {
+                acts.push(Act::Learn);
+            }
+        });
+    });
     if knobs.is_empty() {
         style::quiet(ui, "none yet: c.knob(\"name\", 0.5) in the sketch makes one");
         return;
@@ -157,7 +202,7 @@ fn knobs(ui: &mut Ui, knobs: &[KnobView], acts: &mut Vec<Act>) {
         let columns = if width > 420.0 && knobs.len() > 5 { 2 } else { 1 };
         egui::Grid::new("knobs").num_columns(columns).spacing([18.0, 6.0]).show(ui, |ui| {
             for (i, view) in knobs.iter().enumerate() {
-                knob(ui, view, (width - 18.0 * (columns - 1) as f32 - 8.0) / columns as f32, acts);
+                knob(ui, view, (width - 18.0 * (columns - 1) as f32 - 8.0) / columns as f32, learning, acts);
                 if i % columns == columns - 1 {
                     ui.end_row();
                 }
@@ -170,13 +215,20 @@ fn knobs(ui: &mut Ui, knobs: &[KnobView], acts: &mut Vec<Act>) {
 const NAME: f32 = 92.0;
 
 /// One knob in `width` points: name, slider, what it means to the sketch.
-fn knob(ui: &mut Ui, view: &KnobView, width: f32, acts: &mut Vec<Act>) {
+fn knob(ui: &mut Ui, view: &KnobView, width: f32, learning: bool, acts: &mut Vec<Act>) {
     ui.allocate_ui_with_layout(egui::vec2(width, 22.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
         ui.set_width(width);
         let touched = (view.value - view.default).abs() > 1e-4;
         // Names take the same room, or the sliders would not stand in a column.
-        let (area, _) = ui.allocate_exact_size(egui::vec2(NAME, 20.0), Sense::hover());
-        let ink = if touched { BRIGHT } else { style::TEXT };
+        let (area, name) = ui.allocate_exact_size(egui::vec2(NAME, 20.0), Sense::click());
+        if learning && name.clicked() {
+            acts.push(Act::LearnTo(format!("/flaneur/knob/{}", slug(&view.name))));
+        }
+        let ink = match (learning, touched) {
+            (true, _) => LIT,
+            (false, true) => BRIGHT,
+            (false, false) => style::TEXT,
+        };
         let font = egui::FontId::proportional(13.0);
         let painter = ui.painter().with_clip_rect(area.expand2(egui::vec2(0.0, 4.0)));
         painter.text(area.left_center(), egui::Align2::LEFT_CENTER, &view.name, font, ink);

@@ -4,6 +4,7 @@ use nannou::prelude::egui::{self, Color32, RichText, Sense, Ui};
 
 use super::DeskState;
 use super::style::{self, BRIGHT, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
+use crate::control::Dial;
 use crate::show::scene::{Act, Desk, Scene};
 
 /// Highest the preview may be.
@@ -60,18 +61,22 @@ fn switches(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
             }
         }
     });
-    let width = (ui.available_width() - 2.0 * gap) / 3.0;
     ui.horizontal(|ui| {
-        if style::switch(ui, width, "Record", desk.recording.is_some(), FAULT) {
-            acts.push(Act::Record);
-        }
-        if style::switch(ui, width, "Still", false, LIT) {
-            acts.push(Act::Still);
-        }
-        if style::switch(ui, width, "Reload", false, LIT) {
-            acts.push(Act::Reload);
+        for (text, on, ink, act) in [
+            ("Record", desk.recording.is_some(), FAULT, Act::Record),
+            ("Take", desk.take.is_some(), FAULT, Act::Take),
+            ("Still", false, LIT, Act::Still),
+            ("Reload", false, LIT, Act::Reload),
+        ] {
+            if style::switch(ui, width, text, on, ink) {
+                acts.push(act);
+            }
         }
     });
+    if let Some((path, secs)) = &desk.take {
+        let file = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        ui.label(RichText::new(format!("{file} · {} of moves", minutes(*secs))).small().color(FAULT));
+    }
     if let Some((path, secs, dropped, repeated)) = &desk.recording {
         let file = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let lost =
@@ -93,18 +98,35 @@ fn clock(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
         }
         beats(ui, desk.beat);
     });
-    ui.horizontal(|ui| {
-        ui.label("Speed");
-        let mut speed = desk.speed;
-        ui.spacing_mut().slider_width = ui.available_width() - 66.0;
-        let slider = egui::Slider::new(&mut speed, 0.0..=4.0).max_decimals(2).suffix(" ×");
-        let slider = ui.add(slider).on_hover_text("of the walk; double-click: 1");
-        if slider.double_clicked() {
-            acts.push(Act::Speed(1.0));
-        } else if slider.changed() {
-            acts.push(Act::Speed(speed));
-        }
-    });
+    if let Some(leader) = &desk.leader {
+        let text = format!("the clock of {leader} leads");
+        ui.add(egui::Label::new(RichText::new(text).small().color(LIT)).truncate());
+    }
+    let learning = desk.learning.is_some();
+    for (name, value, most, says, dial, address) in [
+        ("Speed", desk.speed, 4.0, "of the walk", Dial::Speed, "/flaneur/walk/speed"),
+        ("psi", desk.truncation, 2.0, "truncation: z times this", Dial::Truncation, "/flaneur/truncation"),
+        ("Light", desk.fade, 1.0, "of the output", Dial::Fade, "/flaneur/out/fade"),
+    ] {
+        ui.horizontal(|ui| {
+            let (area, label) = ui.allocate_exact_size(egui::vec2(38.0, 20.0), Sense::click());
+            let font = egui::FontId::proportional(13.0);
+            let ink = if learning { LIT } else { TEXT };
+            ui.painter().text(area.left_center(), egui::Align2::LEFT_CENTER, name, font, ink);
+            if learning && label.clicked() {
+                acts.push(Act::LearnTo(address.into()));
+            }
+            let mut value = value;
+            ui.spacing_mut().slider_width = ui.available_width() - 60.0;
+            let slider = ui.add(egui::Slider::new(&mut value, 0.0..=most).max_decimals(2));
+            let slider = slider.on_hover_text(format!("{says}; double-click: 1"));
+            if slider.double_clicked() {
+                acts.push(Act::Dial(dial, 1.0));
+            } else if slider.changed() {
+                acts.push(Act::Dial(dial, value));
+            }
+        });
+    }
 }
 
 /// Four dots, the one of this beat lit, and the bar's number.

@@ -26,7 +26,7 @@ use nannou::prelude::egui;
 
 use self::preview::Preview;
 use super::Options;
-use super::keys::KEYS;
+use super::keys;
 use super::live::Live;
 use super::probe::Adapter;
 use super::shot::Ending;
@@ -210,7 +210,7 @@ fn help(context: &egui::Context, open: &mut bool) {
     let window = egui::Window::new("Keys").collapsible(false).resizable(false).open(open);
     window.anchor(egui::Align2::CENTER_CENTER, [0.0, 0.0]).show(context, |ui| {
         egui::Grid::new("keys").num_columns(2).spacing([24.0, 6.0]).show(ui, |ui| {
-            for (key, what) in KEYS {
+            for (key, what) in keys::help() {
                 ui.label(egui::RichText::new(key).monospace().color(style::BRIGHT));
                 ui.label(what);
                 ui.end_row();

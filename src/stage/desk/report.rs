@@ -1,4 +1,4 @@
-//! What is said: the report board, and the sketch's text with the wrong line marked.
+//! What is said: the report board, what hands do, and the sketch's text with the wrong line marked.
 
 use nannou::prelude::egui::text::LayoutJob;
 use nannou::prelude::egui::{self, Color32, FontId, RichText, TextFormat, Ui};
@@ -8,22 +8,53 @@ use crate::report::{Line, Weight};
 use crate::show::scene::{Desk, Source};
 
 pub(super) fn show(ui: &mut Ui, desk: &Desk, code: bool) {
-    let width = ui.available_width();
     let high = ui.available_height();
-    let left = if code && desk.source.is_some() { width * 0.48 } else { width };
+    let source = desk.source.as_ref().filter(|_| code);
+    let share = if source.is_some() { 0.3 } else { 0.5 };
+    let width = ui.available_width() * share - 8.0;
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
-        ui.vertical(|ui| {
-            ui.set_width(left - 6.0);
-            ui.set_height(high);
-            board(ui, &desk.board);
-        });
-        if let Some(source) = desk.source.as_ref().filter(|_| code) {
+        let column = |ui: &mut Ui, work: &dyn Fn(&mut Ui)| {
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                ui.set_height(high);
+                work(ui);
+            });
+        };
+        column(ui, &|ui| board(ui, &desk.board));
+        column(ui, &|ui| monitor(ui, desk));
+        if let Some(source) = source {
             ui.vertical(|ui| {
                 ui.set_height(high);
                 text(ui, source);
             });
         }
+    });
+}
+
+/// What came from hands lately, the newest first, and which are here.
+fn monitor(ui: &mut Ui, desk: &Desk) {
+    ui.horizontal(|ui| {
+        style::heading(ui, "Hands");
+        let ports = if desk.ports.is_empty() { "no MIDI controller".to_owned() } else { desk.ports.join(", ") };
+        ui.add(egui::Label::new(RichText::new(ports).small().color(QUIET)).truncate());
+    });
+    style::well().show(ui, |ui| {
+        egui::ScrollArea::vertical().id_salt("hands").auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 1.0;
+            if let Some(page) = &desk.page {
+                ui.label(RichText::new(format!("page: {page}")).size(11.0).color(style::LIT));
+            }
+            if desk.monitor.is_empty() {
+                style::quiet(ui, "nothing has come yet: OSC, MIDI, the page");
+            }
+            for line in desk.monitor.iter().rev() {
+                let bad = line.contains(" rejected: ") || line.starts_with("refused ");
+                let ink = if bad { NOTICE } else { TEXT };
+                let words = RichText::new(line).monospace().size(11.0).color(ink);
+                ui.add(egui::Label::new(words).truncate()).on_hover_text(line);
+            }
+        });
     });
 }
 

@@ -35,9 +35,9 @@ fn snapshots(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
                 "Shift-click or right-click: store"
             });
             if button.secondary_clicked() || (button.clicked() && ui.input(|i| i.modifiers.shift)) {
-                acts.push(Act::Store(number));
+                acts.push(Act::Store(number.to_string()));
             } else if button.clicked() && *full {
-                acts.push(Act::Recall(number));
+                acts.push(Act::Recall(number.to_string(), None));
             }
         }
     });
