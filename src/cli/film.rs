@@ -103,6 +103,8 @@ impl FilmOf {
             model: self.model.clone(),
             device: self.device.wanted(),
             automation,
+            // A take brings its own sketches.
+            safe: take.is_some(),
             film: true,
             ..Options::default()
         };

@@ -51,6 +51,8 @@ struct Binding {
     target: Target,
     /// What a press sends.
     value: Option<Value>,
+    /// The file names the device as a whole: what any device may do is not for it.
+    claims: bool,
     /// A grip for each device that it can mean.
     grips: Vec<(usize, Grip)>,
     on: bool,
@@ -91,6 +93,7 @@ impl Mapper {
                         entry: entry.clone(),
                         target,
                         value,
+                        claims: entry.device.is_none() && mapping.device != "*",
                         grips: Vec::new(),
                         on: false,
                     });
@@ -110,21 +113,23 @@ impl Mapper {
         self.bindings.is_empty()
     }
 
-    /// What a movement on the port at `index` of `ports` does.
+    /// What a movement on the port at `index` of `ports` does, and whether it is mapped at all: a control that
+    /// has not passed its target's value yet does nothing.
     pub fn moved(
         &mut self,
         ports: &[String],
         index: usize,
         moved: &Moved,
         about: &dyn Fn(&Target) -> Option<About>,
-    ) -> Vec<Order> {
-        let named = self.named(ports, index);
+    ) -> (Vec<Order>, bool) {
+        let any = !self.claimed(ports, index) && !self.bindings.iter().any(|b| b.names(ports, index) && b.hears(moved));
         let device = ports.get(index).map_or("", String::as_str);
-        let mut orders = Vec::new();
+        let (mut orders, mut mapped) = (Vec::new(), false);
         for binding in &mut self.bindings {
-            let meant = if binding.device.part == "*" { !named } else { binding.device.is(ports, index) };
-            if meant
-                && binding.hears(moved)
+            let meant = binding.names(ports, index) || (any && binding.device.part == "*");
+            let heard = meant && binding.hears(moved);
+            mapped |= heard;
+            if heard
                 && let Some(about) = about(&binding.target)
                 && let Some(values) = binding.turn(index, moved, &about)
             {
@@ -135,12 +140,12 @@ impl Mapper {
                 orders.push(Order { address: about.address, values, hand });
             }
         }
-        orders
+        (orders, mapped)
     }
 
-    /// Whether a file names the port.
-    fn named(&self, ports: &[String], index: usize) -> bool {
-        self.bindings.iter().any(|b| b.device.part != "*" && b.device.is(ports, index))
+    /// Whether a file is for the port.
+    fn claimed(&self, ports: &[String], index: usize) -> bool {
+        self.bindings.iter().any(|b| b.claims && b.names(ports, index))
     }
 
     /// What the port's lamps and motors are to show: messages for the controls whose target is one of the
@@ -153,11 +158,11 @@ impl Mapper {
         changed: Option<&dyn Fn(&str) -> Option<String>>,
         about: &dyn Fn(&Target) -> Option<About>,
     ) -> Vec<Vec<u8>> {
-        let named = self.named(ports, index);
+        let claimed = self.claimed(ports, index);
         let device = ports.get(index).map_or("", String::as_str);
         let mut messages = Vec::new();
         for binding in self.bindings.iter().filter(|b| b.entry.feedback) {
-            let meant = if binding.device.part == "*" { !named } else { binding.device.is(ports, index) };
+            let meant = binding.names(ports, index) || (!claimed && binding.device.part == "*");
             let Some(about) = meant.then(|| about(&binding.target)).flatten() else { continue };
             let own = match changed.map(|changed| changed(&about.address)) {
                 Some(None) => continue,
@@ -174,6 +179,11 @@ impl Mapper {
 }
 
 impl Binding {
+    /// Whether it names the port, by more than "any".
+    fn names(&self, ports: &[String], index: usize) -> bool {
+        self.device.part != "*" && self.device.is(ports, index)
+    }
+
     fn hears(&self, moved: &Moved) -> bool {
         let what = match self.entry.kind {
             Kind::Cc | Kind::Relative => What::Cc,
@@ -330,7 +340,7 @@ mod tests {
         let (mut now, mut given) = (0.0, Vec::new());
         for value in values {
             let moved = Moved { what, channel: 1, number: 5, value: *value };
-            for order in mapper.moved(&ports, 0, &moved, &|t| Some(about(t, role, now))) {
+            for order in mapper.moved(&ports, 0, &moved, &|t| Some(about(t, role, now))).0 {
                 let Some(Value::Number(v)) = order.values.first() else { panic!("{order:?}") };
                 now = *v;
                 given.push((*v * 1e3).round() / 1e3);
@@ -372,7 +382,7 @@ mod tests {
         let mut now = 0.0;
         let mut turn = |number, value| {
             let moved = Moved { what: What::Cc, channel: 1, number, value };
-            let orders = mapper.moved(&ports, 0, &moved, &|t| Some(about(t, Role::Number, now)));
+            let (orders, _) = mapper.moved(&ports, 0, &moved, &|t| Some(about(t, Role::Number, now)));
             if let Some(Value::Number(v)) = orders.first().and_then(|o| o.values.first()) {
                 now = *v;
             }
@@ -394,9 +404,19 @@ mod tests {
         let ports = ["box".to_owned(), "other".to_owned()];
         let moved = Moved { what: What::Cc, channel: 1, number: 5, value: 0 };
         let count = |mapper: &mut Mapper, index| {
-            mapper.moved(&ports, index, &moved, &|t| Some(about(t, Role::Number, 0.0))).len()
+            mapper.moved(&ports, index, &moved, &|t| Some(about(t, Role::Number, 0.0))).0.len()
         };
         assert_eq!((count(&mut mapper, 0), count(&mut mapper, 1)), (0, 1));
+        // One control that was learnt takes nothing from the others of its device.
+        let learnt = "version = 1\n[[map]]\ndevice = \"other\"\nkind = \"cc\"\nnumber = 5\ntarget = \"z[9]\"";
+        let files = [generic, own, learnt].map(|text| Mapping::parse(text).unwrap());
+        let mut mapper = Mapper::new(&files);
+        let mut targets = |number| {
+            let moved = Moved { number, ..moved };
+            let (orders, _) = mapper.moved(&ports, 1, &moved, &|t| Some(about(t, Role::Number, 0.0)));
+            orders.into_iter().map(|o| o.address).collect::<Vec<_>>()
+        };
+        assert_eq!((targets(5), targets(6)), (vec!["/flaneur/z/9".to_owned()], vec![]));
     }
 
     #[test]

@@ -216,6 +216,11 @@ impl Controls {
         asked.map(|(name, _)| name).find(|name| slug(name) == called).map_or(called, String::as_str).to_owned()
     }
 
+    /// Whether the running sketch asks for a knob.
+    pub fn asks(&self, name: &str) -> bool {
+        self.knobs.get(name).is_some_and(|knob| knob.asked.is_some())
+    }
+
     /// Where a dial is.
     pub fn dial(&self, dial: Dial) -> f64 {
         self.dials[dial as usize].current()

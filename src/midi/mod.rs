@@ -210,28 +210,29 @@ impl Ports {
             board.notice(&format!("midi {name}"), "is gone; its values stay, and it comes back by itself");
             changed = true;
         }
-        self.outputs.retain(|name, _| outs.contains(name));
+        self.outputs.retain(|name, _| partner(name, &outs).is_some());
         self.closed.retain(|name| there.contains(name));
         for name in &there {
-            if self.inputs.contains_key(name) || self.closed.contains(name) {
-                continue;
-            }
-            match open(name, shared) {
-                Ok(connection) => {
-                    self.inputs.insert(name.clone(), connection);
-                    board.notice(&format!("midi {name}"), "is here");
-                    changed = true;
+            if !self.inputs.contains_key(name) && !self.closed.contains(name) {
+                match open(name, shared) {
+                    Ok(connection) => {
+                        self.inputs.insert(name.clone(), connection);
+                        board.notice(&format!("midi {name}"), "is here");
+                        changed = true;
+                    }
+                    Err(why) => {
+                        board.notice(&format!("midi {name}"), format!("cannot be opened: {why}"));
+                        self.closed.push(name.clone());
+                    }
                 }
-                Err(why) => {
-                    board.notice(&format!("midi {name}"), format!("cannot be opened: {why}"));
-                    self.closed.push(name.clone());
-                }
             }
-            if let Some(out) = partner(name, &outs)
-                && !self.outputs.contains_key(name)
+            // Its lamps may come later than its keys.
+            if !self.outputs.contains_key(name)
+                && let Some(out) = partner(name, &outs)
                 && let Some(connection) = open_output(&out)
             {
                 self.outputs.insert(name.clone(), connection);
+                changed = true;
             }
         }
         if changed {

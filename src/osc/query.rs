@@ -443,6 +443,7 @@ pub fn watch(at: SocketAddr, token: &str, mut line: impl FnMut(Option<&str>) -> 
     let stream = std::net::TcpStream::connect_timeout(&at, Duration::from_secs(3)).map_err(|e| wrong(e.to_string()))?;
     let request = format!("ws://{at}/?token={token}");
     let (mut socket, _) = tungstenite::client(request, stream).map_err(|e| wrong(e.to_string()))?;
+    // Not before: a handshake that is cut short is none.
     let timeout = socket.get_ref().set_read_timeout(Some(Duration::from_millis(200)));
     timeout.map_err(|e| wrong(e.to_string()))?;
     socket.send(r#"{"COMMAND":"MONITOR"}"#.into()).map_err(|e| wrong(e.to_string()))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Show;
 use super::scene::{Desk, KnobView, Source};
-use crate::control::Dial;
+use crate::control::{Dial, KnobState, slug};
 use crate::{model, preset};
 
 impl Show {
@@ -37,10 +37,7 @@ impl Show {
             sketch: self.sketch_name(),
             model: self.model.name.clone(),
             device: self.generator.device(),
-            knobs: knobs
-                .into_iter()
-                .map(|k| KnobView { name: k.name, value: k.goal as f32, default: k.default as f32, range: k.range })
-                .collect(),
+            knobs: knobs.into_iter().map(|knob| self.knob_view(knob)).collect(),
             z: self.pose.latents.first().cloned().unwrap_or_default(),
             offsets,
             sketches: names.sketches,
@@ -70,6 +67,12 @@ impl Show {
             take: self.take.as_ref().map(|log| (log.path.clone(), self.real - log.since)),
             recording: self.recording.state(self.real),
         }
+    }
+
+    fn knob_view(&self, knob: KnobState) -> KnobView {
+        let KnobState { name, goal, default, range } = knob;
+        let by = self.hands.sources.get(&format!("/flaneur/knob/{}", slug(&name))).cloned().unwrap_or_default();
+        KnobView { name, value: goal as f32, default: default as f32, range, by }
     }
 
     /// Looks now and then for the names there are to choose from, elsewhere than here.

@@ -3,7 +3,7 @@
 //! The step *listen* of the loop: empties the inbox of OSC and the page and the queue of MIDI, turns them into acts
 //! by `addresses` and the mapping files, and notes a line for each. The way back is in `told`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 
 use super::addresses::{self, ADDRESSES, Reading, Takes};
@@ -80,14 +80,23 @@ impl Show {
             let more = counts.dropped - std::mem::replace(&mut self.hands.dropped, counts.dropped);
             self.note(format!("refused {more} messages: more came than a frame takes"));
         }
+        // The newest value of an address wins; triggers follow each other.
+        let mut newest: HashMap<&str, usize> = HashMap::new();
+        for (i, message) in messages.iter().enumerate() {
+            newest.insert(&message.address, i);
+        }
+        let old = |i: usize, address: &str| newest.get(address).is_some_and(|last| *last > i) && !queues(address);
         let mut known: Option<Vec<String>> = None;
-        for message in messages {
+        for (i, message) in messages.iter().enumerate() {
             if let Sender::Udp(from) = message.from {
                 self.hands.told.sender = Some(from);
             }
+            if old(i, &message.address) {
+                continue;
+            }
             let patterned = message.address.contains(['*', '?', '[', '{']);
             let known: &[String] = if patterned { known.get_or_insert_with(|| self.plain_addresses()) } else { &[] };
-            let done = matching(&message.address, known).and_then(|paths| self.take(&paths, &message));
+            let done = matching(&message.address, known).and_then(|paths| self.take(&paths, message));
             let said = match done {
                 Ok(count) => format!("{} {} → {count}", message.from, shown(&message.address, &message.values)),
                 Err(why) => {
@@ -111,6 +120,11 @@ impl Show {
         let mut count = 0;
         for path in paths {
             count += self.steer(path, &message.values, &hand)?;
+        }
+        let inside = self.host.language.env.lock();
+        let knob = message.address.strip_prefix("/flaneur/knob/").map(|name| inside.controls.named(name));
+        if knob.is_some_and(|name| !inside.controls.asks(&name) && paths.len() == 1) {
+            return Ok("kept; the running sketch has no such knob".into());
         }
         Ok(if count == 1 { "done".into() } else { format!("done, {count} values") })
     }
@@ -162,9 +176,10 @@ impl Show {
             (self.hands.ports, self.hands.listed) = (ports, listed);
             self.light_all();
         }
+        let mut lines = Vec::new();
         for one in heard {
             match one {
-                Heard::Moved(index, moved) => self.moved(index, &moved),
+                Heard::Moved(index, moved) => lines.extend(self.moved(index, &moved)),
                 Heard::Clock(index, transport, secs) => {
                     let Some(port) = self.hands.ports.get(index) else { continue };
                     let beat = self.clock.now().beat;
@@ -174,34 +189,42 @@ impl Show {
                 }
             }
         }
+        // The halves of a fine control that did something are of no interest by themselves.
+        let fine = lines.iter().any(|(what, done, _)| *done && matches!(what, What::Cc14 | What::Nrpn));
+        for (what, done, line) in lines {
+            if done || !(fine && what == What::Cc || matches!(what, What::Cc14 | What::Nrpn)) {
+                self.note(line);
+            }
+        }
     }
 
-    /// A control of a port has moved.
-    fn moved(&mut self, index: usize, moved: &Moved) {
+    /// A control of a port has moved; gives what kind it was, whether it did something, and a line about it.
+    fn moved(&mut self, index: usize, moved: &Moved) -> Option<(What, bool, String)> {
         let ports = std::mem::take(&mut self.hands.ports);
         let device = ports.get(index).cloned().unwrap_or_default();
         if let Some(learning) = &mut self.hands.learning {
             learning.hear(&device, moved);
-        } else {
-            let hand = Hand::new(format!("midi {device}"), None);
-            if moved.what == What::Note {
-                self.act_by(Act::Note(usize::from(moved.number), f32::from(moved.value) / 127.0), &hand);
-            }
-            let mut done = self.turn(&ports, index, moved);
-            if moved.what == What::Program && done.is_empty() {
-                done.extend(self.recall_program(usize::from(moved.number), &hand));
-            }
-            // Halves of a fine control are only of interest where they do something by themselves.
-            if !done.is_empty() || !matches!(moved.what, What::Cc14 | What::Nrpn) {
-                let done = if done.is_empty() { "not mapped".to_owned() } else { done.join(", ") };
-                let what = format!("{:?}", moved.what).to_lowercase();
-                self.note(format!(
-                    "midi {device} {what} {} on channel {} = {} → {done}",
-                    moved.number, moved.channel, moved.value
-                ));
-            }
+            self.hands.ports = ports;
+            return None;
+        }
+        let hand = Hand::new(format!("midi {device}"), None);
+        if moved.what == What::Note {
+            self.act_by(Act::Note(usize::from(moved.number), f32::from(moved.value) / 127.0), &hand);
+        }
+        let (mut done, mapped) = self.turn(&ports, index, moved);
+        if moved.what == What::Program && !mapped {
+            done.extend(self.recall_program(usize::from(moved.number), &hand));
         }
         self.hands.ports = ports;
+        let what = format!("{:?}", moved.what).to_lowercase();
+        let did = match (mapped, done.is_empty()) {
+            (_, false) => done.join(", "),
+            (true, true) => "nothing: not at its target's value yet, or let go".into(),
+            (false, true) => "not mapped".into(),
+        };
+        let Moved { number, channel, value, .. } = moved;
+        let line = format!("midi {device} {what} {number} on channel {channel} = {value} → {did}");
+        Some((moved.what, mapped || !done.is_empty(), line))
     }
 
     /// A program change that no mapping takes recalls a preset.
@@ -219,7 +242,7 @@ impl Show {
             learning.hear(device, moved);
             return true;
         }
-        !self.turn(&[device.to_owned()], 0, moved).is_empty()
+        self.turn(&[device.to_owned()], 0, moved).1
     }
 
     /// A letter went down or came up; gives whether a mapping, or learning, took it.
@@ -242,10 +265,10 @@ impl Show {
         }
     }
 
-    /// What the mappings make of a movement; a line for each thing done.
-    fn turn(&mut self, ports: &[String], index: usize, moved: &Moved) -> Vec<String> {
+    /// What the mappings make of a movement: words for each thing done, and whether it is mapped at all.
+    fn turn(&mut self, ports: &[String], index: usize, moved: &Moved) -> (Vec<String>, bool) {
         let mut mapper = std::mem::take(&mut self.hands.mapper);
-        let orders = mapper.moved(ports, index, moved, &|target| self.about(target));
+        let (orders, mapped) = mapper.moved(ports, index, moved, &|target| self.about(target));
         self.hands.mapper = mapper;
         let mut done = Vec::new();
         for order in orders {
@@ -255,7 +278,7 @@ impl Show {
                 Err(why) => format!("{said} rejected: {why}"),
             });
         }
-        done
+        (done, mapped)
     }
 
     /// What a mapping's target is just now; nothing if there is none such.
@@ -383,6 +406,12 @@ impl Show {
         let mappings = reload::mappings(&preset.midi.mappings, &self.board);
         self.take_mappings(&mappings);
     }
+}
+
+/// Whether every message to an address counts, and not only the newest of a frame.
+fn queues(address: &str) -> bool {
+    let takes = addresses::find(address).map(|(address, _)| address.takes);
+    !matches!(takes, Some(Takes::Number { .. } | Takes::Numbers { .. } | Takes::Switch)) && takes.is_some()
 }
 
 /// A message as a line, cut to what a line holds.

@@ -122,6 +122,8 @@ pub struct KnobView {
     pub default: f32,
     /// What 0 and 1 mean to the sketch.
     pub range: [f64; 2],
+    /// Who moved it last; empty if nobody did.
+    pub by: String,
 }
 
 /// Milliseconds of one part of the frame over the last seconds.

@@ -87,7 +87,8 @@ type Time = [f64; 5];
 enum Line {
     /// A frame ends.
     T(Time),
-    Act(Act, Hand),
+    /// What was done, by whom, at which real second.
+    Act(Act, Hand, f64),
     Script(Script),
     Weights(Weights),
     Preset(Box<Preset>),
@@ -216,7 +217,7 @@ impl Show {
     /// A hand has done something.
     pub(super) fn log_act(&mut self, act: &Act, hand: &Hand) {
         if self.take.is_some() {
-            self.line(&Line::Act(act.clone(), hand.clone()));
+            self.line(&Line::Act(act.clone(), hand.clone(), self.real));
         }
     }
 
@@ -390,13 +391,22 @@ impl Show {
         Some(shown.1)
     }
 
+    /// The first latent of the frame that was walked last.
+    pub fn walked_z(&self) -> Vec<f32> {
+        let walked = self.playing.as_ref().and_then(|take| take.now.as_ref());
+        walked.and_then(|(pose, ..)| pose.latents.first().cloned()).unwrap_or_default()
+    }
+
     /// One frame as it was.
     fn replay(&mut self, moves: Vec<Line>, [real, secs, dt, beat, bpm]: Time, frame: u64) {
         let real_dt = (real - self.clock.real()).max(0.0);
         let mut later = Vec::new();
         for line in moves {
             match line {
-                Line::Act(act, hand) => self.act_by(act, &hand),
+                Line::Act(act, hand, at) => {
+                    self.real = at;
+                    self.act_by(act, &hand);
+                }
                 other => later.push(other),
             }
         }

@@ -153,8 +153,12 @@ impl Show {
                 Some(_) => {}
             }
         }
+        // What has changed in this very frame is still to be told.
+        let mut before: BTreeMap<String, Option<Value>> =
+            self.hands.told.entries.drain(..).map(|entry| (entry.path, entry.last)).collect();
         for entry in &mut entries {
-            entry.last = self.read(entry.address, &entry.part);
+            let told = before.remove(&entry.path);
+            entry.last = told.unwrap_or_else(|| self.read(entry.address, &entry.part));
         }
         if let Some(server) = &self.hands.server {
             let nodes = entries.iter().map(|entry| self.node(entry, &knobs)).collect();

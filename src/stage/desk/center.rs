@@ -235,8 +235,9 @@ fn knob(ui: &mut Ui, view: &KnobView, width: f32, learning: bool, acts: &mut Vec
         ui.spacing_mut().slider_width = (width - NAME - 54.0).max(40.0);
         let mut value = view.value;
         let slider = ui.add(egui::Slider::new(&mut value, 0.0..=1.0).show_value(false));
-        let slider =
-            slider.on_hover_text(format!("{:.3}; untouched {:.3}; double-click: untouched", view.value, view.default));
+        let by = if view.by.is_empty() { String::new() } else { format!("; last moved by {}", view.by) };
+        let says = format!("{:.3}; untouched {:.3}; double-click: untouched{by}", view.value, view.default);
+        let slider = slider.on_hover_text(says);
         if slider.double_clicked() {
             acts.push(Act::Knob(view.name.clone(), view.default));
         } else if slider.changed() {

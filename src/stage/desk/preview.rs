@@ -14,7 +14,6 @@ use nannou::prelude::egui::{
 use crate::latent::pose::{Colour, Mark, Place};
 use crate::picture::Picture;
 use crate::show::scene::Scene;
-use crate::stage::layout;
 
 /// Most pixels of a side in the preview: larger pictures lose the rest.
 const MOST: usize = 384;

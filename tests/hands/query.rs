@@ -1,8 +1,5 @@
 //! OSCQuery and the page from outside: a browser's and a program's requests, values that stream, other knobs.
 
-// A test stops at the first thing that is not as it must be, helpers included.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -26,7 +23,7 @@ fn open(folder: &Path, more: &str) -> Show {
     fs::write(&sketch, "pub fn walk(me, t, c) { constant(c.value(\"the size\", 0, 2, 0)) }").unwrap();
     let preset = folder.join("p.toml");
     let text = format!(
-        "sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n{}\n[query]\nannounce = false\n{}",
+        "sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n{}\n[midi]\non = false\n[query]\nannounce = false\n{}",
         if more.contains("feedback") { more } else { "" },
         if more.contains("feedback") { "bind = \"127.0.0.1:0\"" } else { more },
     );
@@ -72,8 +69,9 @@ fn json(at: SocketAddr, path: &str) -> Value {
 
 fn socket(at: SocketAddr, query: &str) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, at.port())).unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    tungstenite::client(format!("ws://127.0.0.1:{}/{query}", at.port()), stream).unwrap().0
+    let (socket, _) = tungstenite::client(format!("ws://127.0.0.1:{}/{query}", at.port()), stream).unwrap();
+    socket.get_ref().set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    socket
 }
 
 /// Frames until the client hears something that is so.
@@ -163,7 +161,7 @@ fn the_page_is_served_to_those_who_may() {
     assert_eq!((get(at, "/page", "").0, get(at, "/page?token=no", "").0), (403, 403));
     let (status, page) = get(at, "/page?token=abc", "");
     assert!(status == 200 && String::from_utf8_lossy(&page).contains("<!doctype html>"));
-    until(&mut show, |s| s.pictures() > 1);
+    until(&mut show, |s| s.pictures() > 0);
     let (status, picture) = get(at, "/page/picture.jpg?token=abc&v=1", "");
     let picture = image::load_from_memory(&picture).unwrap().into_rgb8();
     assert!(status == 200 && picture.dimensions() == (480, 480));

@@ -1,8 +1,5 @@
 //! OSC from outside: a socket like any sender's, and what the next frame makes of it.
 
-// A test stops at the first thing that is not as it must be, helpers included.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
@@ -20,7 +17,7 @@ fn open(folder: &Path) -> (Show, UdpSocket) {
     fs::write(&sketch, "pub fn walk(me, t, c) { constant(c.value(\"size\", 0, 2, 0)) }").unwrap();
     let preset = folder.join("p.toml");
     let text = format!(
-        "sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n[query]\nbind = \"127.0.0.1:0\"\nannounce = false\n"
+        "sketch = {sketch:?}\nmodel = {model:?}\n[osc]\nbind = \"127.0.0.1:0\"\n[query]\nbind = \"127.0.0.1:0\"\nannounce = false\n[midi]\non = false\n"
     );
     fs::write(&preset, text).unwrap();
     let target = Some(preset.to_string_lossy().into_owned());

@@ -2,9 +2,6 @@
 //!
 //! Drives Chromium by its DevTools protocol; skipped, and said, where there is no Chromium.
 
-// A test stops at the first thing that is not as it must be, helpers included.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
@@ -35,8 +32,9 @@ impl Drop for Browser {
 
 fn connect(port: &str, path: &str) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).unwrap().0
+    let (socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).unwrap();
+    socket.get_ref().set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    socket
 }
 
 /// Frames until `read` gives something.
@@ -77,10 +75,18 @@ impl Browser {
             use std::io::{Read, Write};
             let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
             stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-            write!(stream, "GET /json HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").ok()?;
-            let mut text = String::new();
-            stream.read_to_string(&mut text).ok()?;
-            serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+            write!(stream, "GET /json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").ok()?;
+            // It keeps the connection open, so the answer ends where it says it does.
+            let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+            loop {
+                let count = stream.read(&mut piece).ok().filter(|n| *n > 0)?;
+                answer.extend_from_slice(&piece[..count]);
+                let text = String::from_utf8_lossy(&answer);
+                let Some((_, body)) = text.split_once("\r\n\r\n") else { continue };
+                if let Ok(tabs) = serde_json::from_str(body) {
+                    return Some(tabs);
+                }
+            }
         };
         let path = until(show, "the tab", |_| {
             let tabs = list(&port)?;
@@ -146,7 +152,8 @@ fn the_page_plays_the_show() {
     let sketch = here.join("a.rn");
     fs::write(&sketch, "pub fn walk(me, t, c) { seed(7).truncate(c.knob(\"first\", 0.2)) }").unwrap();
     let preset = here.join("p.toml");
-    let doors = "[osc]\non = false\n[midi]\non = false\n[query]\nbind = \"127.0.0.1:0\"\nannounce = false\npage = true\n";
+    let doors =
+        "[osc]\non = false\n[midi]\non = false\n[query]\nbind = \"127.0.0.1:0\"\nannounce = false\npage = true\n";
     fs::write(&preset, format!("sketch = {sketch:?}\nmodel = {model:?}\n{doors}")).unwrap();
     let target = Some(preset.to_string_lossy().into_owned());
     let options = Options { target, device: Wanted::Cpu, ..Options::default() };
