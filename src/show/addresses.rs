@@ -353,7 +353,7 @@ pub const ADDRESSES: &[Address] = &[
     }),
     tells("/flaneur/stat/fps", Kind::Float, "Frames a second.", |r| number(r.show.stat.fps)),
     tells("/flaneur/stat/late", Kind::Int, "Frames that came late.", |r| number(r.show.timing.late as f64)),
-    tells("/flaneur/stat/board", Kind::Text, "The first line of the report board; empty if all is well.", |r| {
+    tells("/flaneur/stat/board", Kind::Text, "The worst fault on the report board; empty if there is none.", |r| {
         Some(Value::Text(r.show.stat.board.clone()))
     }),
 ];
@@ -451,8 +451,8 @@ pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
     let Some((address, part)) = find(path) else { return Err("no such address; flaneur addresses lists them".into()) };
     let number = |at: usize, min: f64, max: f64| match values.get(at) {
         Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
-        Some(Value::Number(v)) if *v < min => Err(format!("value {v} below minimum {min}")),
-        Some(Value::Number(v)) if *v > max => Err(format!("value {v} above maximum {max}")),
+        Some(Value::Number(v)) if *v < min => Err(format!("value {} below minimum {min}", *v as f32)),
+        Some(Value::Number(v)) if *v > max => Err(format!("value {} above maximum {max}", *v as f32)),
         Some(Value::Number(v)) => Ok(*v),
         Some(_) => Err("it takes a number".to_owned()),
         None => Err("it takes a number, and there is none".into()),

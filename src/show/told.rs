@@ -15,7 +15,7 @@ use crate::latest::lock;
 use crate::osc::query::{Settings, Snap};
 use crate::osc::{Kind, Node, packet};
 use crate::picture::Picture;
-use crate::report::Board;
+use crate::report::{Board, Weight};
 
 /// Least pause between two values of one address to somebody who does not turn it, in seconds.
 const PAUSE_SECS: f64 = 0.03;
@@ -133,7 +133,8 @@ impl Show {
         let round = |ms: f32| f64::from((ms * 100.0).round() / 100.0);
         let (p50, p99) = frame.map_or((0.0, 0.0), |part| (round(part.p50_ms), round(part.p99_ms)));
         let fps = ((self.frames - self.stat.frames) as f64 / passed.max(1e-3) * 10.0).round() / 10.0;
-        let board = self.board.lines().first().map_or(String::new(), |line| format!("{}: {}", line.origin, line.text));
+        let worst = self.board.lines().into_iter().find(|line| line.weight == Weight::Fault);
+        let board = worst.map_or(String::new(), |line| format!("{}: {}", line.origin, line.text));
         self.stat = Stat { p50, p99, fps, board, at: self.real.max(1e-9), frames: self.frames };
     }
 
