@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
+use half::f16;
 
 use super::checkpoint;
 use super::commands::{Orders, Pace};
@@ -46,7 +47,7 @@ pub struct Watched {
     pub publish_every: u64,
     /// States that stay in the history; 0 is no history.
     pub keep: usize,
-    /// Doubts losses that are out of their range, and weights that are not finite.
+    /// Doubts losses that are out of their range, and weights that cannot be written.
     pub guarded: bool,
     /// Goes back to the last good state where it would end as diverged.
     pub rewinds: bool,
@@ -67,7 +68,7 @@ pub enum TrainError {
          lower the learning rates and go on with --resume"
     )]
     OutOfRange { epoch: u64, line: String, kept: String },
-    #[error("a weight is not a finite number after {0} epochs; nothing was written")]
+    #[error("a weight is too large or no number after {0} epochs; nothing was written")]
     Unsound(u64),
     #[error("the losses are out of their range; nothing is published until they are back")]
     Doubtful,
@@ -204,7 +205,9 @@ impl<'a> Training<'a> {
             }
         };
         let open = self.saved.is_none_or(|epoch| epoch + 1 != self.state.epoch) && self.state.epoch > 0;
-        if open && !self.guard.doubts() {
+        if open && self.guard.doubts() {
+            self.warn("the last epochs were out of range and are not saved".into());
+        } else if open {
             self.save(None)?;
         }
         Ok(reason)
@@ -326,7 +329,8 @@ impl<'a> Training<'a> {
 
     /// Nothing that others read may hold weights that are no numbers.
     fn sound(&self) -> Result<(), TrainError> {
-        match !self.watched.guarded || self.state.sound() {
+        let most = if self.plan.half { f16::MAX.to_f32() } else { f32::MAX };
+        match !self.watched.guarded || self.state.sound(most) {
             true => Ok(()),
             false => Err(TrainError::Unsound(self.state.epoch)),
         }
@@ -340,6 +344,7 @@ impl<'a> Training<'a> {
         }
         let kept = match self.saved {
             Some(epoch) => format!("the weights after epoch {epoch} are on disk"),
+            None if self.watched.keep > 0 => "the weights that were published last are on disk".into(),
             None if self.done == 0 && epoch > 0 => "the weights it was resumed from are on disk".into(),
             None => "nothing had been saved yet".into(),
         };

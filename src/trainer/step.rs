@@ -140,11 +140,11 @@ impl State {
         self.average.as_ref().map_or(&self.generator, |(params, _)| params)
     }
 
-    /// Whether every weight is a finite number (reads them all: waits for the device).
-    pub fn sound(&self) -> bool {
+    /// Whether every weight is a number of at most this size (reads them all: waits for the device).
+    pub fn sound(&self, most: f32) -> bool {
         let average = self.average.iter().map(|(params, _)| params);
         let mut arrays = [&self.generator, &self.critic].into_iter().chain(average).flat_map(|params| &params.list);
-        arrays.all(|param| param.values().iter().all(|v| v.is_finite()))
+        arrays.all(|param| param.values().iter().all(|v| v.abs() <= most))
     }
 
     /// Goes on from other weights with fresh optimisers. Without a moving average of its own it goes on from
