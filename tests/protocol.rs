@@ -324,7 +324,8 @@ fn a_flood_is_bounded_and_the_newest_wins() {
     loop {
         match it.next() {
             Event::State { settings, .. } if settings.mix == Some(0.25) => {
-                break assert_eq!(settings.critic_steps, Some(7));
+                assert_eq!(settings.critic_steps, Some(7));
+                break;
             }
             Event::State { .. } => answers += 1,
             Event::Warning { .. } => {}
