@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::dataset::lines::{Law, PALETTE, Rules};
+use crate::dataset::lines::{Law, PALETTE, Rules, colour};
 use crate::dataset::read;
 use crate::dataset::write::{Drawing, Format};
 use crate::report::{Progress, Stop};
@@ -62,13 +62,6 @@ enum Ending {
     Jpg,
     /// Lossless
     Png,
-}
-
-fn colour(text: &str) -> Result<[u8; 3], String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    let value = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6 && digits.is_ascii());
-    let [_, r, g, b] = value.ok_or_else(|| format!("\"{text}\" is not a colour; write it as e0b807"))?.to_be_bytes();
-    Ok([r, g, b])
 }
 
 impl Dataset {

@@ -1,5 +1,6 @@
 //! `flaneur train`: a WGAN-GP on any folder or zip of pictures.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,11 +11,16 @@ use crate::dataset::read::{self, Fit};
 use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{Arch, NAMES};
+use crate::net::device::Chosen;
 use crate::report::{Progress, Stop};
 use crate::trainer::checkpoint::{self, Record};
+use crate::trainer::commands::Orders;
 use crate::trainer::history::History;
-use crate::trainer::run::{self, Plan};
-use crate::trainer::step::{Data, Losses, State};
+use crate::trainer::protocol::{Event, Reason};
+use crate::trainer::published::Weights;
+use crate::trainer::run::{self, Plan, TrainError, Training, Watched};
+use crate::trainer::source;
+use crate::trainer::step::{Data, State};
 
 #[derive(Args)]
 pub struct Train {
@@ -29,6 +35,9 @@ pub struct Train {
     /// TOML file with the 21 settings of an architecture
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Begin with the architecture and the weights of this model
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["arch", "config", "resume"])]
+    from: Option<String>,
     /// Epochs in all; an epoch is one generator update, not a pass over the data
     #[arg(long, default_value_t = 1201, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: u64,
@@ -71,6 +80,19 @@ pub struct Train {
     /// What to print for every epoch
     #[arg(long, value_enum, default_value_t = Report::Text)]
     report: Report,
+    /// Obey commands on stdin, one JSON object a line, and tell of all that happens; ends with its input.
+    /// Takes --report json
+    #[arg(long)]
+    commands: bool,
+    /// Epochs between two publications of the weights besides those of --print-every, with a history of them
+    #[arg(long, default_value_t = 0)]
+    publish_every: u64,
+    /// Published states that stay in the history, older ones sparser
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=10_000))]
+    keep: u16,
+    /// Go back to the last published state where the losses diverge
+    #[arg(long)]
+    rewind_on_divergence: bool,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
@@ -96,21 +118,25 @@ enum FitChoice {
 
 impl Train {
     pub fn run(self) -> anyhow::Result<()> {
+        let mut step = 0;
+        let result = self.train(&mut step);
+        if self.commands {
+            let (reason, text) = match &result {
+                Ok(reason) => (*reason, reason.words().to_owned()),
+                Err(error) => (why(error), format!("{error:#}")),
+            };
+            let mut out = std::io::stdout().lock();
+            // Whoever would have read it may be gone.
+            let _ = writeln!(out, "{}", Event::Stopped { reason, text, step }.line());
+        }
+        result.map(|_| ())
+    }
+
+    /// Trains; `step` is how far it came.
+    fn train(&self, step: &mut u64) -> anyhow::Result<Reason> {
         let folder = model::folder(&self.model);
-        if let Some(ema) = self.ema
-            && !(0.0..1.0).contains(&ema)
-        {
-            bail!("--ema takes a decay between 0 and 1, such as 0.999");
-        }
-        if self.rate.is_some_and(|r| !r.is_finite() || r <= 0.0) {
-            bail!("--rate takes a learning rate above 0, such as 0.0002");
-        }
-        if !self.resume && run::exists(&folder) {
-            bail!("{} is there already; go on with --resume, or give another --model", folder.display());
-        }
-        if self.resume && !folder.join("training/state.safetensors").is_file() {
-            bail!("{} has no training/state.safetensors to go on from; leave out --resume to begin", folder.display());
-        }
+        self.refuse(&folder)?;
+        let orders = self.commands.then(Orders::from_stdin).transpose()?;
         let mut arch = self.arch()?;
         let chosen = self.device.choose()?;
         let device = &chosen.device;
@@ -122,42 +148,117 @@ impl Train {
             self.same_training(&arch, state, record)?;
             arch = state.arch.clone();
         }
-        let fit = match self.fit {
-            FitChoice::Stretch => Fit::Stretch,
-            FitChoice::Crop => Fit::Crop,
-            FitChoice::Pad => Fit::Pad,
-        };
-        let pictures = read::read(&self.data, arch.input_dim, fit, arch.batch_size)?;
+        let pictures = read::read(&self.data, arch.input_dim, self.fit(), arch.batch_size)?;
         eprintln!("found {} pictures in {}", pictures.count, self.data.display());
         for bad in &pictures.bad {
             eprintln!("skipped {}: {}", bad.name, bad.why);
         }
-        let (mut state, mut history, mut card);
-        match resumed {
-            Some((saved, record)) => {
-                if record.data_fingerprint != pictures.fingerprint {
-                    eprintln!("note: these are not the pictures it was trained on so far");
-                }
-                history = History::read(&folder.join("training"), record.epoch)?;
-                card = Card::read(&folder)?;
-                state = saved;
-                if let Some(rate) = self.rate {
-                    state.set_rate(rate);
-                }
-            }
-            None => {
-                state = State::new(&arch, self.seed, self.ema, device);
-                history = History::default();
-                card = self.card(&folder, &arch);
-            }
-        }
-        card.data =
-            self.data.file_name().map_or_else(|| self.data.display().to_string(), |n| n.to_string_lossy().into());
+        let (mut state, mut history, mut card) =
+            self.opened(&folder, &arch, resumed, &pictures.fingerprint, &chosen)?;
+        *step = state.epoch;
+        card.data = source::short(&self.data.display().to_string());
         card.data_count = pictures.count;
-        card.data_fingerprint = pictures.fingerprint.clone();
+        card.data_fingerprint = pictures.fingerprint;
         card.arch = state.arch.clone();
-        let plan = Plan {
+        let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
+        let stop = Stop::on_signals()?;
+        let plan = self.plan(&folder, card);
+        let mut training = Training::new(&plan, &mut state, &mut history, &data, device, &stop);
+        training.watched = self.watched();
+        training.orders = orders.as_ref();
+        self.watch(training, step, &chosen.name)
+    }
+
+    /// Networks, losses and card as they are before the first epoch of this sitting.
+    fn opened(
+        &self,
+        folder: &Path,
+        arch: &Arch,
+        resumed: Option<(State, Record)>,
+        fingerprint: &str,
+        chosen: &Chosen,
+    ) -> anyhow::Result<(State, History, Card)> {
+        let device = &chosen.device;
+        if let Some((mut state, record)) = resumed {
+            if record.data_fingerprint != fingerprint {
+                eprintln!("note: these are not the pictures it was trained on so far");
+            }
+            if let Some(rate) = self.rate {
+                state.set_rate(rate);
+            }
+            return Ok((state, History::read(&folder.join("training"), record.epoch)?, Card::read(folder)?));
+        }
+        let mut state = State::new(arch, self.seed, self.ema, device);
+        if let Some(name) = &self.from {
+            Weights::of_model(&model::folder(name), arch, device)?.fork(&mut state, device);
+        }
+        Ok((state, History::default(), self.card(folder, arch)?))
+    }
+
+    /// Runs the training and prints what it tells.
+    fn watch(&self, training: Training, step: &mut u64, device: &str) -> anyhow::Result<Reason> {
+        let progress = Progress::new("epochs", self.epochs);
+        // What it tells goes by way of the bar, so it lives no longer than that.
+        let mut training = training;
+        progress.skip(training.step());
+        let (begun, card) = (training.step(), training.plan.card.clone());
+        let folder = training.plan.folder.display().to_string();
+        let tell = |event: Event| match event {
+            Event::Warning { text } if !self.commands => eprintln!("{text}"),
+            // Without commands nobody asked for more than the losses.
+            event if self.report == Report::Json && (self.commands || matches!(event, Event::Step(_))) => {
+                progress.print(&event.line());
+            }
+            _ => {}
+        };
+        tell(Event::Started {
+            model: card.name,
             folder: folder.clone(),
+            arch: card.arch_name,
+            step: begun,
+            epochs: self.epochs,
+            data: card.data,
+            pictures: card.data_count,
+            device: device.to_owned(),
+        });
+        training.tell = Box::new(tell);
+        training.each = Box::new(|losses| {
+            if self.report == Report::Text {
+                progress.print(&losses.line());
+            }
+            progress.step();
+        });
+        let result = training.run();
+        progress.finish();
+        *step = training.step();
+        let reason = result?;
+        eprintln!("{} epochs done, {step} in all; the model is in {folder}", training.done);
+        Ok(reason)
+    }
+
+    /// Refuses what cannot be meant, before anything is read.
+    fn refuse(&self, folder: &Path) -> anyhow::Result<()> {
+        if self.ema.is_some_and(|ema| !(0.0..1.0).contains(&ema)) {
+            bail!("--ema takes a decay between 0 and 1, such as 0.999");
+        }
+        if self.rate.is_some_and(|r| !r.is_finite() || r <= 0.0) {
+            bail!("--rate takes a learning rate above 0, such as 0.0002");
+        }
+        if self.commands && self.report == Report::Text {
+            bail!("--commands answers in JSON; add --report json");
+        }
+        if !self.resume && run::exists(folder) {
+            bail!("{} is there already; go on with --resume, or give another --model", folder.display());
+        }
+        if self.resume && !checkpoint::exists(&folder.join("training")) {
+            bail!("{} has no training/state.safetensors to go on from; leave out --resume to begin", folder.display());
+        }
+        Ok(())
+    }
+
+    fn plan(&self, folder: &Path, card: Card) -> Plan {
+        Plan {
+            folder: folder.into(),
             epochs: self.epochs,
             critic_steps: self.critic_steps,
             print_every: self.print_every,
@@ -165,33 +266,36 @@ impl Train {
             columns: self.cols.into(),
             half: self.half,
             card,
-        };
-        let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
-        let progress = Progress::new("epochs", self.epochs);
-        progress.skip(state.epoch);
-        let report = self.report;
-        let mut each = |losses: &Losses| {
-            progress.print(&match report {
-                Report::Text => losses.line(),
-                Report::Json => losses.json(),
-            });
-            progress.step();
-        };
-        let stop = Stop::on_signals()?;
-        let result = run::train(&plan, &mut state, &mut history, &data, device, &stop, &mut each);
-        progress.finish();
-        let done = result?;
-        eprintln!("{done} epochs done, {} in all; the model is in {}", state.epoch, folder.display());
-        Ok(())
+        }
+    }
+
+    fn watched(&self) -> Watched {
+        let followed = self.commands || self.publish_every > 0 || self.rewind_on_divergence;
+        Watched {
+            publish_every: self.publish_every,
+            keep: if followed { self.keep.into() } else { 0 },
+            guarded: self.commands || self.rewind_on_divergence,
+            rewinds: self.rewind_on_divergence,
+            fit: self.fit(),
+        }
+    }
+
+    fn fit(&self) -> Fit {
+        match self.fit {
+            FitChoice::Stretch => Fit::Stretch,
+            FitChoice::Crop => Fit::Crop,
+            FitChoice::Pad => Fit::Pad,
+        }
     }
 
     fn arch(&self) -> anyhow::Result<Arch> {
-        let mut arch = match &self.config {
-            Some(path) => {
+        let mut arch = match (&self.config, &self.from) {
+            (_, Some(name)) => Card::read(&model::folder(name))?.arch,
+            (Some(path), _) => {
                 let text = files::read_text(path)?;
                 toml::from_str(&text).with_context(|| format!("{}", path.display()))?
             }
-            None => Arch::named(self.arch_name()).with_context(|| {
+            _ => Arch::named(self.arch_name()).with_context(|| {
                 format!(
                     "there is no architecture \"{}\"; known: {}",
                     self.arch_name(),
@@ -211,6 +315,15 @@ impl Train {
 
     fn arch_name(&self) -> &str {
         self.arch.as_deref().unwrap_or("small")
+    }
+
+    /// What the card says of the architecture.
+    fn arch_word(&self) -> anyhow::Result<String> {
+        Ok(match &self.from {
+            Some(name) => Card::read(&model::folder(name))?.arch_name,
+            None if self.config.is_some() => "custom".into(),
+            None => self.arch_name().into(),
+        })
     }
 
     /// Refuses options that a resumed training cannot follow. `arch` is what the options ask for.
@@ -235,11 +348,11 @@ impl Train {
         Ok(())
     }
 
-    fn card(&self, folder: &Path, arch: &Arch) -> Card {
-        Card {
+    fn card(&self, folder: &Path, arch: &Arch) -> anyhow::Result<Card> {
+        Ok(Card {
             format: 1,
             name: folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-            arch_name: if self.config.is_some() { "custom".into() } else { self.arch_name().into() },
+            arch_name: self.arch_word()?,
             z_dim: arch.z_dim,
             step: 0,
             seed: self.seed,
@@ -250,6 +363,14 @@ impl Train {
             flaneur: env!("CARGO_PKG_VERSION").into(),
             burn: BURN_VERSION.into(),
             arch: arch.clone(),
-        }
+        })
+    }
+}
+
+/// Why an error ended a training.
+fn why(error: &anyhow::Error) -> Reason {
+    match error.downcast_ref() {
+        Some(TrainError::Diverged { .. } | TrainError::OutOfRange { .. }) => Reason::Diverged,
+        _ => Reason::Error,
     }
 }

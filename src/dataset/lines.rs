@@ -39,6 +39,17 @@ impl FromStr for Law {
     }
 }
 
+/// A colour as `rrggbb`, with or without a `#`.
+///
+/// # Errors
+/// A sentence for who wrote it.
+pub fn colour(text: &str) -> Result<[u8; 3], String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let value = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6 && digits.is_ascii());
+    let [_, r, g, b] = value.ok_or_else(|| format!("\"{text}\" is not a colour; write it as e0b807"))?.to_be_bytes();
+    Ok([r, g, b])
+}
+
 /// What a lines picture is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {

@@ -1,6 +1,7 @@
 //! Reads any folder or zip of pictures, recursively, in the order of their names.
 //!
-//! Given to `trainer` as one block of bytes; a bad file is skipped and named, never fatal.
+//! Given to `trainer` as one block of bytes; a bad file is skipped and named, never fatal. [`drawn`] gives
+//! lines in the same form without a file.
 
 use std::fs;
 use std::io::Read;
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::DatasetError;
+use super::write::Drawing;
 use crate::files;
 
 /// Endings of files that are looked into.
@@ -188,11 +190,11 @@ pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetEr
     Ok(census)
 }
 
-/// Reads all pictures at `[height, width, channels]` (3: RGB, 1: grey).
+/// Reads all pictures at `size`: `[height, width, channels]` (3: RGB, 1: grey).
 ///
 /// # Errors
 /// When fewer than `least` can be read.
-pub fn read(path: &Path, [h, w, c]: [usize; 3], fit: Fit, least: usize) -> Result<Pictures, DatasetError> {
+pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pictures, DatasetError> {
     let listing = list(path)?;
     let found = listing.files.len();
     let decoded: Vec<Result<Vec<u8>, Bad>> = listing
@@ -200,12 +202,11 @@ pub fn read(path: &Path, [h, w, c]: [usize; 3], fit: Fit, least: usize) -> Resul
         .par_iter()
         .map(|(name, source)| {
             let picture = decode(source).map_err(|why| Bad { name: name.clone(), why })?;
-            let picture = resize(picture, w as u32, h as u32, fit);
-            Ok(if c == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
+            Ok(pixels(picture, size, fit))
         })
         .collect();
     let mut pictures = Pictures {
-        bytes: Vec::with_capacity(found * h * w * c),
+        bytes: Vec::with_capacity(found * size.iter().product::<usize>()),
         count: 0,
         bad: listing.bad,
         fingerprint: String::new(),
@@ -222,13 +223,39 @@ pub fn read(path: &Path, [h, w, c]: [usize; 3], fit: Fit, least: usize) -> Resul
     if pictures.count < least {
         return Err(DatasetError::TooFew { path: path.into(), count: pictures.count, bad: pictures.bad.len(), least });
     }
+    pictures.fingerprint = fingerprint(size, &pictures.bytes);
+    Ok(pictures)
+}
+
+/// Draws all lines pictures of `drawing` at `size`, as they would come from its files: a JPEG's colour
+/// fringes are part of the data.
+///
+/// # Errors
+/// When a picture cannot be encoded.
+pub fn drawn(drawing: &Drawing, size: [usize; 3]) -> Result<Pictures, DatasetError> {
+    let one = |index| {
+        let failed = |why| DatasetError::Encode { name: drawing.name(index), why };
+        let picture = decode(&Source::Packed(drawing.encode(index)?)).map_err(failed)?;
+        Ok(pixels(picture, size, Fit::Stretch))
+    };
+    let all: Vec<Vec<u8>> = (0..drawing.count).into_par_iter().map(one).collect::<Result<_, DatasetError>>()?;
+    let (count, bytes) = (all.len(), all.concat());
+    Ok(Pictures { fingerprint: fingerprint(size, &bytes), bytes, count, bad: Vec::new() })
+}
+
+/// A picture's bytes at `[height, width, channels]`.
+fn pixels(picture: DynamicImage, [h, w, c]: [usize; 3], fit: Fit) -> Vec<u8> {
+    let picture = resize(picture, w as u32, h as u32, fit);
+    if c == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() }
+}
+
+fn fingerprint(size: [usize; 3], bytes: &[u8]) -> String {
     let mut hash = Sha256::new();
-    for side in [h, w, c] {
+    for side in size {
         hash.update((side as u64).to_le_bytes());
     }
-    hash.update(&pictures.bytes);
-    pictures.fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok(pictures)
+    hash.update(bytes);
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn resize(picture: DynamicImage, w: u32, h: u32, fit: Fit) -> DynamicImage {

@@ -114,26 +114,25 @@ pub fn folder(name: &str) -> PathBuf {
     if path.components().count() > 1 || path.is_absolute() { path.into() } else { Path::new(FOLDER).join(name) }
 }
 
-/// Writes `weights.safetensors`: the generator and, if there is one, its moving average.
-pub fn write_weights(
-    folder: &Path,
-    generator: &Params,
-    average: Option<&Params>,
-    half: bool,
-) -> Result<(), ModelError> {
+/// Names of the weights' files in a model folder.
+pub const WEIGHTS: &str = "weights.safetensors";
+pub const CRITIC: &str = "critic.safetensors";
+
+/// Writes a file like `weights.safetensors`: the generator and, if there is one, its moving average.
+pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("generator", generator, half);
     if let Some(average) = average {
         out.add_params("average", average, half);
     }
-    out.write(&folder.join("weights.safetensors"))
+    out.write(path)
 }
 
-/// Writes `critic.safetensors`: what a later training goes on with, and an eye for pictures.
-pub fn write_critic(folder: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
+/// Writes a file like `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+pub fn write_critic(path: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("critic", critic, half);
-    out.write(&folder.join("critic.safetensors"))
+    out.write(path)
 }
 
 /// A model read from its folder.
@@ -148,7 +147,7 @@ impl Model {
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let folder = folder(name);
         let card = Card::read(&folder)?;
-        let file = Incoming::read(&folder.join("weights.safetensors"))?;
+        let file = Incoming::read(&folder.join(WEIGHTS))?;
         let prefix = if file.has("average.")? { "average" } else { "generator" };
         let generator = file.params(prefix, &generator::plans(&card.arch), device)?;
         Ok(Self { card, generator })

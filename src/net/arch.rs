@@ -209,6 +209,22 @@ impl Arch {
         Ok(())
     }
 
+    /// Whether weights of the one are weights of the other: the same layers and activations, however
+    /// they are trained.
+    pub fn same_networks(&self, other: &Self) -> bool {
+        let trained_alike = Self {
+            critic_dropout_rate: other.critic_dropout_rate,
+            critic_learning_rate: other.critic_learning_rate,
+            generator_dropout_rate: other.generator_dropout_rate,
+            generator_learning_rate: other.generator_learning_rate,
+            optimiser: other.optimiser,
+            grad_weight: other.grad_weight,
+            batch_size: other.batch_size,
+            ..self.clone()
+        };
+        trained_alike == *other
+    }
+
     /// The generator's stages, first to last.
     pub fn stages(&self) -> Vec<Stage> {
         let [mut h, mut w, mut channels] = self.generator_initial_dense_layer_size;
@@ -284,6 +300,13 @@ mod tests {
             assert_eq!(toml::from_str::<Arch>(&text).unwrap(), arch);
         }
         assert_eq!(Arch::named("seed").unwrap().critic_features(), 8 * 8 * 1024);
+    }
+
+    #[test]
+    fn networks_are_the_same_however_they_are_trained() {
+        let small = Arch::named("small").unwrap();
+        let calmer = Arch { generator_learning_rate: 1e-5, batch_size: 4, grad_weight: 1.0, ..small.clone() };
+        assert!(small.same_networks(&calmer) && !small.same_networks(&Arch::named("quarter").unwrap()));
     }
 
     #[test]

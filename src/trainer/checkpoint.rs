@@ -3,7 +3,7 @@
 //! `state.toml` beside it is the same record for people. A resumed run goes on exactly where the
 //! saved one stood.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Record {
     pub critic_updates: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
+    /// The average was learnt elsewhere ([`State::settled`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
     pub data_fingerprint: String,
     /// Seconds spent in epochs so far, over all sittings.
     pub seconds: f64,
@@ -37,8 +40,13 @@ pub struct Record {
 
 const FILE: &str = "state.safetensors";
 
-/// Writes `state.safetensors` and `state.toml` in `folder`.
-pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<(), ModelError> {
+/// Whether there is a checkpoint in `folder`.
+pub fn exists(folder: &Path) -> bool {
+    folder.join(FILE).is_file()
+}
+
+/// Writes `state.safetensors` and `state.toml` in `folder`; gives the path of the first.
+pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<PathBuf, ModelError> {
     let record = Record {
         format: 1,
         seed: state.seed,
@@ -47,6 +55,7 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         generator_updates: state.generator_moments.count,
         critic_updates: state.critic_moments.count,
         ema: state.average.as_ref().map(|(_, decay)| *decay),
+        settled: state.settled,
         data_fingerprint: fingerprint.into(),
         seconds,
         arch: state.arch.clone(),
@@ -69,7 +78,8 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         }
     }
     out.write(&path)?;
-    Ok(files::write(&folder.join("state.toml"), text.as_bytes())?)
+    files::write(&folder.join("state.toml"), text.as_bytes())?;
+    Ok(path)
 }
 
 /// Reads the checkpoint in `folder`.
@@ -109,6 +119,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         generator,
         critic,
         average,
+        settled: record.settled,
         arch,
     };
     Ok((state, record))

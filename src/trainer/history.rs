@@ -33,6 +33,11 @@ impl History {
         self.rows.push((losses, seconds));
     }
 
+    /// Forgets the epochs from `epoch` on; they will be done again.
+    pub fn cut(&mut self, epoch: u64) {
+        self.rows.retain(|(losses, _)| losses.epoch < epoch);
+    }
+
     /// All epochs.
     pub fn losses(&self) -> impl Iterator<Item = &Losses> {
         self.rows.iter().map(|(losses, _)| losses)
@@ -133,6 +138,9 @@ mod tests {
         history.write(folder.path()).unwrap();
         assert_eq!(History::read(folder.path(), 9).unwrap(), history);
         assert_eq!(History::read(folder.path(), 3).unwrap().rows, history.rows[..3]);
+        let mut shorter = history.clone();
+        shorter.cut(3);
+        assert_eq!(shorter.rows, history.rows[..3]);
         std::fs::write(folder.path().join("history.csv"), "head\n1,2,x\n").unwrap();
         assert!(History::read(folder.path(), 3).unwrap_err().to_string().contains("line 2"));
     }

@@ -25,6 +25,8 @@ pub struct State {
     pub critic: Params,
     /// Moving average of the generator and its decay, if wanted.
     pub average: Option<(Params, f64)>,
+    /// The average was learnt elsewhere, so it has no first weights to leave behind quickly.
+    pub settled: bool,
     pub generator_moments: Moments,
     pub critic_moments: Moments,
 }
@@ -52,15 +54,6 @@ impl Losses {
         [self.total, self.real, self.fake, self.penalty, self.generator].iter().all(|v| v.is_finite())
     }
 
-    /// One JSON object.
-    pub fn json(&self) -> String {
-        serde_json::json!({
-            "event": "step", "epoch": self.epoch, "critic_steps": self.critic_steps, "total": self.total,
-            "real": self.real, "fake": self.fake, "penalty": self.penalty, "generator": self.generator,
-        })
-        .to_string()
-    }
-
     /// The original's log line.
     pub fn line(&self) -> String {
         format!(
@@ -71,6 +64,7 @@ impl Losses {
 }
 
 /// Pictures to learn from, as bytes in `[n, h, w, c]`.
+#[derive(Clone)]
 pub struct Data {
     pub bytes: Vec<u8>,
     /// Bytes of one picture.
@@ -89,6 +83,19 @@ impl Data {
     }
 }
 
+/// What batches are drawn from: one dataset, or two of them and the share of the second, 0..1.
+#[derive(Clone, Copy)]
+pub struct Mixture<'a> {
+    pub first: &'a Data,
+    pub second: Option<(&'a Data, f64)>,
+}
+
+impl<'a> From<&'a Data> for Mixture<'a> {
+    fn from(first: &'a Data) -> Self {
+        Self { first, second: None }
+    }
+}
+
 /// What [`RandomState::with_key`] is told apart by, so that no two uses share a stream.
 #[repr(u32)]
 #[derive(Clone, Copy)]
@@ -98,6 +105,7 @@ enum Use {
     Shuffle,
     CriticStep,
     GeneratorStep,
+    Mix,
 }
 
 impl State {
@@ -109,6 +117,7 @@ impl State {
         let critic = init(&critic::plans(arch), Use::Critic);
         Self {
             average: ema.map(|decay| (generator.clone(), decay)),
+            settled: false,
             generator_moments: Moments::new(arch.optimiser, arch.generator_learning_rate, &generator, device),
             critic_moments: Moments::new(arch.optimiser, arch.critic_learning_rate, &critic, device),
             arch: arch.clone(),
@@ -131,17 +140,69 @@ impl State {
         self.average.as_ref().map_or(&self.generator, |(params, _)| params)
     }
 
+    /// Whether every weight is a number of at most this size (reads them all: waits for the device).
+    pub fn sound(&self, most: f32) -> bool {
+        let average = self.average.iter().map(|(params, _)| params);
+        let mut arrays = [&self.generator, &self.critic].into_iter().chain(average).flat_map(|params| &params.list);
+        arrays.all(|param| param.values().iter().all(|v| v.abs() <= most))
+    }
+
+    /// Goes on from other weights with fresh optimisers. Without a moving average of its own it goes on from
+    /// theirs, which is what they were seen as; a critic that is missing stays as it is.
+    pub fn replace(&mut self, generator: Params, average: Option<Params>, critic: Option<Params>, device: &Device) {
+        match &mut self.average {
+            Some((own, _)) => {
+                *own = average.unwrap_or_else(|| generator.clone());
+                self.generator = generator;
+            }
+            None => self.generator = average.unwrap_or(generator),
+        }
+        if let Some(critic) = critic {
+            self.critic = critic;
+        }
+        let fresh = |rate, params: &Params| Moments::new(self.arch.optimiser, rate, params, device);
+        self.generator_moments = fresh(self.generator_moments.rate, &self.generator);
+        self.critic_moments = fresh(self.critic_moments.rate, &self.critic);
+    }
+
+    /// Goes back to all that an earlier state had learnt, under the settings of this one.
+    pub fn go_back(&mut self, earlier: Self) {
+        let rates = (self.generator_moments.rate, self.critic_moments.rate);
+        let learnt = earlier.average.map(|(params, _)| params);
+        let decay = self.average.take().map(|(_, decay)| decay);
+        let average = decay.map(|decay| (learnt.unwrap_or_else(|| earlier.generator.clone()), decay));
+        *self = Self { arch: self.arch.clone(), seed: self.seed, average, ..earlier };
+        (self.generator_moments.rate, self.critic_moments.rate) = rates;
+    }
+
     /// One epoch: `critic_steps` critic updates, each with a fresh batch, and one of the generator.
     pub fn epoch(&mut self, data: &Data, critic_steps: u32, device: &Device) -> Losses {
+        self.epoch_of(data.into(), critic_steps, device, &mut || true)
+    }
+
+    /// The same from a mixture. `between` is called after every update; where it says false, the generator's
+    /// turn comes at once.
+    pub fn epoch_of(
+        &mut self,
+        data: Mixture,
+        critic_steps: u32,
+        device: &Device,
+        between: &mut dyn FnMut() -> bool,
+    ) -> Losses {
         let fakes = Ready::new(&self.arch, &self.generator, false);
-        let mut last = [0.0; 4];
-        for update in 0..critic_steps {
+        let (mut last, mut done) = ([0.0; 4], 0);
+        while done < critic_steps {
             let batch = self.next_batch(data, device);
-            last = self.critic_update(batch, &fakes, update, device);
+            last = self.critic_update(batch, &fakes, done, device);
+            done += 1;
+            if !between() {
+                break;
+            }
         }
         let generator = self.generator_update(device);
+        between();
         let [total, real, fake, penalty] = last;
-        let losses = Losses { epoch: self.epoch, critic_steps, total, real, fake, penalty, generator };
+        let losses = Losses { epoch: self.epoch, critic_steps: done, total, real, fake, penalty, generator };
         self.epoch += 1;
         losses
     }
@@ -150,13 +211,15 @@ impl State {
     /// fake and penalty. An epoch does the same several times.
     pub fn critic_step(&mut self, data: &Data, device: &Device) -> [f32; 4] {
         let fakes = Ready::new(&self.arch, &self.generator, false);
-        let batch = self.next_batch(data, device);
+        let batch = self.next_batch(data.into(), device);
         self.critic_update(batch, &fakes, 0, device)
     }
 
-    /// The next batch of a pass in random order; what is left at the end of a pass is not used.
-    fn next_batch(&mut self, data: &Data, device: &Device) -> Tensor<4> {
+    /// The next batch of a pass in random order; what is left at the end of a pass is not used. Of a mixture,
+    /// each picture gives its place to a random one of the second dataset with that one's share.
+    fn next_batch(&mut self, Mixture { first: data, second }: Mixture, device: &Device) -> Tensor<4> {
         let size = self.arch.batch_size;
+        let mut random = RandomState::with_key(&[self.seed, Use::Mix as u32, self.batches as u32]);
         let per_pass = (data.len() / size).max(1) as u64;
         let (pass, index) = (self.batches / per_pass, (self.batches % per_pass) as usize);
         self.batches += 1;
@@ -165,6 +228,10 @@ impl State {
         let [h, w, c] = self.arch.input_dim;
         let mut values = Vec::with_capacity(size * data.each);
         for at in order.iter().cycle().skip(index * size).take(size) {
+            let (data, at) = match second {
+                Some((other, share)) if random.uniform() < share => (other, random.below(other.len())),
+                _ => (data, *at),
+            };
             let picture = &data.bytes[at * data.each..(at + 1) * data.each];
             values.extend(picture.iter().map(|v| (f32::from(*v) - 127.5) / 127.5));
         }
@@ -238,7 +305,7 @@ impl State {
         self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
         if let Some((average, decay)) = &mut self.average {
             // A young average follows faster, or it would show the first weights for a thousand epochs.
-            let young = (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64);
+            let young = if self.settled { 1.0 } else { (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64) };
             *average = average.blend(&self.generator, (1.0 - decay.min(young)) as f32);
         }
         scalar(loss)

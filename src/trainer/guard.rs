@@ -1,0 +1,123 @@
+//! Whether losses are still those of a training: in the range that the last few hundred epochs have shown.
+//!
+//! Asked by `trainer::run` after every epoch of a training that is watched; what it doubts is not published.
+//! Critics wander and jump, so the range is wide: it is meant for what grows without end.
+
+use std::collections::VecDeque;
+
+use super::step::Losses;
+
+/// Epochs that are remembered.
+const WINDOW: usize = 256;
+/// Epochs that make a range.
+const WARM: usize = 64;
+/// Epochs in a row out of range that are no accident any more.
+const PATIENCE: u32 = 3;
+/// Deviations from the median that are in range.
+const REACH: f32 = 50.0;
+
+/// What to think of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Fine,
+    /// Out of range, perhaps by accident.
+    Odd,
+    Diverged,
+}
+
+/// The range that the losses have shown.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    /// Total, penalty and generator's loss of the last epochs in range.
+    seen: VecDeque<[f32; 3]>,
+    odd: u32,
+}
+
+impl Guard {
+    /// Judges an epoch, and learns from it if it is fine.
+    pub fn judge(&mut self, losses: &Losses) -> Verdict {
+        let values = [losses.total, losses.penalty, losses.generator];
+        if self.knows() && (0..3).any(|which| self.far(which, values[which])) {
+            self.odd += 1;
+            return if self.odd < PATIENCE { Verdict::Odd } else { Verdict::Diverged };
+        }
+        self.odd = 0;
+        if self.seen.len() == WINDOW {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(values);
+        Verdict::Fine
+    }
+
+    /// Whether it has seen enough to know a range.
+    pub fn knows(&self) -> bool {
+        self.seen.len() >= WARM
+    }
+
+    /// Whether the last epoch was odd.
+    pub fn doubts(&self) -> bool {
+        self.odd > 0
+    }
+
+    /// Learns anew: other data, other weights.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    fn far(&self, which: usize, value: f32) -> bool {
+        let middle = median(self.seen.iter().map(|values| values[which]));
+        let deviation = median(self.seen.iter().map(|values| (values[which] - middle).abs()));
+        (value - middle).abs() > REACH * deviation.max(0.25 * middle.abs()).max(1.0)
+    }
+}
+
+fn median(values: impl Iterator<Item = f32>) -> f32 {
+    let mut values: Vec<f32> = values.collect();
+    values.sort_by(f32::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(total: f32) -> Losses {
+        Losses { epoch: 0, critic_steps: 5, total, real: 0.0, fake: 0.0, penalty: 1.0, generator: 5.0 }
+    }
+
+    /// The shape of the original's curve: thousands at first, a long fall, then a plateau that wanders.
+    #[test]
+    fn the_course_of_a_training_is_fine() {
+        let mut guard = Guard::default();
+        for epoch in 0..2000 {
+            let fall = -2000.0 * (-(epoch as f32) / 60.0).exp();
+            let wander = 40.0 * (epoch as f32 * 0.7).sin() * (epoch as f32 * 0.013).cos();
+            assert_eq!(guard.judge(&losses(fall - 60.0 + wander)), Verdict::Fine, "epoch {epoch}");
+        }
+    }
+
+    #[test]
+    fn what_grows_without_end_is_noticed_before_it_is_no_number() {
+        let mut guard = Guard::default();
+        let mut total = -60.0;
+        let found = (0..1000).find(|_| {
+            total *= 1.1;
+            guard.judge(&losses(total)) == Verdict::Diverged
+        });
+        assert!(found.is_some() && total.is_finite(), "{total}");
+    }
+
+    #[test]
+    fn one_accident_is_doubted_and_forgiven() {
+        let mut guard = Guard::default();
+        (0..100).for_each(|_| assert_eq!(guard.judge(&losses(-60.0)), Verdict::Fine));
+        assert_eq!(guard.judge(&losses(1e6)), Verdict::Odd);
+        assert!(guard.doubts());
+        assert_eq!(guard.judge(&losses(-60.0)), Verdict::Fine);
+        assert!(!guard.doubts());
+        let all: Vec<_> = (0..3).map(|_| guard.judge(&losses(1e6))).collect();
+        assert_eq!(all, [Verdict::Odd, Verdict::Odd, Verdict::Diverged]);
+        guard.forget();
+        assert_eq!(guard.judge(&losses(1e6)), Verdict::Fine);
+    }
+}

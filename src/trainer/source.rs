@@ -1,0 +1,92 @@
+//! Pictures for a running training, as a command names them: a folder, a zip, or lines drawn in memory.
+//!
+//! Read by `trainer::steer` between two epochs; the pictures before stay until these are whole.
+
+use std::path::Path;
+
+use super::protocol::{Lines, Source};
+use super::run::TrainError;
+use super::step::Data;
+use crate::dataset::lines::{PALETTE, Rules, colour};
+use crate::dataset::read::{self, Fit};
+use crate::dataset::write::{Drawing, Format};
+use crate::net::arch::Arch;
+
+/// Pictures, and what a model's card says of them.
+pub struct Named {
+    pub data: Data,
+    pub name: String,
+    pub count: usize,
+    pub fingerprint: String,
+}
+
+/// Reads or draws what `source` names, for the networks of `arch`.
+///
+/// # Errors
+/// When it names nothing, or what it names cannot be learnt from.
+pub fn open(source: &Source, arch: &Arch, fit: Fit) -> Result<Named, TrainError> {
+    let (pictures, name) = match (&source.path, &source.lines) {
+        (Some(path), None) => (read::read(Path::new(path), arch.input_dim, fit, arch.batch_size)?, short(path)),
+        (None, Some(lines)) => {
+            let drawing = drawing(lines, arch).map_err(TrainError::Order)?;
+            (read::drawn(&drawing, arch.input_dim)?, name(lines))
+        }
+        _ => return Err(TrainError::Order("data takes a path or lines, one of the two".into())),
+    };
+    let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
+    Ok(Named { data, name, count: pictures.count, fingerprint: pictures.fingerprint })
+}
+
+/// The last part of a path, which is what a card names.
+pub fn short(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn name(lines: &Lines) -> String {
+    let Lines { verticals, horizontals, count, seed, .. } = lines;
+    format!("{count} lines pictures, {verticals} verticals, {horizontals} horizontals, seed {seed}")
+}
+
+fn drawing(lines: &Lines, arch: &Arch) -> Result<Drawing, String> {
+    let all = usize::from(lines.verticals) + usize::from(lines.horizontals);
+    if !(1..=64).contains(&all) {
+        return Err(format!("a picture takes 1 to 64 lines, not {all}"));
+    }
+    if !(1..=Lines::MOST).contains(&lines.count) {
+        return Err(format!("count takes 1 to {} pictures, not {}", Lines::MOST, lines.count));
+    }
+    let laws = lines.laws.iter().take(all).map(|law| law.parse()).collect::<Result<Vec<_>, String>>()?;
+    let palette = match lines.palette.is_empty() {
+        true => PALETTE.to_vec(),
+        false => lines.palette.iter().map(|text| colour(text)).collect::<Result<Vec<_>, String>>()?,
+    };
+    // A picture is a square; one of another shape is stretched like any other.
+    let size = arch.input_dim[0].max(arch.input_dim[1]);
+    let rules = Rules::new(size, palette, lines.verticals.into(), lines.horizontals.into(), laws);
+    Ok(Drawing { rules, count: lines.count, seed: lines.seed, format: Format::Jpg })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_drawn_at_the_size_of_the_network_or_refused() {
+        let mut arch = Arch::named("small").unwrap();
+        arch.input_dim = [16, 24, 1];
+        let open = |lines: Lines| open(&Source { path: None, lines: Some(lines) }, &arch, Fit::Stretch);
+        let some = |seed| Lines { count: 5, seed, palette: vec!["#ff8000".into()], ..Lines::default() };
+        let (one, two) = (open(some(1)).unwrap(), open(some(2)).unwrap());
+        assert_eq!((one.count, one.data.len(), one.data.bytes.len()), (5, 5, 5 * 16 * 24));
+        assert_ne!(one.fingerprint, two.fingerprint);
+        assert!(one.name.contains("seed 1"), "{}", one.name);
+        let refused = |lines, words: &str| {
+            let text = open(lines).err().unwrap().to_string();
+            assert!(text.contains(words), "{text}");
+        };
+        refused(Lines { count: 0, ..some(1) }, "count takes 1");
+        refused(Lines { horizontals: 0, verticals: 0, ..some(1) }, "1 to 64 lines");
+        refused(Lines { palette: vec!["red".into()], ..some(1) }, "not a colour");
+        refused(Lines { laws: vec!["often".into()], ..some(1) }, "a law is");
+    }
+}
