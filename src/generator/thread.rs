@@ -57,7 +57,7 @@ impl Engine {
 
     /// Comes after another network, so that a blend of both can be shown.
     fn follow(&mut self, before: &Self) {
-        if before.arch == self.arch {
+        if before.arch.same_networks(&self.arch) {
             // A model that is read again, or built again after a fault, still follows the one before it.
             self.before = if before.name == self.name { before.before.clone() } else { Some(before.seen()) };
         }

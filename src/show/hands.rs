@@ -97,13 +97,11 @@ impl Show {
             let patterned = message.address.contains(['*', '?', '[', '{']);
             let known: &[String] = if patterned { known.get_or_insert_with(|| self.plain_addresses()) } else { &[] };
             let done = matching(&message.address, known).and_then(|paths| self.take(&paths, message));
-            let said = match done {
-                Ok(count) => format!("{} {} → {count}", message.from, shown(&message.address, &message.values)),
-                Err(why) => {
-                    format!("{} {} rejected: {why}", message.from, shown(&message.address, &message.values))
-                }
-            };
-            self.note(said);
+            let (said, from) = (shown(&message.address, &message.values), message.from);
+            self.note(match done {
+                Ok(did) => format!("{said} → {did} · {from}"),
+                Err(why) => format!("{said} rejected: {why} · {from}"),
+            });
         }
     }
 
@@ -223,7 +221,7 @@ impl Show {
             (false, true) => "not mapped".into(),
         };
         let Moved { number, channel, value, .. } = moved;
-        let line = format!("midi {device} {what} {number} on channel {channel} = {value} → {did}");
+        let line = format!("{what} {number} on channel {channel} = {value} → {did} · midi {device}");
         Some((moved.what, mapped || !done.is_empty(), line))
     }
 
