@@ -167,6 +167,11 @@ impl Clock {
         self.last
     }
 
+    /// Beats a minute.
+    pub fn bpm(&self) -> f64 {
+        self.bpm
+    }
+
     /// Walk speed, −8..8; 1 is normal.
     pub fn set_speed(&mut self, speed: f64) {
         if speed.is_finite() {

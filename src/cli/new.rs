@@ -40,7 +40,7 @@ morph_secs = 2.0       # to a snapshot
 
 [osc]
 bind = \"127.0.0.1:9000\"  # 0.0.0.0:9000 also hears other machines
-feedback = [\"sender\"]    # who is told what hands change: host:port, sender, sender:9001
+feedback = [\"sender\"]    # who is told what hands change: 192.168.1.5:9001, sender, sender:9001
 
 [query]
 page = false             # a page for the phone on this port

@@ -4,7 +4,7 @@
 //! the person, and written by [`super::mapping::with`].
 
 use super::hand::{Moved, What};
-use super::mapping::{Encoding, Entry, Kind};
+use super::mapping::{Encoding, Entry, Kind, without_number};
 
 /// Most movements that are looked at.
 const MOST: usize = 64;
@@ -58,13 +58,14 @@ impl Learning {
             let plain = if moved.what == What::Cc14 { last(What::Cc)? } else { moved };
             (plain, kind)
         };
-        let mut entry = Entry::heard(&self.device, kind, moved, "");
+        let device = without_number(&self.device);
+        let mut entry = Entry::heard(device, kind, moved, "");
         entry.encoding = self.encoding().unwrap_or_default();
         let number = entry.number.map_or(String::new(), |n| format!(" {n}"));
         let key = entry.key.as_ref().map_or(String::new(), |k| format!(" {k}"));
         let channel = entry.channel.map_or(String::new(), |c| format!(" on channel {c}"));
         let kind = format!("{kind:?}").to_lowercase();
-        Some((entry, format!("{} {kind}{number}{key}{channel}", self.device)))
+        Some((entry, format!("{device} {kind}{number}{key}{channel}")))
     }
 
     /// Whether low bytes came on their own controls, 32 above the high ones.

@@ -43,6 +43,9 @@ pub struct Order {
     pub hand: Hand,
 }
 
+/// Who changed an address, if anybody did.
+pub type Changed<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// One control on one target.
 struct Binding {
     device: Device,
@@ -103,6 +106,11 @@ impl Mapper {
         Self { bindings }
     }
 
+    /// Other ports than before: a control may stand elsewhere than it did, and an index mean another device.
+    pub fn forget(&mut self) {
+        self.bindings.iter_mut().for_each(|b| (b.grips, b.on) = (Vec::new(), false));
+    }
+
     /// How many controls are mapped.
     pub fn len(&self) -> usize {
         self.bindings.len()
@@ -122,11 +130,17 @@ impl Mapper {
         moved: &Moved,
         about: &dyn Fn(&Target) -> Option<About>,
     ) -> (Vec<Order>, bool) {
-        let any = !self.claimed(ports, index) && !self.bindings.iter().any(|b| b.names(ports, index) && b.hears(moved));
+        let names = |b: &Binding| b.names(ports, index) && b.hears(moved);
+        // What was learnt for one control goes before what its controller's file says of it.
+        let learnt = self.bindings.iter().any(|b| !b.claims && names(b));
+        let any = !self.claimed(ports, index) && !self.bindings.iter().any(names);
         let device = ports.get(index).map_or("", String::as_str);
         let (mut orders, mut mapped) = (Vec::new(), false);
         for binding in &mut self.bindings {
-            let meant = binding.names(ports, index) || (any && binding.device.part == "*");
+            let meant = match binding.device.part == "*" {
+                true => any,
+                false => binding.names(ports, index) && !(learnt && binding.claims),
+            };
             let heard = meant && binding.hears(moved);
             mapped |= heard;
             if heard
@@ -155,7 +169,7 @@ impl Mapper {
         &mut self,
         ports: &[String],
         index: usize,
-        changed: Option<&dyn Fn(&str) -> Option<String>>,
+        changed: Option<&Changed>,
         about: &dyn Fn(&Target) -> Option<About>,
     ) -> Vec<Vec<u8>> {
         let claimed = self.claimed(ports, index);

@@ -222,6 +222,16 @@ impl Target {
     }
 }
 
+/// A port's name without the system's number at its end ("… 20:0"), which is another one after each plugging in.
+pub fn without_number(port: &str) -> &str {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let numbered = |end: &str| end.split_once(':').is_some_and(|(a, b)| digits(a) && digits(b));
+    match port.trim_end().rsplit_once(' ') {
+        Some((name, end)) if numbered(end) => name.trim_end(),
+        _ => port,
+    }
+}
+
 /// Part of a port's name, and which of several such devices it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -234,6 +244,7 @@ pub struct Device {
 impl Device {
     /// Reads "name" or "name#2".
     pub fn read(text: &str) -> Self {
+        let text = without_number(text);
         let counted = text.rsplit_once('#').and_then(|(part, n)| Some((part, n.trim().parse::<usize>().ok()?)));
         match counted {
             Some((part, n)) if n > 0 => Self { part: part.trim().to_lowercase(), nth: Some(n - 1) },
@@ -404,11 +415,13 @@ pub fn with(text: &str, entry: &Entry) -> Result<String, String> {
     let Some(maps) = maps.as_array_of_tables_mut() else {
         return Err("\"map\" is not a list of [[map]]".into());
     };
+    let shown = |t: &Table, key: &str| t.get(key).and_then(Item::as_value).map(|v| v.to_string().trim().to_owned());
+    // A control change is one control, however it was understood before.
+    let kind =
+        |t: &Table| t.get("kind").and_then(Item::as_str).map(|k| if k == "relative" { "cc" } else { k }.to_owned());
     let same = |old: &Table| {
-        ["device", "kind", "channel", "number", "key"].iter().all(|key| {
-            let shown = |t: &Table| t.get(key).and_then(Item::as_value).map(|v| v.to_string().trim().to_owned());
-            shown(old) == shown(&table)
-        })
+        let keys = ["device", "channel", "number", "key"];
+        kind(old) == kind(&table) && keys.iter().all(|key| shown(old, key) == shown(&table, key))
     };
     let at = maps.iter().position(same);
     match at.and_then(|at| maps.get_mut(at)) {
@@ -460,6 +473,7 @@ mod tests {
     fn identical_devices_are_told_apart_by_order() {
         let ports = ["Through", "nanoKONTROL2 20:0", "NANOKONTROL2 24:0"].map(String::from);
         let is = |text: &str| (0..3).filter(|i| Device::read(text).is(&ports, *i)).collect::<Vec<_>>();
+        assert_eq!(is("nanoKONTROL2 28:0"), [1, 2]);
         assert_eq!((is("nanokontrol2"), is("nanoKONTROL2#2"), is("nano#1")), (vec![1, 2], vec![2], vec![1]));
     }
 

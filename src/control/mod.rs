@@ -161,6 +161,9 @@ impl Controls {
         let default = if default.is_finite() { default.clamp(0.0, 1.0) } else { 0.0 };
         if !self.knobs.contains_key(name) {
             if self.knobs.len() >= MOST_KNOBS {
+                self.knobs.retain(|_, knob| knob.asked.is_some());
+            }
+            if self.knobs.len() >= MOST_KNOBS {
                 return default;
             }
             self.knobs.insert(name.into(), Knob::at(default));
@@ -196,6 +199,10 @@ impl Controls {
 
     /// Moves a knob, 0..1, in a time of its own; what is no number is refused with false.
     pub fn turn(&mut self, name: &str, value: f64, smooth_secs: Option<f64>) -> bool {
+        if !self.knobs.contains_key(name) && self.knobs.len() >= MOST_KNOBS {
+            // Names that no sketch asks for make room.
+            self.knobs.retain(|_, knob| knob.asked.is_some());
+        }
         if !value.is_finite() || (!self.knobs.contains_key(name) && self.knobs.len() >= MOST_KNOBS) {
             return false;
         }

@@ -22,6 +22,8 @@ use crate::worker::Worker;
 pub(crate) struct Ask {
     pose: Arc<Pose>,
     version: u64,
+    /// How much of the model's own weights is to be seen, 0..1.
+    mix: f64,
 }
 
 /// What was drawn.
@@ -66,7 +68,6 @@ pub(crate) struct Shared {
     asks: Latest<Ask>,
     drawn: Latest<Drawn>,
     load: Latest<String>,
-    mix: Latest<f64>,
     loaded: Latest<Loaded>,
     measure: Arc<Mutex<VecDeque<Measuring>>>,
     measured: Arc<Mutex<Vec<Measured>>>,
@@ -83,6 +84,7 @@ pub struct Generator {
     version: u64,
     latents: Vec<Vec<f32>>,
     shown: Option<Drawn>,
+    mix: f64,
     _worker: Worker,
 }
 
@@ -115,7 +117,8 @@ impl Generator {
         let start = Instant::now();
         loop {
             if let Some(loaded) = shared.loaded.wait(Duration::from_millis(20)) {
-                let generator = Self { shared, version: 0, latents: Vec::new(), shown: None, _worker: worker };
+                let generator =
+                    Self { shared, version: 0, latents: Vec::new(), shown: None, mix: 1.0, _worker: worker };
                 return Ok((generator, loaded));
             }
             if let Some(failed) = lock(&shared.failed).take() {
@@ -150,7 +153,7 @@ impl Generator {
             self.shared.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
             return;
         }
-        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version });
+        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version, mix: self.mix });
     }
 
     /// The next ask is drawn even if its latents are the same: the weights are others.
@@ -199,7 +202,7 @@ impl Generator {
 
     /// Asks for a blend of weights: 1 is the model at work, 0 the one before it.
     pub fn set_mix(&mut self, share: f64) {
-        self.shared.mix.put(share);
+        self.mix = share;
         self.forget();
     }
 

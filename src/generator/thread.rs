@@ -132,15 +132,6 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 Err(why) => board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
             }
         }
-        if let (Some(mix), Some(engine)) = (shared.mix.take(), &mut engine) {
-            match caught(|| engine.set_mix(mix)) {
-                Ok(()) if engine.before.is_none() && mix < 1.0 => {
-                    board.notice("mix", "there is no other model of this architecture to blend with; load one first");
-                }
-                Ok(()) => board.clear("mix"),
-                Err(panic) => board.fault("mix", format!("the weights cannot be blended: {panic}")),
-            }
-        }
         let measuring = lock(&shared.measure).front().is_some();
         let Some(ask) = shared.asks.wait(if measuring { Duration::ZERO } else { LOOK }) else {
             if let Some(engine) = &engine {
@@ -148,7 +139,9 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
             }
             continue;
         };
-        let Some(at_work) = &engine else { continue };
+        let Some(at_work) = &mut engine else { continue };
+        blend(at_work, ask.mix, board);
+        let at_work = &*at_work;
         match draw(at_work, &ask, rehearsing) {
             Ok(drawn) => {
                 if faults > 0 {
@@ -177,6 +170,20 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 }
             }
         }
+    }
+}
+
+/// Shows another blend of weights, if another one is asked for.
+fn blend(engine: &mut Engine, mix: f64, board: &Board) {
+    if engine.mix == mix {
+        return;
+    }
+    match caught(|| engine.set_mix(mix)) {
+        Ok(()) if engine.before.is_none() && mix < 1.0 => {
+            board.notice("mix", "there is no other model of this architecture to blend with; load one first");
+        }
+        Ok(()) => board.clear("mix"),
+        Err(panic) => board.fault("mix", format!("the weights cannot be blended: {panic}")),
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Midi {
     shared: Arc<Shared>,
     decoders: BTreeMap<Arc<str>, Decoder>,
     start: Instant,
-    _worker: Worker,
+    worker: Worker,
 }
 
 impl Midi {
@@ -92,7 +92,7 @@ impl Midi {
                 ports.serve(&theirs, &ending);
             }
         })?;
-        Ok(Self { shared, decoders: BTreeMap::new(), start, _worker: worker })
+        Ok(Self { shared, decoders: BTreeMap::new(), start, worker })
     }
 
     /// Names of the open ports, and a number that changes with them.
@@ -154,7 +154,10 @@ impl Midi {
 
 impl Drop for Midi {
     fn drop(&mut self) {
-        self._worker.end();
+        // Under the lock, or the thread could miss it between its look and its wait.
+        let desk = lock(&self.shared.desk);
+        self.worker.end();
+        drop(desk);
         self.shared.called.notify_one();
     }
 }
@@ -274,7 +277,7 @@ impl Ports {
                     let _ = connection.send(&message);
                 }
             }
-            if idle || ending.wished() {
+            if idle || ending.wished() || self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 return;
             }
         }

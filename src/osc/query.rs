@@ -171,7 +171,8 @@ impl Shared {
     /// Whether somebody may steer and see pictures.
     fn may(&self, query: Option<&str>) -> bool {
         let token = &self.settings.token;
-        self.open() || query.unwrap_or_default().split('&').any(|pair| pair.strip_prefix("token=") == Some(token))
+        let given = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("token="));
+        self.open() || (!token.is_empty() && given == Some(token))
     }
 
     fn host_info(&self) -> Json {
@@ -376,6 +377,7 @@ fn heard(
                 Some("IGNORE") => drop(listened.remove(&path)),
                 // Not of the proposal: what `flaneur monitor` asks for.
                 Some("MONITOR") if may => *watching = true,
+                Some("MONITOR") => return vec![Frame::Close(None)],
                 _ => {}
             }
         }
@@ -451,6 +453,9 @@ pub fn watch(at: SocketAddr, token: &str, mut line: impl FnMut(Option<&str>) -> 
         let goes_on = match socket.read() {
             // Other texts are about the namespace.
             Ok(tungstenite::Message::Text(text)) if !text.starts_with('{') => line(Some(&text)),
+            Ok(tungstenite::Message::Close(_)) => {
+                return Err(wrong("watching takes the token that its board shows (--token)".into()));
+            }
             Ok(_) => line(None),
             Err(tungstenite::Error::Io(e))
                 if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>

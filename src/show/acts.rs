@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::lights::Moment;
 use super::scene::Act;
 use super::snapshot::{self, Morph, Snapshot};
 use super::{Show, canvas};
@@ -26,7 +27,7 @@ impl Show {
             }
         }
         drop(inside);
-        if self.playing.is_none() {
+        if !self.again {
             let runs = self.host.program().map(|p| p.path.clone());
             if runs != Some(crate::preset::sketch_path(&preset.sketch)) {
                 self.go_to_sketch(&preset.sketch.clone());
@@ -41,7 +42,13 @@ impl Show {
             }
         }
         self.lights.set_secs(preset.fade_secs);
-        self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
+        if preset.osc.feedback != self.preset.osc.feedback {
+            self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
+        }
+        let doors = |p: &Preset| (p.osc.on, p.osc.bind, p.query.clone(), p.midi.on);
+        if doors(&preset) != doors(&self.preset) {
+            self.board.notice("preset", "other ports, the page and MIDI on or off take effect at the next start");
+        }
         self.preset = preset;
     }
 
@@ -69,7 +76,7 @@ impl Show {
                 | Act::LearnTo(_)
                 | Act::Quit
         );
-        if elsewhere && self.playing.is_some() {
+        if elsewhere && self.again {
             return;
         }
         if !elsewhere {
@@ -120,7 +127,7 @@ impl Show {
             Act::Blackout => self.lights.toggle_black(),
             Act::SetBlack(black) => self.lights.set_black(black),
             Act::Freeze => {
-                let shown = self.generator.shown().map(|d| (d.pose.clone(), d.pictures.clone()));
+                let shown = self.moment();
                 self.lights.toggle_frozen(shown);
             }
             Act::SetFrozen(frozen) => {
@@ -160,7 +167,7 @@ impl Show {
                     reload.again();
                 }
             }
-            Act::Tempo(_) | Act::Tap if self.clock.led() => {
+            Act::Tempo(_) | Act::Tap | Act::Beat(_) if self.clock.led() => {
                 let leader = self.hands.pulse.leader().unwrap_or("another program").to_owned();
                 self.board.notice("clock", format!("the clock of {leader} leads"));
             }
@@ -171,6 +178,17 @@ impl Show {
             Act::LearnTo(target) => self.learn_to(&target),
             Act::Quit => self.stop.raise(),
         }
+    }
+
+    /// What is shown now, to be frozen. A performance that is played again has it drawn first.
+    fn moment(&mut self) -> Option<Moment> {
+        if self.again {
+            self.generator.ask(&self.pose);
+            if let Err(error) = self.generator.wait() {
+                self.board.fault("generator", error.to_string());
+            }
+        }
+        self.generator.shown().map(|drawn| (drawn.pose.clone(), drawn.pictures.clone()))
     }
 
     fn go_to_sketch(&mut self, name: &str) {
@@ -201,7 +219,7 @@ impl Show {
         self.lists += 1;
         let z = snapshot.z.iter().map(|v| f64::from(*v)).collect();
         self.host.language.env.lock().points.insert(name.to_owned(), vec![z]);
-        if self.playing.is_some() {
+        if self.again {
             return;
         }
         let (board, name) = (self.board.clone(), name.to_owned());
@@ -231,7 +249,7 @@ impl Show {
             self.hands.touch(format!("/flaneur/knob/{}", slug(name)), &hand.who);
             self.host.language.env.lock().controls.set(name, *value);
         }
-        if self.playing.is_some() {
+        if self.again {
             return;
         }
         let runs = self.host.program().map(|p| p.path.clone());

@@ -15,6 +15,7 @@ use crate::control::hand::{Hand, Moved, Value, What};
 use crate::control::learn::Learning;
 use crate::control::mapper::{About, KEYBOARD, MOUSE, Mapper, Role};
 use crate::control::mapping::{self, LEARNED, Mapping, Target};
+use crate::control::slug;
 use crate::files;
 use crate::midi::{Heard, Midi};
 use crate::osc::query::Server;
@@ -83,10 +84,13 @@ impl Show {
         // The newest value of an address wins; triggers follow each other.
         let mut newest: HashMap<&str, usize> = HashMap::new();
         for (i, message) in messages.iter().enumerate() {
-            newest.insert(&message.address, i);
+            if addresses::acts(&message.address, &message.values).is_ok() {
+                newest.insert(&message.address, i);
+            }
         }
         let old = |i: usize, address: &str| newest.get(address).is_some_and(|last| *last > i) && !queues(address);
         let mut known: Option<Vec<String>> = None;
+        let mut patterns: HashMap<&str, Result<Vec<String>, String>> = HashMap::new();
         for (i, message) in messages.iter().enumerate() {
             if let Sender::Udp(from) = message.from {
                 self.hands.told.sender = Some(from);
@@ -95,8 +99,14 @@ impl Show {
                 continue;
             }
             let patterned = message.address.contains(['*', '?', '[', '{']);
-            let known: &[String] = if patterned { known.get_or_insert_with(|| self.plain_addresses()) } else { &[] };
-            let done = matching(&message.address, known).and_then(|paths| self.take(&paths, message));
+            let found = if patterned {
+                let known = known.get_or_insert_with(|| self.plain_addresses());
+                let found = patterns.entry(&message.address).or_insert_with(|| meant(&message.address, known));
+                found.clone()
+            } else {
+                Ok(vec![message.address.clone()])
+            };
+            let done = found.and_then(|paths| self.take(&paths, message));
             let (said, from) = (shown(&message.address, &message.values), message.from);
             self.note(match done {
                 Ok(did) => format!("{said} → {did} · {from}"),
@@ -139,10 +149,11 @@ impl Show {
                 Act::Z(i, _) | Act::ZSet(i, _) | Act::ZFree(i) if *i >= dims => {
                     return Err(format!("there is no dimension {i}; the model has 0 to {}", dims - 1));
                 }
-                Act::Tempo(_) | Act::Tap if self.clock.led() => {
+                Act::Tempo(_) | Act::Tap | Act::Beat(_) if self.clock.led() => {
                     let leader = self.hands.pulse.leader().unwrap_or("another program");
                     return Err(format!("the clock of {leader} leads"));
                 }
+                Act::Store(name) => super::snapshot::check(name)?,
                 Act::Recall(name, _) if !self.snapshots.contains_key(name) => {
                     return Err(format!("there is no snapshot \"{name}\""));
                 }
@@ -162,7 +173,7 @@ impl Show {
             (0..self.model.z_dim).flat_map(|i| ["", "/set", "/free"].map(|what| format!("/flaneur/z/{i}{what}"))),
         );
         let knobs = self.host.language.env.lock().controls.asked();
-        all.extend(knobs.into_iter().map(|k| format!("/flaneur/knob/{}", k.name)));
+        all.extend(knobs.into_iter().map(|k| format!("/flaneur/knob/{}", slug(&k.name))));
         all
     }
 
@@ -172,6 +183,7 @@ impl Show {
         let (ports, listed) = midi.ports();
         if listed != self.hands.listed {
             (self.hands.ports, self.hands.listed) = (ports, listed);
+            self.hands.mapper.forget();
             self.light_all();
         }
         let mut lines = Vec::new();
@@ -286,7 +298,7 @@ impl Show {
             Target::Address(path) => path.clone(),
             Target::Knob(i) => {
                 let knobs = inside.controls.asked();
-                format!("/flaneur/knob/{}", knobs.get(*i)?.name)
+                format!("/flaneur/knob/{}", slug(&knobs.get(*i)?.name))
             }
         };
         let (address, part) = addresses::find(&path)?;
@@ -404,6 +416,17 @@ impl Show {
         let mappings = reload::mappings(&preset.midi.mappings, &self.board);
         self.take_mappings(&mappings);
     }
+}
+
+/// The addresses that a pattern means. One that means values means no triggers beside them: a value for all of z
+/// is none for `clear`.
+fn meant(pattern: &str, known: &[String]) -> Result<Vec<String>, String> {
+    let mut paths = matching(pattern, known)?;
+    let trigger = |path: &String| addresses::find(path).is_some_and(|(address, _)| address.takes == Takes::Trigger);
+    if !paths.iter().all(trigger) {
+        paths.retain(|path| !trigger(path));
+    }
+    Ok(paths)
 }
 
 /// Whether every message to an address counts, and not only the newest of a frame.

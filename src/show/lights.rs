@@ -9,7 +9,7 @@ use crate::latent::pose::Pose;
 use crate::picture::Picture;
 
 /// The pose and pictures of a frozen moment.
-type Moment = (Arc<Pose>, Arc<Vec<Picture>>);
+pub(super) type Moment = (Arc<Pose>, Arc<Vec<Picture>>);
 
 /// What lies over the walk.
 #[derive(Clone, Serialize, Deserialize)]

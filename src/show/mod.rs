@@ -77,6 +77,8 @@ pub struct Show {
     recalled: String,
     /// Counts up when the lists of names change.
     lists: u64,
+    /// The model before the one at work.
+    model_before: Option<Loaded>,
     /// How much of the model at work is seen.
     mix: f64,
     morph: Option<Morph>,
@@ -100,8 +102,9 @@ pub struct Show {
     shown_scene: Arc<Mutex<Option<Scene>>>,
     /// The log of this performance.
     take: Option<Log>,
-    /// A performance that is played again.
+    /// A performance that is played again, and whether one is.
     playing: Option<Take>,
+    again: bool,
     stop: Stop,
     closed: bool,
     names: desk::Names,
@@ -159,7 +162,13 @@ impl Show {
             automation.apply(real, &mut self.host.language.env.lock().controls);
         }
         self.turn_all(dt);
-        self.clock.follow(self.hands.pulse.now(real));
+        let lead = self.hands.pulse.now(real);
+        if let Some((beat, _)) = lead
+            && self.hands.pulse.jumped()
+        {
+            self.clock.seek(beat);
+        }
+        self.clock.follow(lead);
         let tick = self.clock.frame(real, self.frames == 0);
         self.arrival.frame += (tick.real_dt - self.arrival.frame) * 0.1;
         tick
@@ -302,7 +311,10 @@ impl Show {
             reload.watch_model(&loaded.folder);
         }
         self.lists += 1;
-        self.model = loaded;
+        let before = std::mem::replace(&mut self.model, loaded);
+        if before.name != self.model.name {
+            self.model_before = Some(before);
+        }
     }
 
     /// Looks for new pictures.

@@ -12,7 +12,14 @@ pub struct Pulse {
     running: bool,
     /// Where it stands while it is stopped.
     stopped: f64,
+    /// When a start came that no tick has followed yet.
+    started: Option<f64>,
+    /// The walk has to go to where the leader is, once that is known.
+    jump: bool,
 }
+
+/// How long a start waits for its first tick, in seconds.
+const START_SECS: f64 = 2.0;
 
 impl Pulse {
     /// One step of a port's transport at `real` seconds, while the walk is at `beat`; gives the beat that the
@@ -33,12 +40,13 @@ impl Pulse {
                     }
                 }
                 self.pll.tick(real);
+                self.started = None;
                 None
             }
-            Transport::Start => self.go(port, 0.0),
+            Transport::Start => self.go(port, 0.0, real),
             Transport::Continue => {
                 let at = self.stopped;
-                self.go(port, at)
+                self.go(port, at, real)
             }
             Transport::Stop => {
                 self.stopped = self.pll.beat(real).unwrap_or(beat);
@@ -49,15 +57,16 @@ impl Pulse {
                 self.stopped = f64::from(sixteenths) / 4.0;
                 if self.running {
                     self.pll.seek(self.stopped);
+                    self.jump = true;
                 }
                 Some(self.stopped)
             }
         }
     }
 
-    fn go(&mut self, port: &str, beat: f64) -> Option<f64> {
+    fn go(&mut self, port: &str, beat: f64, real: f64) -> Option<f64> {
         self.leader = Some(port.to_owned());
-        self.running = true;
+        (self.running, self.jump, self.started) = (true, true, Some(real));
         self.stopped = beat;
         self.pll.seek(beat);
         Some(beat)
@@ -66,6 +75,11 @@ impl Pulse {
     /// The leader's beat and tempo at `real` seconds; nothing if nobody leads.
     pub fn now(&mut self, real: f64) -> Option<(f64, f64)> {
         if self.pll.stale(real) {
+            // Many sequencers send no clock until they start.
+            if self.started.is_some_and(|at| real - at < START_SECS) {
+                return None;
+            }
+            self.started = None;
             if self.leader.take().is_some() {
                 self.running = false;
             }
@@ -74,6 +88,11 @@ impl Pulse {
         let bpm = self.pll.bpm()?;
         let beat = if self.running { self.pll.beat(real).unwrap_or(self.stopped) } else { self.stopped };
         Some((beat, bpm))
+    }
+
+    /// Whether the walk has to go to where the leader is; once for each start.
+    pub fn jumped(&mut self) -> bool {
+        std::mem::take(&mut self.jump)
     }
 
     /// The port that leads.
@@ -85,6 +104,18 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_may_be_silent_until_it_starts() {
+        let mut pulse = Pulse::default();
+        pulse.hear("box", Transport::Start, 10.0, 7.0);
+        assert_eq!(pulse.now(10.016), None);
+        for tick in 0..13 {
+            pulse.hear("box", Transport::Tick, 10.02 + f64::from(tick) * 0.5 / 24.0, 7.03);
+        }
+        let (beat, _) = pulse.now(10.02 + 0.25).unwrap();
+        assert!((beat - 0.5).abs() < 0.01 && pulse.jumped() && !pulse.jumped(), "{beat}");
+    }
 
     #[test]
     fn a_clock_leads_stops_goes_on_and_goes_stale() {

@@ -176,7 +176,12 @@ pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
     let all = crate::preset::names(MAPPINGS, "toml");
     let mut found = Vec::new();
     board.clear("mapping");
-    for name in if names.is_empty() { &all } else { names } {
+    let mut wanted = if names.is_empty() { all.clone() } else { names.to_vec() };
+    // What was learnt is wanted whatever else is.
+    if !wanted.iter().any(|name| name == "learned") && all.iter().any(|name| name == "learned") {
+        wanted.push("learned".into());
+    }
+    for name in wanted {
         match Mapping::read(&Path::new(MAPPINGS).join(format!("{name}.toml"))) {
             Ok(mapping) => found.push(mapping),
             Err(error) => board.fault("mapping", format!("left out: {error}")),

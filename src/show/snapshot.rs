@@ -80,6 +80,7 @@ pub fn write(name: &str, snapshot: &Snapshot, board: &Board) {
 }
 
 /// A walk from what was shown through a snapshot's z and on to the sketch's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Morph {
     from: Vec<f32>,
     via: Vec<f32>,

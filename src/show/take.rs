@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Show;
 use super::lights::Lights;
 use super::scene::Act;
-use super::snapshot::Snapshot;
+use super::snapshot::{Morph, Snapshot};
 use crate::clock::Tick;
 use crate::control::Controls;
 use crate::control::hand::Hand;
@@ -27,7 +27,7 @@ use crate::generator::Loaded;
 use crate::latent::pose::Pose;
 use crate::preset::Preset;
 use crate::report::Board;
-use crate::sketch::Program;
+use crate::sketch::{Complaint, Program};
 use crate::worker::Worker;
 
 /// Layout of the file.
@@ -59,6 +59,12 @@ pub struct Weights {
     fingerprint: String,
 }
 
+impl Weights {
+    fn of(loaded: &Loaded) -> Self {
+        Self { name: loaded.name.clone(), fingerprint: loaded.fingerprint.clone() }
+    }
+}
+
 /// How everything stood when the log began.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Start {
@@ -67,7 +73,10 @@ pub struct Start {
     pub fps: f64,
     pub preset: Preset,
     weights: Weights,
+    /// The model before it, for a blend.
+    before: Option<Weights>,
     mix: f64,
+    morph: Option<Morph>,
     script: Script,
     /// The sketch's own state; none if it could not be written down, or had just begun.
     state: Option<serde_json::Value>,
@@ -173,12 +182,18 @@ impl Show {
         if self.frames > 0 && state.is_none() {
             self.board.notice("take", "the sketch's state cannot be written down; the film begins with a fresh one");
         }
+        if self.lights.state().1 {
+            self.board.notice("take", "it begins in a freeze, whose picture the film will not have");
+        }
+        let preset = Preset { model: self.model.name.clone(), ..self.preset.clone() };
         let start = Start {
             take: VERSION,
             fps: self.target.map_or(60.0, |target| 1.0 / target.as_secs_f64()),
-            preset: self.preset.clone(),
-            weights: Weights { name: self.model.name.clone(), fingerprint: self.model.fingerprint.clone() },
+            preset,
+            weights: Weights::of(&self.model),
+            before: self.model_before.as_ref().map(Weights::of),
             mix: self.mix,
+            morph: self.morph.clone(),
             script: Script::of(program),
             state,
             drawn,
@@ -231,8 +246,7 @@ impl Show {
     /// A model has taken over.
     pub(super) fn log_weights(&mut self, loaded: &Loaded) {
         if self.take.is_some() {
-            let (name, fingerprint) = (loaded.name.clone(), loaded.fingerprint.clone());
-            self.line(&Line::Weights(Weights { name, fingerprint }));
+            self.line(&Line::Weights(Weights::of(loaded)));
         }
     }
 
@@ -254,6 +268,8 @@ impl Show {
 /// What is wrong with a take.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
+    #[error("the sketch of the take does not run here: {0}")]
+    Sketch(String),
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{path} is not a take: {why}", path = path.display())]
@@ -328,14 +344,26 @@ impl Show {
             let (name, was, is) = (weights.name.clone(), weights.fingerprint.clone(), self.model.fingerprint.clone());
             return Err(TakeError::Weights { name, was, is });
         }
-        let Start { controls, lights, snapshots, state, drawn, mix, tick, .. } = take.start.clone();
-        let script = script.clone();
+        let Start { controls, lights, snapshots, state, drawn, mix, morph, tick, before, .. } = take.start.clone();
+        let (script, weights) = (script.clone(), weights.clone());
+        if let Some(before) = before.filter(|_| mix < 1.0) {
+            self.load_now(&before.name, &before.fingerprint);
+            self.load_now(&self.preset.model.clone(), &weights.fingerprint);
+        }
         self.lights = lights;
         self.snapshots = snapshots;
         self.mix = mix;
+        self.generator.set_mix(mix);
+        self.morph = morph;
         let [real, secs, dt, beat, bpm] = tick;
         self.clock.replay(Tick { frame: 0, secs, dt, real_dt: 0.0, beat, bpm }, real);
-        self.put_on(&script);
+        let mut inside = self.host.language.env.lock();
+        for (name, snapshot) in &self.snapshots {
+            let z = snapshot.z.iter().map(|v| f64::from(*v)).collect();
+            inside.points.insert(name.clone(), vec![z]);
+        }
+        drop(inside);
+        self.put_on(&script).map_err(|complaint| TakeError::Sketch(complaint.to_string()))?;
         let mut inside = self.host.language.env.lock();
         (inside.controls, inside.drawn) = (controls, drawn);
         drop(inside);
@@ -343,23 +371,18 @@ impl Show {
             self.host.load(state);
         }
         self.playing = Some(take);
+        self.again = true;
         Ok(())
     }
 
-    /// A version of the log takes over; one that does not leaves the one before, as it did on stage.
-    fn put_on(&mut self, script: &Script) {
-        match self.host.language.clone().compile(&script.path, &script.text) {
-            Ok(program) => {
-                if program.fingerprint != script.fingerprint {
-                    let path = script.path.display();
-                    self.board.notice("take", format!("what {path} imports has changed since; the film may differ"));
-                }
-                if let Err(complaint) = self.host.take(program, self.clock.now()) {
-                    self.refuse(complaint);
-                }
-            }
-            Err(complaint) => self.refuse(complaint),
+    /// A version of the log takes over.
+    fn put_on(&mut self, script: &Script) -> Result<(), Box<Complaint>> {
+        let program = self.host.language.clone().compile(&script.path, &script.text)?;
+        if program.fingerprint != script.fingerprint {
+            let path = script.path.display();
+            self.board.notice("take", format!("what {path} imports has changed since; the film may differ"));
         }
+        self.host.take(program, self.clock.now()).map(drop)
     }
 
     /// Walks the take on to `secs` after its beginning and lays the pose of that moment ready: the one that was
@@ -367,6 +390,10 @@ impl Show {
     pub(super) fn play_on(&mut self, secs: f64) -> Option<Lights> {
         let mut take = self.playing.take()?;
         let due = take.first + secs;
+        // What was drawn for the film since is a batch of several frames.
+        if let Some((pose, ..)) = &take.now {
+            self.pose = pose.clone();
+        }
         while take.now.as_ref().is_none_or(|(.., at)| *at < due) {
             let Some((moves, time)) = take.frames.pop_front() else { break };
             self.replay(moves, time, take.walked);
@@ -417,7 +444,12 @@ impl Show {
         let mut weights = None;
         for line in later {
             match line {
-                Line::Script(script) => self.put_on(&script),
+                // One that does not run leaves the one before, as it did on stage.
+                Line::Script(script) => {
+                    if let Err(complaint) = self.put_on(&script) {
+                        self.refuse(complaint);
+                    }
+                }
                 Line::Preset(preset) => self.take_preset(*preset),
                 Line::Weights(found) => weights = Some(found),
                 Line::Act(..) | Line::T(_) => {}

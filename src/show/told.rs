@@ -4,12 +4,13 @@
 //! changed is sent back, not what a sketch modulates; to the hand that turns, only once it rests.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::addresses::{self, ADDRESSES, Address, Reading};
 use super::{Show, canvas};
 use crate::control::hand::Value;
+use crate::control::mapper::Changed;
 use crate::control::{KnobState, slug};
 use crate::latest::lock;
 use crate::osc::query::{Settings, Snap};
@@ -40,13 +41,16 @@ pub(super) fn targets(texts: &[String], board: &Board) -> Vec<Goal> {
     let read = |text: &String| match text.strip_prefix("sender") {
         Some("") => Some(Goal::Sender(None)),
         Some(rest) => rest.strip_prefix(':').and_then(|port| port.parse().ok()).map(|port| Goal::Sender(Some(port))),
-        None => text.to_socket_addrs().ok().and_then(|mut found| found.next()).map(Goal::Address),
+        // No names of hosts: asking for one would hold up the frame.
+        None => text.replace("localhost", "127.0.0.1").parse().ok().map(Goal::Address),
     };
     let mut goals = Vec::new();
     for text in texts {
         match read(text) {
             Some(goal) => goals.push(goal),
-            None => board.notice("osc", format!("\"{text}\" is no place for feedback; write host:port, or sender")),
+            None => {
+                board.notice("osc", format!("\"{text}\" is no place for feedback; write 192.168.1.5:9001, or sender"))
+            }
         }
     }
     goals
@@ -265,27 +269,30 @@ impl Show {
         let Some(osc) = &self.hands.osc else { return self.hands.told.pending.clear() };
         let Told { pending, sent, targets, sender, .. } = &mut self.hands.told;
         let real = self.real;
-        let goals: Vec<SocketAddr> = targets
+        // Each with whether it is the last sender, whatever port it is told at.
+        let goals: Vec<(SocketAddr, bool)> = targets
             .iter()
             .filter_map(|goal| match goal {
-                Goal::Address(address) => Some(*address),
-                Goal::Sender(port) => sender.map(|from| SocketAddr::new(from.ip(), port.unwrap_or(from.port()))),
+                Goal::Address(address) => Some((*address, false)),
+                Goal::Sender(port) => {
+                    sender.map(|from| (SocketAddr::new(from.ip(), port.unwrap_or(from.port())), true))
+                }
             })
             .collect();
         pending.retain(|path, change| {
             let Some(bytes) = packet(path, change.kind, std::slice::from_ref(&change.value)) else { return false };
-            let own = |goal: &&SocketAddr| {
-                change.who == format!("osc {goal}")
-                    || sender.is_some_and(|s| s.ip() == goal.ip() && change.who == format!("osc {s}"))
+            let own = |goal: &&(SocketAddr, bool)| {
+                let from = if goal.1 { sender.unwrap_or(goal.0) } else { goal.0 };
+                change.who == format!("osc {from}")
             };
             if !change.others && sent.get(path).is_none_or(|at| real - at >= PAUSE_SECS) {
-                goals.iter().filter(|goal| !own(goal)).for_each(|goal| osc.send(&bytes, *goal));
+                goals.iter().filter(|goal| !own(goal)).for_each(|goal| osc.send(&bytes, goal.0));
                 change.others = true;
                 sent.insert(path.clone(), real);
             }
             let rests = real - change.changed >= REST_SECS;
             if rests {
-                goals.iter().filter(own).for_each(|goal| osc.send(&bytes, *goal));
+                goals.iter().filter(own).for_each(|goal| osc.send(&bytes, goal.0));
             }
             !(rests && change.others)
         });
@@ -297,7 +304,7 @@ impl Show {
         self.light(None);
     }
 
-    fn light(&mut self, changed: Option<&dyn Fn(&str) -> Option<String>>) {
+    fn light(&mut self, changed: Option<&Changed>) {
         let Some(midi) = self.hands.midi.take() else { return };
         let mut mapper = std::mem::take(&mut self.hands.mapper);
         let ports = &self.hands.ports;

@@ -202,7 +202,7 @@ impl Training<'_> {
         let steps: Vec<String> = published::steps(&self.plan.folder).iter().map(u64::to_string).collect();
         match steps.len() {
             0 => "none".into(),
-            ..=12 => steps.join(", "),
+            1..=12 => steps.join(", "),
             many => format!("{}, …, {}", steps[..4].join(", "), steps[many - 8..].join(", ")),
         }
     }
