@@ -62,8 +62,7 @@ fn main() {
         let args = vec![OscType::Float(wanted)];
         let message = OscPacket::Message(OscMessage { addr: "/flaneur/z/0/set".into(), args });
         let bytes = encoder::encode(&message).expect("a message");
-        let (socket, pause) =
-            (socket.try_clone().expect("a socket"), FRAME.mul_f64(random.below(1000) as f64 / 1e3));
+        let (socket, pause) = (socket.try_clone().expect("a socket"), FRAME.mul_f64(random.below(1000) as f64 / 1e3));
         let sender = std::thread::spawn(move || {
             std::thread::sleep(pause);
             socket.send_to(&bytes, to).expect("a datagram");

@@ -173,6 +173,20 @@ impl Generator {
         }
     }
 
+    /// The same, waiting at most `patience` for the pictures of the last ask.
+    pub fn look_for(&mut self, patience: Duration) -> bool {
+        let start = Instant::now();
+        let mut new = self.look();
+        while self.shown.as_ref().is_none_or(|shown| shown.version < self.version) {
+            let left = patience.saturating_sub(start.elapsed());
+            match self.shared.drawn.wait(left) {
+                Some(drawn) => (self.shown, new) = (Some(drawn), true),
+                None => return new,
+            }
+        }
+        new
+    }
+
     /// The newest pictures.
     pub fn shown(&self) -> Option<&Drawn> {
         self.shown.as_ref()

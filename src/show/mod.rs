@@ -1,8 +1,8 @@
 //! A show: builds the engines a preset names, and runs the one loop: listen, reload, walk, ask, draw, tell.
 //!
 //! On the thread of whoever calls [`Show::frame`] (a window, a loop without one) or [`film`]. Live time comes
-//! from the system's clock, a film's from its frame number; everything else is the same. Nothing here waits,
-//! touches the disk or fails while a live show runs; faults go to the board.
+//! from the system's clock, a film's from its frame number; everything else is the same. Nothing here touches
+//! the disk or fails while a live show runs, or waits for longer than a frame in time can; faults go to the board.
 
 pub mod addresses;
 pub mod canvas;
@@ -139,7 +139,7 @@ impl Show {
         self.walk(tick);
         self.timing.spent("walk", walked.elapsed());
         self.ask();
-        self.draw();
+        self.draw(self.patience(now));
         let scene = self.scene();
         self.record(&scene);
         self.log_frame();
@@ -317,10 +317,24 @@ impl Show {
         }
     }
 
-    /// Looks for new pictures.
-    fn draw(&mut self) {
+    /// How long this frame, which began at `now`, may wait for its own picture: where frames come in time and
+    /// a picture takes less than half of one, a hand is seen a frame earlier so. What is late never waits.
+    fn patience(&self, now: Instant) -> Duration {
+        let Some(target) = self.target else { return Duration::ZERO };
+        let took = self.generator.shown().map_or(target, |drawn| drawn.took);
+        if self.arrival.frame > 1.1 * target.as_secs_f64() || took > target / 2 {
+            return Duration::ZERO;
+        }
+        (took * 2).min(target.mul_f64(0.6)).saturating_sub(now.elapsed())
+    }
+
+    /// Looks for new pictures, waiting for this frame's at most `patience`.
+    fn draw(&mut self, patience: Duration) {
         let before = self.generator.shown().map(|drawn| drawn.pictures.clone());
-        if self.generator.look() {
+        let waiting = Instant::now();
+        let new = self.generator.look_for(patience);
+        self.timing.spent("wait", waiting.elapsed());
+        if new {
             self.version += 1;
             let interval = (self.real - self.arrival.at).min(1.0);
             self.arrival.interval += (interval - self.arrival.interval) * 0.25;

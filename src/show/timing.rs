@@ -40,7 +40,7 @@ pub struct Timing {
 }
 
 /// The order in which parts are listed.
-const ORDER: [&str; 8] = ["frame", "listen", "walk", "generate", "upload", "draw", "desk", "present"];
+const ORDER: [&str; 9] = ["frame", "listen", "walk", "generate", "wait", "upload", "draw", "desk", "present"];
 
 impl Timing {
     /// One part took so long.
