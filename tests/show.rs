@@ -382,6 +382,7 @@ fn everything_shipped_is_right() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let said = succeed(here, &["check"]);
     assert!(said.lines().filter(|line| line.contains("sketches/")).count() >= 14, "{said}");
+    assert!(said.lines().filter(|line| line.contains("presets/mappings/")).count() >= 6, "{said}");
     for entry in fs::read_dir(here.join("sketches")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "rn") {

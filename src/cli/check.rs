@@ -1,4 +1,4 @@
-//! `flaneur check`: sketches, presets and models, read and tried.
+//! `flaneur check`: sketches, presets, mapping files and models, read and tried.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,19 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::clock::Clock;
+use crate::control::mapper::Mapper;
+use crate::control::mapping::{MAPPINGS, Mapping, Target};
 use crate::latent;
 use crate::model::{self, Card, Model};
 use crate::net::device::{self, Wanted};
 use crate::preset::{self, Preset};
+use crate::show::addresses;
 use crate::sketch::host::Host;
 use crate::sketch::{Env, Language};
 
 #[derive(Args)]
 pub struct Check {
-    /// Sketches (.rn), presets (.toml) and model folders [default: everything in sketches, presets and models]
+    /// Sketches (.rn), presets and mapping files (.toml), model folders [default: all there are]
     files: Vec<PathBuf>,
 }
 
@@ -54,6 +57,7 @@ fn everything() -> Vec<PathBuf> {
     };
     let mut all = files(preset::SKETCHES, "rn");
     all.extend(files(preset::PRESETS, "toml"));
+    all.extend(files(MAPPINGS, "toml"));
     all.extend(model::known_models().iter().map(|name| model::folder(name)));
     all
 }
@@ -65,6 +69,7 @@ fn check(path: &Path) -> Result<String, String> {
     }
     match path.extension().and_then(|e| e.to_str()) {
         Some("rn") => check_sketch(path),
+        Some("toml") if path.parent().is_some_and(|folder| folder.ends_with("mappings")) => check_mapping(path),
         Some("toml") => check_preset(path),
         _ => Err(format!("{}: neither a sketch (.rn), a preset (.toml) nor a model's folder", path.display())),
     }
@@ -102,6 +107,21 @@ fn check_preset(path: &Path) -> Result<String, String> {
     let folder = model::folder(&preset.model);
     Card::read(&folder).map_err(|e| format!("{}: its model: {e}", path.display()))?;
     Ok(String::new())
+}
+
+fn check_mapping(path: &Path) -> Result<String, String> {
+    let mapping = Mapping::read(path).map_err(|e| e.to_string())?;
+    for entry in &mapping.map {
+        for further in 0..usize::from(entry.count) {
+            let target = Target::read(&entry.target, further).map_err(|why| format!("{}: {why}", path.display()))?;
+            if let Target::Address(address) = target
+                && addresses::find(&address).is_none_or(|(found, _)| !found.writable())
+            {
+                return Err(format!("{}: there is no address {address} to steer", path.display()));
+            }
+        }
+    }
+    Ok(format!(" ({} controls)", Mapper::new(&[mapping]).len()))
 }
 
 fn check_model(path: &Path) -> Result<String, String> {

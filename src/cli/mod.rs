@@ -41,7 +41,7 @@ enum Command {
     Monitor(monitor::Monitor),
     /// Touch a control and choose what it is for
     Learn(learn::Learn),
-    /// Try sketches, presets and models
+    /// Try sketches, presets, mappings and models
     Check(check::Check),
     /// Make a first sketch or preset
     #[command(subcommand)]

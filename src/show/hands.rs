@@ -367,7 +367,7 @@ impl Show {
                 files::write(path, text.as_bytes()).map_err(|e| e.to_string())
             });
             match written {
-                Ok(()) => board.notice("learn", format!("{said} → {target}, in {LEARNED}")),
+                Ok(()) => board.notice("learn", format!("{said} is for {target} from now on, in {LEARNED}")),
                 Err(why) => board.fault("learn", format!("{LEARNED} is not written: {why}")),
             }
         });
