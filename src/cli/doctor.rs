@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::control::mapping::MAPPINGS;
 use crate::latent;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
@@ -46,9 +47,16 @@ impl Doctor {
             };
             line("port", &format!("{port} for {what}: {}", if free { "free" } else { "taken by another program" }));
         }
+        match crate::midi::ports_now() {
+            Ok(ports) if ports.is_empty() => line("midi", "no controller is here; one that comes is found by itself"),
+            Ok(ports) => line("midi", &ports.join(", ")),
+            Err(why) => line("midi", &why),
+        }
         line("font", "Noto Sans, built in");
-        for (folder, ending) in [("sketches", "rn"), ("presets", "toml")] {
-            line(folder, &format!("{}", crate::preset::names(folder, ending).len()));
+        for (name, folder, ending) in
+            [("sketches", "sketches", "rn"), ("presets", "presets", "toml"), ("mappings", MAPPINGS, "toml")]
+        {
+            line(name, &format!("{}", crate::preset::names(folder, ending).len()));
         }
         line("models", &model::known_models().join(", "));
         Ok(())

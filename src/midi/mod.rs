@@ -175,6 +175,19 @@ struct Ports {
     without: u32,
 }
 
+/// Names of the controllers that are here just now.
+///
+/// # Errors
+/// If this system has no MIDI.
+pub fn ports_now() -> Result<Vec<String>, String> {
+    let mut ports = Ports::default();
+    ports.find_system()?;
+    let Some((input, _)) = &ports.lister else { return Ok(Vec::new()) };
+    let all = input.ports();
+    let names = all.iter().filter_map(|p| input.port_name(p).ok()).filter(|name| !ours(name));
+    Ok(names.take(MOST_PORTS).collect())
+}
+
 /// A port that is none of a controller: this program's own, and the system's loop.
 fn ours(name: &str) -> bool {
     let name = name.to_lowercase();
