@@ -87,7 +87,8 @@ struct Playing {
 impl Playing {
     fn open() -> Self {
         let board = Board::default();
-        let options = Options { target: Some("p".into()), device: Wanted::Cpu, ..Options::default() };
+        // As fast as it goes: a frame that waits for its picture would hold up the controller in this thread.
+        let options = Options { target: Some("p".into()), device: Wanted::Cpu, fps: Some(0.0), ..Options::default() };
         let show = Show::open(options, &board, &Stop::default()).unwrap();
         Self { show, board }
     }
@@ -267,8 +268,9 @@ fn clock(playing: &mut Playing, out: &mut MidiOutputConnection) {
             next += 1;
             due = 0.01 + f64::from(next) * tick_secs + jitter();
         }
-        playing.show.frame();
+        // The beat of a frame is that of the moment when it begins.
         let meant = (start.elapsed().as_secs_f64() - 0.01) * 2.0;
+        playing.show.frame();
         if next > 24 * 8 {
             errors.push((playing.show.desk().beat - meant) * 500.0);
         }
