@@ -121,7 +121,10 @@ impl Log {
             }
             File::create_new(path)
         };
-        let file = begin().map_err(|e| format!("the take {} cannot be written: {e}", path.display()))?;
+        let file = begin().map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => format!("{} is there already; name another file", path.display()),
+            _ => format!("the take {} cannot be written: {e}", path.display()),
+        })?;
         let head = serde_json::to_string(start).map_err(|e| e.to_string())?;
         let (sender, receiver) = sync_channel::<String>(MOST_WAITING);
         let failed = Arc::new(AtomicBool::new(false));
