@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
+use crate::net::arch::{Arch, NAMES};
+use crate::trainer::protocol::{Lines, Source};
 
 /// When a new version of the sketch takes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +85,7 @@ pub struct Preset {
     pub osc: Osc,
     pub query: Query,
     pub midi: Midi,
+    pub train: Train,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
 }
@@ -135,6 +138,141 @@ pub struct Midi {
     pub programs: Vec<String>,
 }
 
+/// Who trains beside the show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trainer {
+    /// A process of the show's own.
+    #[default]
+    Child,
+    /// Somebody else, here or on another machine that shares the folder: it is only watched.
+    Watch,
+    /// Nobody.
+    Off,
+}
+
+/// The training beside the show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Train {
+    pub trainer: Trainer,
+    /// Start it with the show; otherwise a hand does.
+    pub autostart: bool,
+    /// The model it writes, by name or path; the shown model's with `-live` if it is empty.
+    pub model: String,
+    /// The model it begins with; the shown one if this and `arch` are empty.
+    pub from: String,
+    /// Begin from nothing, with this architecture.
+    pub arch: String,
+    /// Folder or zip of pictures, or "lines", drawn in memory.
+    pub data: String,
+    /// A second dataset, and its share at the start.
+    pub data2: String,
+    pub data_mix: f64,
+    /// cpu, gpu, or auto.
+    pub device: String,
+    /// Epochs in all: its budget.
+    pub epochs: u64,
+    /// Learning rate of both networks; what the model was trained with if it is 0.
+    pub rate: f64,
+    pub critic_steps: u32,
+    /// Pictures in a batch; what the model was trained with if it is 0.
+    pub batch: usize,
+    /// Epochs between two states that may be shown.
+    pub publish_every: u64,
+    /// States that stay on disk, older ones sparser.
+    pub keep: u16,
+    /// Bars of the glide to a new state.
+    pub morph_bars: f64,
+    /// Share of the time it rests at least, 0..0.95; it rests longer where the show is late.
+    pub rest: f64,
+    /// How far it stands back behind other programs, 0..19.
+    pub nice: u8,
+    /// Threads on the processor; 0 leaves one core free.
+    pub threads: usize,
+    /// Memory at which it is ended, in megabytes; 0 is no limit.
+    pub memory_mb: u64,
+    /// Go back to the last good state when it goes astray.
+    pub rewind_on_divergence: bool,
+    /// Have the critic look at what is shown, also where no sketch asks for it.
+    pub critic: bool,
+    /// How lines are drawn.
+    pub lines: Lines,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            trainer: Trainer::Child,
+            autostart: false,
+            model: String::new(),
+            from: String::new(),
+            arch: String::new(),
+            data: "lines".into(),
+            data2: String::new(),
+            data_mix: 0.0,
+            device: "cpu".into(),
+            epochs: 1_000_000,
+            rate: 0.0,
+            critic_steps: 5,
+            batch: 0,
+            publish_every: 5,
+            keep: 64,
+            morph_bars: 1.0,
+            rest: 0.0,
+            nice: 15,
+            threads: 0,
+            memory_mb: 4096,
+            rewind_on_divergence: true,
+            critic: false,
+            lines: Lines::default(),
+        }
+    }
+}
+
+impl Train {
+    /// The source that a word names: "lines", or the path of a folder or zip.
+    pub fn source(&self, word: &str) -> Source {
+        match word {
+            "lines" => Source { path: None, lines: Some(self.lines.clone()) },
+            path => Source { path: Some(path.to_owned()), lines: None },
+        }
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        within("data_mix", self.data_mix, 0.0, 1.0)?;
+        within("rate", self.rate, 0.0, 1.0)?;
+        within("critic_steps", f64::from(self.critic_steps), 1.0, 1000.0)?;
+        within("batch", self.batch as f64, 0.0, 4096.0)?;
+        within("publish_every", self.publish_every as f64, 1.0, 1e9)?;
+        within("keep", f64::from(self.keep), 2.0, 10_000.0)?;
+        within("epochs", self.epochs as f64, 1.0, 1e12)?;
+        within("morph_bars", self.morph_bars, 0.0, 1000.0)?;
+        within("rest", self.rest, 0.0, 0.95)?;
+        within("nice", f64::from(self.nice), 0.0, 19.0)?;
+        if !self.arch.is_empty() && Arch::named(&self.arch).is_none() {
+            let known = NAMES.map(|(name, _)| name);
+            let near = meant(&self.arch, known, 2).map_or(String::new(), |m| format!("; did you mean {m}?"));
+            return Err(("arch", format!("there is no architecture \"{}\"{near}", self.arch)));
+        }
+        if !self.arch.is_empty() && !self.from.is_empty() {
+            return Err(("from", "a training begins with an arch or from a model, not with both".into()));
+        }
+        let devices = ["auto", "cpu", "gpu"];
+        if !devices.contains(&self.device.as_str()) {
+            return Err(("device", format!("\"{}\" is none of {}", self.device, devices.join(", "))));
+        }
+        Ok(())
+    }
+}
+
+fn within(key: &'static str, v: f64, low: f64, high: f64) -> Result<(), (&'static str, String)> {
+    match v.is_finite() && (low..=high).contains(&v) {
+        true => Ok(()),
+        false => Err((key, format!("{v} is outside of {low}..{high}"))),
+    }
+}
+
 impl Default for Osc {
     fn default() -> Self {
         let bind = SocketAddr::from(([127, 0, 0, 1], 9000));
@@ -181,6 +319,7 @@ impl Default for Preset {
             osc: Osc::default(),
             query: Query::default(),
             midi: Midi::default(),
+            train: Train::default(),
             knobs: BTreeMap::new(),
         }
     }
@@ -217,10 +356,6 @@ impl Preset {
 
     /// The first value that is out of its range.
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let within = |key, v: f64, low: f64, high: f64| match v.is_finite() && (low..=high).contains(&v) {
-            true => Ok(()),
-            false => Err((key, format!("{v} is outside of {low}..{high}"))),
-        };
         if self.version != 1 {
             return Err(("version", format!("{} is not known to this program; use a newer one, or 1", self.version)));
         }
@@ -239,6 +374,7 @@ impl Preset {
             within("size", f64::from(w), 16.0, 8192.0)?;
             within("size", f64::from(h), 16.0, 8192.0)?;
         }
+        self.train.check()?;
         for (name, value) in &self.knobs {
             within("knobs", *value, 0.0, 1.0).map_err(|(key, why)| (key, format!("{name} {why}")))?;
         }

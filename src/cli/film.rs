@@ -42,6 +42,9 @@ pub struct FilmOf {
     /// Only the generator's pictures, without marks
     #[arg(long)]
     raw: bool,
+    /// The states of the model's training, one after the other: needs models/NAME/history
+    #[arg(long, conflicts_with = "take")]
+    history: bool,
     /// Where the generator runs
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
@@ -114,6 +117,10 @@ impl FilmOf {
         let frames = self.length(show.preset().bpm, whole)?;
         if let Some(take) = take {
             show.begin_take(take, self.model.is_some())?;
+        }
+        if self.history {
+            let states = show.show_history(frames as f64 / self.fps).map_err(anyhow::Error::msg)?;
+            eprintln!("{states} states of the training");
         }
         let size = match self.size {
             Some(Size(size)) => size,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
@@ -14,17 +15,17 @@ use crate::net::arch::{Arch, NAMES};
 use crate::net::device::Chosen;
 use crate::report::{Progress, Stop};
 use crate::trainer::checkpoint::{self, Record};
-use crate::trainer::commands::Orders;
+use crate::trainer::commands::{GRACE_SECS, Orders};
 use crate::trainer::history::History;
-use crate::trainer::protocol::{Event, Reason};
+use crate::trainer::protocol::{Event, Lines, Reason, Source};
 use crate::trainer::published::Weights;
 use crate::trainer::run::{self, Plan, TrainError, Training, Watched};
-use crate::trainer::source;
+use crate::trainer::source::{self, Named};
 use crate::trainer::step::{Data, State};
 
 #[derive(Args)]
 pub struct Train {
-    /// Folder or zip of pictures
+    /// Folder or zip of pictures; "lines" draws 2000 pictures of three lines in memory
     data: PathBuf,
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]
@@ -93,6 +94,15 @@ pub struct Train {
     /// Go back to the last published state where the losses diverge
     #[arg(long)]
     rewind_on_divergence: bool,
+    /// How much to stand back behind other programs, 0 (not at all) to 19
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=19))]
+    nice: u8,
+    /// Most memory to take, in megabytes; beyond that it ends [default: no limit]
+    #[arg(long, value_name = "MB")]
+    memory: Option<u64>,
+    /// Seconds to save itself once the commands' input has ended
+    #[arg(long, value_name = "SECS", default_value_t = GRACE_SECS, hide = true)]
+    grace: f64,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
@@ -136,7 +146,9 @@ impl Train {
     fn train(&self, step: &mut u64) -> anyhow::Result<Reason> {
         let folder = model::folder(&self.model);
         self.refuse(&folder)?;
-        let orders = self.commands.then(Orders::from_stdin).transpose()?;
+        self.stand_back()?;
+        let grace = Duration::from_secs_f64(self.grace.clamp(0.0, 3600.0));
+        let orders = self.commands.then(|| Orders::from_stdin(grace)).transpose()?;
         let mut arch = self.arch()?;
         let chosen = self.device.choose()?;
         let device = &chosen.device;
@@ -148,25 +160,53 @@ impl Train {
             self.same_training(&arch, state, record)?;
             arch = state.arch.clone();
         }
-        let pictures = read::read(&self.data, arch.input_dim, self.fit(), arch.batch_size)?;
-        eprintln!("found {} pictures in {}", pictures.count, self.data.display());
-        for bad in &pictures.bad {
-            eprintln!("skipped {}: {}", bad.name, bad.why);
-        }
-        let (mut state, mut history, mut card) =
-            self.opened(&folder, &arch, resumed, &pictures.fingerprint, &chosen)?;
+        let named = self.pictures(&arch)?;
+        let (mut state, mut history, mut card) = self.opened(&folder, &arch, resumed, &named.fingerprint, &chosen)?;
         *step = state.epoch;
-        card.data = source::short(&self.data.display().to_string());
-        card.data_count = pictures.count;
-        card.data_fingerprint = pictures.fingerprint;
+        (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         card.arch = state.arch.clone();
-        let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
+        let data = named.data;
         let stop = Stop::on_signals()?;
         let plan = self.plan(&folder, card);
         let mut training = Training::new(&plan, &mut state, &mut history, &data, device, &stop);
         training.watched = self.watched();
         training.orders = orders.as_ref();
         self.watch(training, step, &chosen.name)
+    }
+
+    /// Makes this process small beside others, if that is asked for.
+    fn stand_back(&self) -> anyhow::Result<()> {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Resource, Rlimit, nice, setrlimit};
+            if self.nice > 0 {
+                nice(self.nice.into()).context("--nice")?;
+            }
+            if let Some(most) = self.memory {
+                let most = Some(most << 20);
+                setrlimit(Resource::Data, Rlimit { current: most, maximum: most }).context("--memory")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The data: lines that are drawn, or files that are read.
+    fn pictures(&self, arch: &Arch) -> anyhow::Result<Named> {
+        if self.data == Path::new("lines") && !self.data.exists() {
+            let lines = Source { path: None, lines: Some(Lines::default()) };
+            return Ok(source::open(&lines, arch, self.fit())?);
+        }
+        let pictures = read::read(&self.data, arch.input_dim, self.fit(), arch.batch_size)?;
+        eprintln!("found {} pictures in {}", pictures.count, self.data.display());
+        for bad in &pictures.bad {
+            eprintln!("skipped {}: {}", bad.name, bad.why);
+        }
+        Ok(Named {
+            data: Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() },
+            name: source::short(&self.data.display().to_string()),
+            count: pictures.count,
+            fingerprint: pictures.fingerprint,
+        })
     }
 
     /// Networks, losses and card as they are before the first epoch of this sitting.

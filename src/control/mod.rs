@@ -65,6 +65,8 @@ pub enum Dial {
     Speed,
     /// Where the walk is pushed to in its time, 0..1 of sixteen beats.
     Phase,
+    /// How much is seen of what a training has learnt, 0..1.
+    Learnt,
 }
 
 impl Dial {
@@ -72,7 +74,7 @@ impl Dial {
     pub const fn range(self) -> [f64; 2] {
         match self {
             Self::Truncation => [0.0, 2.0],
-            Self::Fade | Self::Phase => [0.0, 1.0],
+            Self::Fade | Self::Phase | Self::Learnt => [0.0, 1.0],
             Self::Speed => [-8.0, 8.0],
         }
     }
@@ -80,10 +82,21 @@ impl Dial {
     /// Where it stands untouched.
     pub const fn rest(self) -> f64 {
         match self {
-            Self::Truncation | Self::Fade | Self::Speed => 1.0,
+            Self::Truncation | Self::Fade | Self::Speed | Self::Learnt => 1.0,
             Self::Phase => 0.0,
         }
     }
+}
+
+/// In the order of their numbers.
+const DIALS: [Dial; 5] = [Dial::Truncation, Dial::Fade, Dial::Speed, Dial::Phase, Dial::Learnt];
+
+/// Dials as they were written down; those that a program did not know then are untouched.
+fn dials<'de, D: serde::Deserializer<'de>>(from: D) -> Result<[Glide; DIALS.len()], D::Error> {
+    let known = Vec::<Glide>::deserialize(from)?;
+    let mut dials = DIALS.map(|dial| Glide::at(dial.rest()));
+    dials.iter_mut().zip(known).for_each(|(dial, known)| *dial = known);
+    Ok(dials)
 }
 
 /// What hands do to one dimension of z.
@@ -108,7 +121,8 @@ pub struct Controls {
     count: u32,
     /// Counts up when the list of knobs changes.
     pub listed: u64,
-    dials: [Glide; 4],
+    #[serde(deserialize_with = "dials")]
+    dials: [Glide; DIALS.len()],
     waiting: BTreeMap<String, u32>,
     hits: Vec<String>,
     /// `[128]`.
@@ -124,7 +138,7 @@ impl Default for Controls {
             knobs: BTreeMap::new(),
             count: 0,
             listed: 0,
-            dials: [Dial::Truncation, Dial::Fade, Dial::Speed, Dial::Phase].map(|dial| Glide::at(dial.rest())),
+            dials: DIALS.map(|dial| Glide::at(dial.rest())),
             waiting: BTreeMap::new(),
             hits: Vec::new(),
             notes: vec![0.0; 128],

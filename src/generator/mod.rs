@@ -2,28 +2,67 @@
 //!
 //! One thread owns the device and every call to the networks. Asked by the show, read by it; equal latents
 //! are not drawn twice; several latents are one batch. A fault keeps the last pictures, rebuilds the network
-//! with growing pauses, and is reported. A model is exchanged whole, between two forwards, after a check.
+//! with growing pauses, and is reported. A model is exchanged whole, between two forwards, after a check; what a
+//! training has learnt ([`learnt`]) is glided to, by blends of weights.
 
+pub mod eye;
+pub mod learnt;
 mod thread;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use crate::latent::pose::Pose;
 use crate::latest::{Latest, lock};
+use crate::net::arch::Arch;
 use crate::net::device::Wanted;
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::Worker;
+use eye::Opinion;
+use learnt::State;
+
+/// Which blend of weights is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Blend {
+    /// How much of the model's weights, 0..1, against the model before it.
+    mix: f64,
+    /// How much of what was learnt, 0..1, against the model as it was read.
+    learnt: f64,
+    /// The number of the last glide, and how far it has come, 0..1.
+    glide: u64,
+    share: f64,
+}
+
+impl Blend {
+    /// The model as it is.
+    const WHOLE: Self = Self { mix: 1.0, learnt: 1.0, glide: 0, share: 1.0 };
+}
+
+/// The beginning of a glide from what is seen to a state.
+pub(crate) struct Glide {
+    number: u64,
+    /// How far the glide before it had come.
+    left_at: f64,
+    to: Arc<State>,
+}
 
 /// What is asked for.
 pub(crate) struct Ask {
     pose: Arc<Pose>,
     version: u64,
-    /// How much of the model's own weights is to be seen, 0..1.
-    mix: f64,
+    blend: Blend,
+}
+
+/// A z that the critic is to look at.
+pub(crate) struct Look {
+    z: Vec<f32>,
+    gradient: bool,
 }
 
 /// What was drawn.
@@ -49,6 +88,9 @@ pub struct Loaded {
     pub size: [usize; 2],
     /// Fingerprint of the weights' file.
     pub fingerprint: String,
+    pub arch: Arch,
+    /// Whether there is a critic beside the generator.
+    pub critic: bool,
 }
 
 /// Pictures along a way to be compared.
@@ -71,6 +113,11 @@ pub(crate) struct Shared {
     loaded: Latest<Loaded>,
     measure: Arc<Mutex<VecDeque<Measuring>>>,
     measured: Arc<Mutex<Vec<Measured>>>,
+    glides: Arc<Mutex<VecDeque<Glide>>>,
+    looks: Latest<Look>,
+    opinions: Latest<Opinion>,
+    /// A film: every blend is exact, and an opinion comes before the next picture.
+    exact: Arc<AtomicBool>,
     device: Arc<Mutex<String>>,
     failed: Arc<Mutex<Option<String>>>,
 }
@@ -84,7 +131,8 @@ pub struct Generator {
     version: u64,
     latents: Vec<Vec<f32>>,
     shown: Option<Drawn>,
-    mix: f64,
+    blend: Blend,
+    asked: Blend,
     _worker: Worker,
 }
 
@@ -117,8 +165,8 @@ impl Generator {
         let start = Instant::now();
         loop {
             if let Some(loaded) = shared.loaded.wait(Duration::from_millis(20)) {
-                let generator =
-                    Self { shared, version: 0, latents: Vec::new(), shown: None, mix: 1.0, _worker: worker };
+                let (latents, blend) = (Vec::new(), Blend::WHOLE);
+                let generator = Self { shared, version: 0, latents, shown: None, blend, asked: blend, _worker: worker };
                 return Ok((generator, loaded));
             }
             if let Some(failed) = lock(&shared.failed).take() {
@@ -137,7 +185,7 @@ impl Generator {
 
     /// Asks for a pose's pictures; one with the same latents costs nothing.
     pub fn ask(&mut self, pose: &Arc<Pose>) {
-        if self.version > 0 && pose.latents == self.latents {
+        if self.version > 0 && pose.latents == self.latents && self.asked == self.blend {
             // The same pictures with other marks.
             if let Some(shown) = &mut self.shown
                 && shown.version == self.version
@@ -153,7 +201,8 @@ impl Generator {
             self.shared.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
             return;
         }
-        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version, mix: self.mix });
+        self.asked = self.blend;
+        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version, blend: self.blend });
     }
 
     /// The next ask is drawn even if its latents are the same: the weights are others.
@@ -214,10 +263,51 @@ impl Generator {
         self.shared.load.put(model.to_owned());
     }
 
+    /// Asks for a model from elsewhere than the frame path.
+    pub(crate) fn loader(&self) -> Latest<String> {
+        self.shared.load.clone()
+    }
+
     /// Asks for a blend of weights: 1 is the model at work, 0 the one before it.
     pub fn set_mix(&mut self, share: f64) {
-        self.mix = share;
-        self.forget();
+        self.blend.mix = share;
+    }
+
+    /// Asks for a blend of what was learnt: 1 is the state glided to, 0 the model as it was read.
+    pub fn set_learnt(&mut self, share: f64) {
+        self.blend.learnt = share;
+    }
+
+    /// Begins a glide to a state from where the weights are now. Glides follow each other in order; none is left
+    /// out, so that the same shares give the same weights.
+    pub fn glide(&mut self, to: Arc<State>) {
+        let left_at = self.blend.share;
+        self.blend.glide += 1;
+        self.blend.share = 0.0;
+        lock(&self.shared.glides).push_back(Glide { number: self.blend.glide, left_at, to });
+    }
+
+    /// How far the last glide has come, 0..1.
+    pub fn set_share(&mut self, share: f64) {
+        self.blend.share = share;
+    }
+
+    /// Draws every blend exactly from now on, whatever it costs: a film.
+    pub fn be_exact(&self) {
+        self.shared.exact.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks what the critic thinks of z, and which way it would rather have it.
+    pub fn watch(&self, z: &[f32], gradient: bool) {
+        self.shared.looks.put(Look { z: z.to_vec(), gradient });
+    }
+
+    /// What the critic thought since the last look; a film waits for it.
+    pub fn opinion(&self) -> Option<Opinion> {
+        match self.shared.exact.load(Ordering::Relaxed) {
+            true => self.shared.opinions.wait(PATIENCE),
+            false => self.shared.opinions.take(),
+        }
     }
 
     /// A model that was loaded since the last look.
@@ -242,4 +332,9 @@ impl Generator {
     pub fn measuring(&self) -> bool {
         !lock(&self.shared.measure).is_empty()
     }
+}
+
+/// The first eight bytes of a file's SHA-256 in hexadecimal.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -1,17 +1,19 @@
 //! Inside of the generator's thread.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
-use super::{Ask, Drawn, Loaded, Measuring, Shared};
+use super::learnt::State;
+use super::{Ask, Blend, Drawn, Glide, Loaded, Look, Measuring, Shared, eye};
 use crate::files;
 use crate::latest::lock;
+use crate::model::arrays::Incoming;
 use crate::model::{self, Model};
 use crate::net::arch::Arch;
+use crate::net::critic;
 use crate::net::device::{self, Chosen, Wanted};
-use crate::net::generator::Ready;
+use crate::net::generator::{self, Ready};
 use crate::net::params::Params;
 use crate::picture::Picture;
 use crate::report::Board;
@@ -28,40 +30,104 @@ const WARM: [usize; 3] = [1, 2, 4];
 struct Engine {
     ready: Ready,
     arch: Arch,
-    /// Its own weights, and those of the model before it where both have the same arrays.
+    /// Its weights as they were read, and those of the model before it where both have the same arrays.
     own: Params,
     before: Option<Params>,
-    /// How much of its own weights is seen, 0..1.
-    mix: f64,
+    /// The ends of the last glide between learnt states, both its own weights until there is one.
+    from: Params,
+    to: Params,
+    /// What is seen.
+    blend: Blend,
+    /// What the last blend took, and when it was made.
+    blending: (Duration, Instant),
+    /// The critic's weights.
+    critic: Option<Params>,
     name: String,
     shape: [usize; 3],
     z_dim: usize,
 }
 
+/// A blend during a glide costs at most this share of the time.
+const BLENDING: u32 = 4;
+
 impl Engine {
-    /// The weights that are seen.
+    /// Where a glide is at `share`.
+    fn learnt(&self, share: f64) -> Params {
+        match share {
+            share if share >= 1.0 => self.to.clone(),
+            share if share <= 0.0 => self.from.clone(),
+            share => self.from.blend(&self.to, share as f32),
+        }
+    }
+
+    /// The weights that are seen. At the ends nothing is computed, so that they are the bytes of the files.
     fn seen(&self) -> Params {
+        let learnt = match self.blend.learnt {
+            share if share >= 1.0 => self.learnt(self.blend.share),
+            share if share <= 0.0 => self.own.clone(),
+            share => self.own.blend(&self.learnt(self.blend.share), share as f32),
+        };
         match &self.before {
-            Some(before) if self.mix < 1.0 => before.blend(&self.own, self.mix as f32),
-            _ => self.own.clone(),
+            Some(before) if self.blend.mix < 1.0 => before.blend(&learnt, self.blend.mix as f32),
+            _ => learnt,
         }
     }
 
     /// Shows another blend.
-    fn set_mix(&mut self, mix: f64) {
-        self.mix = mix;
-        if self.before.is_some() {
-            self.ready = Ready::new(&self.arch, &self.seen(), true);
+    fn show(&mut self, blend: Blend) {
+        let start = Instant::now();
+        self.blend = blend;
+        self.ready = Ready::new(&self.arch, &self.seen(), true);
+        self.blending = (start.elapsed(), Instant::now());
+    }
+
+    /// Whether another blend is due. The steps of a glide wait until they are cheap; hands and ends do not.
+    fn due(&self, wanted: Blend, exact: bool) -> bool {
+        let only_share = Blend { share: self.blend.share, ..wanted } == self.blend;
+        let (took, at) = self.blending;
+        wanted != self.blend && (exact || !only_share || wanted.share >= 1.0 || at.elapsed() >= took * BLENDING)
+    }
+
+    /// Begins the glides up to the one that is wanted.
+    fn follow_glides(&mut self, waiting: &mut std::collections::VecDeque<Glide>, wanted: u64) {
+        while waiting.front().is_some_and(|glide| glide.number <= wanted) {
+            let Some(Glide { number, left_at, to }) = waiting.pop_front() else { return };
+            self.from = self.learnt(left_at);
+            self.take_state(&to);
+            self.blend = Blend { glide: number, share: 0.0, ..self.blend };
+        }
+    }
+
+    fn take_state(&mut self, state: &State) {
+        let device = self.own.list.first().map(|p| p.value.device()).unwrap_or_default();
+        // The show checks that states are of this model's networks; one that came late is of no use.
+        let fits = |plans: &[crate::net::params::Plan], arrays: &[Vec<f32>]| {
+            plans.len() == arrays.len() && plans.iter().zip(arrays).all(|(plan, values)| plan.len() == values.len())
+        };
+        let plans = generator::plans(&self.arch);
+        if fits(&plans, &state.generator) {
+            self.to = Params::of(&plans, &state.generator, &device);
+        }
+        let plans = critic::plans(&self.arch);
+        if fits(&plans, &state.critic) {
+            self.critic = Some(Params::of(&plans, &state.critic, &device));
         }
     }
 
     /// Comes after another network, so that a blend of both can be shown.
     fn follow(&mut self, before: &Self) {
-        if before.arch.same_networks(&self.arch) {
-            // A model that is read again, or built again after a fault, still follows the one before it.
-            self.before = if before.name == self.name { before.before.clone() } else { Some(before.seen()) };
+        let again = before.name == self.name && before.arch.same_networks(&self.arch);
+        if again {
+            // A model that is read again, or built again after a fault, goes on where it was.
+            self.before.clone_from(&before.before);
+            (self.from, self.to) = (before.from.clone(), before.to.clone());
+            self.critic = before.critic.clone().or(self.critic.take());
+            return self.show(before.blend);
         }
-        self.set_mix(before.mix);
+        if before.arch.same_networks(&self.arch) {
+            self.before = Some(before.seen());
+        }
+        self.show(Blend { share: 1.0, ..before.blend });
     }
 
     fn draw(&self, latents: &[Vec<f32>]) -> Vec<Picture> {
@@ -92,15 +158,32 @@ fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), String> {
         let shape = model.card.arch.input_dim;
         let (arch, own) = (model.card.arch.clone(), model.generator);
         let z_dim = model.card.z_dim;
-        let engine = Engine { ready, arch, own, before: None, mix: 1.0, name: name.to_owned(), shape, z_dim };
+        let folder = model::folder(name);
+        let critic = Incoming::read(&folder.join(model::CRITIC))
+            .and_then(|file| file.params("critic", &critic::plans(&arch), &chosen.device))
+            .ok();
+        let loaded_arch = arch.clone();
+        let engine = Engine {
+            ready,
+            arch,
+            from: own.clone(),
+            to: own.clone(),
+            own,
+            before: None,
+            blend: Blend::WHOLE,
+            blending: (Duration::ZERO, Instant::now()),
+            critic,
+            name: name.to_owned(),
+            shape,
+            z_dim,
+        };
         for count in WARM {
             engine.draw(&vec![vec![0.0; engine.z_dim]; count]);
         }
-        let folder = model::folder(name);
-        let bytes = files::read(&folder.join("weights.safetensors")).map_err(|e| e.to_string())?;
-        let fingerprint = Sha256::digest(&bytes).iter().take(8).map(|b| format!("{b:02x}")).collect();
-        let size = [shape[0], shape[1]];
-        let loaded = Loaded { name: name.to_owned(), folder, z_dim: engine.z_dim, size, fingerprint };
+        let bytes = files::read(&folder.join(model::WEIGHTS)).map_err(|e| e.to_string())?;
+        let (size, fingerprint) = ([shape[0], shape[1]], super::fingerprint(&bytes));
+        let (arch, critic) = (loaded_arch, engine.critic.is_some());
+        let loaded = Loaded { name: name.to_owned(), folder, z_dim: engine.z_dim, size, fingerprint, arch, critic };
         Ok((engine, loaded))
     });
     built.unwrap_or_else(|panic| Err(format!("the network failed while it was tried: {panic}")))
@@ -116,6 +199,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
     lock(&shared.device).clone_from(&chosen.name);
     let mut engine: Option<Engine> = None;
     let mut faults = 0u32;
+    let mut gaze = Gaze::default();
     let rehearsing = rehearsing();
     while !ending.wished() {
         if let Some(name) = shared.load.take() {
@@ -136,11 +220,12 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
         let Some(ask) = shared.asks.wait(if measuring { Duration::ZERO } else { LOOK }) else {
             if let Some(engine) = &engine {
                 measure_one(&shared, engine);
+                gaze.look(&shared, engine);
             }
             continue;
         };
         let Some(at_work) = &mut engine else { continue };
-        blend(at_work, ask.mix, board);
+        blend(at_work, &shared, ask.blend, board);
         let at_work = &*at_work;
         match draw(at_work, &ask, rehearsing) {
             Ok(drawn) => {
@@ -152,6 +237,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 if measuring {
                     measure_one(&shared, at_work);
                 }
+                gaze.look(&shared, at_work);
             }
             Err(panic) => {
                 faults += 1;
@@ -174,16 +260,44 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
 }
 
 /// Shows another blend of weights, if another one is asked for.
-fn blend(engine: &mut Engine, mix: f64, board: &Board) {
-    if engine.mix == mix {
+fn blend(engine: &mut Engine, shared: &Shared, wanted: Blend, board: &Board) {
+    let exact = shared.exact.load(Ordering::Relaxed);
+    engine.follow_glides(&mut lock(&shared.glides), wanted.glide);
+    if !engine.due(wanted, exact) {
         return;
     }
-    match caught(|| engine.set_mix(mix)) {
-        Ok(()) if engine.before.is_none() && mix < 1.0 => {
+    match caught(|| engine.show(wanted)) {
+        Ok(()) if engine.before.is_none() && wanted.mix < 1.0 => {
             board.notice("mix", "there is no other model of this architecture to blend with; load one first");
         }
         Ok(()) => board.clear("mix"),
         Err(panic) => board.fault("mix", format!("the weights cannot be blended: {panic}")),
+    }
+}
+
+/// When the critic looked last, and how long it took.
+#[derive(Default)]
+struct Gaze(Option<(Instant, Duration)>);
+
+/// The critic's looks cost at most one part in so many of the time.
+const GAZING: u32 = 9;
+
+impl Gaze {
+    /// Has the critic look at what is waiting, if that is cheap enough now.
+    fn look(&mut self, shared: &Shared, engine: &Engine) {
+        let due = self.0.is_none_or(|(at, took)| at.elapsed() >= took * GAZING);
+        if !due && !shared.exact.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(Look { mut z, gradient }) = shared.looks.take() else { return };
+        z.resize(engine.z_dim, 0.0);
+        let start = Instant::now();
+        let found = engine.critic.as_ref().and_then(|critic| {
+            caught(|| eye::opinion(&engine.arch, &engine.seen(), critic, &z, gradient)).ok().flatten()
+        });
+        // Without a critic nobody waits for one.
+        shared.opinions.put(found.unwrap_or(eye::Opinion { score: 0.0, gradient: Vec::new() }));
+        self.0 = Some((Instant::now(), start.elapsed()));
     }
 }
 

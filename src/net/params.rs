@@ -89,6 +89,12 @@ impl Params {
         Self { list }
     }
 
+    /// Arrays with these values, one for each plan.
+    pub fn of(plans: &[Plan], values: &[Vec<f32>], device: &Device) -> Self {
+        let list = plans.iter().zip(values).map(|(plan, values)| Param::new(plan, values.clone(), device));
+        Self { list: list.collect() }
+    }
+
     /// The same arrays with gradients asked for where `trained`.
     pub fn tracked(&self) -> Self {
         let list = self.list.iter().map(|p| {

@@ -121,6 +121,13 @@ impl Picture {
         Some(out)
     }
 
+    /// A picture from a file, as RGB; none if it is no picture.
+    pub fn read(path: &Path) -> Option<Self> {
+        let picture = image::ImageReader::open(path).ok()?.with_guessed_format().ok()?.decode().ok()?.into_rgb8();
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Some(Self { width, height, pixels: picture.into_raw() })
+    }
+
     /// Writes a PNG file, whole or not at all.
     pub fn write_png(&self, path: &Path) -> Result<(), PictureError> {
         Ok(files::write(path, &self.png(path)?)?)

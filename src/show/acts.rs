@@ -45,6 +45,9 @@ impl Show {
         if preset.osc.feedback != self.preset.osc.feedback {
             self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
         }
+        if preset.train != self.preset.train {
+            self.take_train(&preset.train);
+        }
         let doors = |p: &Preset| (p.osc.on, p.osc.bind, p.query.clone(), p.midi.on);
         if doors(&preset) != doors(&self.preset) {
             self.board.notice("preset", "other ports, the page and MIDI on or off take effect at the next start");
@@ -74,6 +77,7 @@ impl Show {
                 | Act::SetTake(_)
                 | Act::Learn
                 | Act::LearnTo(_)
+                | Act::Train(_)
                 | Act::Quit
         );
         if elsewhere && self.again {
@@ -174,6 +178,7 @@ impl Show {
             Act::Tempo(bpm) => self.clock.set_tempo(bpm),
             Act::Tap => self.clock.tap(),
             Act::Beat(beat) => self.clock.seek(beat),
+            Act::Train(act) => self.train(act),
             Act::Learn => self.toggle_learning(),
             Act::LearnTo(target) => self.learn_to(&target),
             Act::Quit => self.stop.raise(),

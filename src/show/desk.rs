@@ -65,6 +65,7 @@ impl Show {
             learning: self.learn_view(),
             page: self.hands.server.as_ref().and_then(crate::osc::query::Server::page),
             take: self.take.as_ref().map(|log| (log.path.clone(), self.real - log.since)),
+            lesson: self.lesson(),
             recording: self.recording.state(self.real),
         }
     }

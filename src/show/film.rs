@@ -66,7 +66,9 @@ impl Show {
         let progress = Progress::new("frames", frames);
         let mut done = 0;
         while done < frames && !self.stop.raised() {
-            let until = (done + BATCH).min(frames);
+            // A batch is drawn with one blend of weights.
+            let learns = self.course.is_some() || self.playing.as_ref().is_some_and(|take| take.learns);
+            let until = (done + if learns { 1 } else { BATCH }).min(frames);
             for scene in self.film_frames(done..until, fps)? {
                 let canvas = canvas.clone();
                 recorder.put(done, Box::new(move || lock(&canvas).draw(&scene, size, !raw)))?;
@@ -110,7 +112,9 @@ impl Show {
             return lights;
         }
         let tick = self.begin(real);
+        self.follow_course(real);
         self.walk_measured(tick);
+        self.gaze();
         self.lights.clone()
     }
 

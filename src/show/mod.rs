@@ -12,6 +12,7 @@ pub mod scene;
 mod acts;
 mod desk;
 mod hands;
+pub mod learning;
 mod lights;
 mod open;
 mod pulse;
@@ -23,6 +24,7 @@ mod timing;
 mod told;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,8 @@ use crate::sketch::host::Host;
 use crate::sketch::{Complaint, Program, lengths};
 use crate::worker::Chores;
 use hands::Hands;
+use learning::Learning;
+use learning::history::Course;
 use lights::Lights;
 pub use open::{OpenError, Options};
 use recording::Recording;
@@ -65,6 +69,11 @@ pub struct Show {
     host: Host,
     generator: Generator,
     model: Loaded,
+    learning: Learning,
+    /// The trainer's program, if it is another than this one.
+    trainer: Option<PathBuf>,
+    /// A film of a training.
+    course: Option<Course>,
     reload: Option<Reload>,
     /// A compiled version that waits for its beat.
     waiting: Option<Program>,
@@ -136,6 +145,7 @@ impl Show {
         let tick = self.begin(real);
         let walked = Instant::now();
         self.reload(tick);
+        self.learn();
         self.walk(tick);
         self.timing.spent("walk", walked.elapsed());
         self.ask();
@@ -215,7 +225,7 @@ impl Show {
             None => {}
         }
         if reload_model(&mut self.reload) {
-            self.generator.load(&self.model.name);
+            self.model_changed();
         }
         let before = tick.beat - tick.dt * tick.bpm / 60.0;
         let crossed = |beats: f64| (tick.beat / beats).floor() != (before / beats).floor();
@@ -301,6 +311,7 @@ impl Show {
             self.log_weights(&loaded);
             self.take_model(loaded);
         }
+        self.blend_learnt();
         self.generator.ask(&self.pose);
     }
 
@@ -312,6 +323,7 @@ impl Show {
         }
         self.lists += 1;
         let before = std::mem::replace(&mut self.model, loaded);
+        self.forget_learnt(&before);
         if before.name != self.model.name {
             self.model_before = Some(before);
         }
@@ -435,6 +447,7 @@ impl Show {
     pub fn close(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
             self.take = None;
+            self.end_training();
             self.recording.end(&self.chores, &self.board);
             if let Some(reload) = self.reload.take() {
                 reload.close(&self.chores);

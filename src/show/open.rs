@@ -10,7 +10,7 @@ use super::recording::Recording;
 use super::reload::{self, Reload};
 use super::snapshot;
 use super::told::Stat;
-use super::{Arrival, Show};
+use super::{Arrival, Show, learning};
 use crate::clock::Clock;
 use crate::control::Dial;
 use crate::control::automation::Automation;
@@ -48,6 +48,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A log of the performance from the first frame on.
     pub take: Option<PathBuf>,
+    /// The trainer's program, if it is another than this one.
+    pub trainer: Option<PathBuf>,
     /// Without a watch on the files, without snapshots, strict about the sketch: a film.
     pub film: bool,
 }
@@ -69,6 +71,8 @@ pub enum OpenError {
     Sketch(Box<Complaint>),
     #[error("{0}")]
     Take(String),
+    #[error("{0}")]
+    Training(String),
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -102,6 +106,10 @@ impl Show {
         if let Some(model) = &options.model {
             preset.model.clone_from(model);
         }
+        let child = match options.film {
+            true => None,
+            false => learning::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,
+        };
         let (generator, model) = Generator::start(&preset.model, options.device, board)?;
         let env = Env::new(model.z_dim);
         let language = Language::new(env.clone())?;
@@ -147,6 +155,9 @@ impl Show {
             host: Host::new(language),
             generator,
             model,
+            learning: learning::Learning::default(),
+            trainer: options.trainer,
+            course: None,
             reload,
             waiting: None,
             complaint: None,
@@ -195,8 +206,12 @@ impl Show {
             show.recording.begin(Recorder::start(settings, board)?, 0.0);
         }
         show.start = Instant::now();
-        if !options.film {
-            show.open_doors();
+        match options.film {
+            true => show.generator.be_exact(),
+            false => {
+                show.open_learning(child);
+                show.open_doors();
+            }
         }
         if let Some(path) = options.take {
             show.log(&path).map_err(OpenError::Take)?;

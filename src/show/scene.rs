@@ -12,6 +12,7 @@ use crate::latent::pose::Pose;
 use crate::picture::Picture;
 use crate::report::Line;
 
+pub use super::learning::Training;
 pub use crate::preset::{Filter, Fit};
 
 /// One frame, ready to be displayed.
@@ -99,6 +100,8 @@ pub enum Act {
     Tap,
     /// Puts the walk to this beat.
     Beat(f64),
+    /// Something about the training beside the show.
+    Train(Training),
     /// Waits for a control to be touched, or no longer.
     Learn,
     /// The control that was touched is for this target from now on.
@@ -142,6 +145,39 @@ pub struct Source {
     pub text: String,
     /// The line with the error (from 1), and what to say there.
     pub wrong: Option<(usize, String)>,
+}
+
+/// A training as the desk shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Lesson {
+    /// off, starting, running, paused, crashed, ended, watching.
+    pub state: &'static str,
+    /// Epochs done; the step of the state that is shown, none before the first; how far its glide is, 0..1.
+    pub step: u64,
+    pub shown: Option<u64>,
+    pub share: f64,
+    /// How much of it is seen, 0..1.
+    pub mix: f64,
+    /// Learning rate of the generator; share of the second dataset.
+    pub rate: f64,
+    pub data_mix: f64,
+    pub data: String,
+    pub second: String,
+    /// Milliseconds of an epoch, the share that it rests, and what it adds to a picture of the show.
+    pub ms: f64,
+    pub rest: f64,
+    pub cost_ms: Option<f64>,
+    /// Losses of the critic and the generator, the newest last.
+    pub losses: Vec<[f32; 2]>,
+    /// Steps that are kept, and the sheet of the one that is shown.
+    pub steps: Vec<u64>,
+    pub sheet: Option<(u64, Arc<Picture>)>,
+    /// What the critic thinks of the picture.
+    pub critic: Option<f64>,
+    /// The last thing worth knowing.
+    pub message: String,
+    /// Seconds of a glide.
+    pub morph_secs: f64,
 }
 
 /// Everything the desk shows.
@@ -190,6 +226,8 @@ pub struct Desk {
     pub page: Option<String>,
     /// The log of a take and its seconds.
     pub take: Option<(PathBuf, f64)>,
+    /// The training beside the show.
+    pub lesson: Lesson,
     /// File, seconds, frames dropped and repeated.
     pub recording: Option<(PathBuf, f64, u64, u64)>,
 }

@@ -16,14 +16,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Show;
+use super::learning::logged::{Learnt, Standing};
 use super::lights::Lights;
 use super::scene::Act;
 use super::snapshot::{Morph, Snapshot};
 use crate::clock::Tick;
-use crate::control::Controls;
 use crate::control::hand::Hand;
+use crate::control::{Controls, Dial};
 use crate::files::{self, FileError};
 use crate::generator::Loaded;
+use crate::generator::eye::Opinion;
 use crate::latent::pose::Pose;
 use crate::preset::Preset;
 use crate::report::Board;
@@ -76,6 +78,8 @@ pub struct Start {
     /// The model before it, for a blend.
     before: Option<Weights>,
     mix: f64,
+    #[serde(default)]
+    learnt: Option<Standing>,
     morph: Option<Morph>,
     script: Script,
     /// The sketch's own state; none if it could not be written down, or had just begun.
@@ -93,7 +97,7 @@ type Time = [f64; 5];
 /// One line after the first.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+pub(super) enum Line {
     /// A frame ends.
     T(Time),
     /// What was done, by whom, at which real second.
@@ -101,6 +105,10 @@ enum Line {
     Script(Script),
     Weights(Weights),
     Preset(Box<Preset>),
+    /// A glide to a learnt state begins.
+    Learnt(Learnt),
+    /// What the critic thought, and the way in which it would rather have z.
+    Opinion(f32, Vec<f32>),
 }
 
 /// The log while it is written.
@@ -196,6 +204,7 @@ impl Show {
             weights: Weights::of(&self.model),
             before: self.model_before.as_ref().map(Weights::of),
             mix: self.mix,
+            learnt: self.standing(),
             morph: self.morph.clone(),
             script: Script::of(program),
             state,
@@ -226,7 +235,7 @@ impl Show {
         }
     }
 
-    fn line(&mut self, line: &Line) {
+    pub(super) fn line(&mut self, line: &Line) {
         if let Some(log) = &mut self.take {
             log.line(line, &self.board);
         }
@@ -288,6 +297,8 @@ pub struct Take {
     pub start: Start,
     frames: VecDeque<(Vec<Line>, Time)>,
     first: f64,
+    /// Weights change within it, so that no two frames are one batch.
+    pub(super) learns: bool,
     /// Frames walked so far.
     walked: u64,
     before: Option<(Arc<Pose>, Lights, f64)>,
@@ -308,7 +319,7 @@ impl Take {
         if start.take != VERSION {
             return Err(wrong(1, format!("version {} is not known to this program", start.take)));
         }
-        let (mut frames, mut moves) = (VecDeque::new(), Vec::new());
+        let (mut frames, mut moves) = (VecDeque::<(Vec<Line>, Time)>::new(), Vec::new());
         let mut broken: Option<TakeError> = None;
         for (at, line) in lines.enumerate() {
             if let Some(error) = broken {
@@ -327,7 +338,10 @@ impl Take {
         let Some(first) = frames.front().map(|(_, time)| time[0]) else {
             return Err(wrong(2, "it holds no frame".into()));
         };
-        Ok(Self { start, frames, first, walked: 0, before: None, now: None })
+        let of_weights =
+            |line: &Line| matches!(line, Line::Learnt(_) | Line::Act(Act::Mix(_) | Act::Dial(Dial::Learnt, _), ..));
+        let learns = start.learnt.is_some() || frames.iter().any(|(moves, _)| moves.iter().any(of_weights));
+        Ok(Self { start, frames, first, learns, walked: 0, before: None, now: None })
     }
 
     /// Its length in seconds.
@@ -347,7 +361,8 @@ impl Show {
             let (name, was, is) = (weights.name.clone(), weights.fingerprint.clone(), self.model.fingerprint.clone());
             return Err(TakeError::Weights { name, was, is });
         }
-        let Start { controls, lights, snapshots, state, drawn, mix, morph, tick, before, .. } = take.start.clone();
+        let Start { controls, lights, snapshots, state, drawn, mix, morph, tick, before, learnt, .. } =
+            take.start.clone();
         let (script, weights) = (script.clone(), weights.clone());
         if let Some(before) = before.filter(|_| mix < 1.0) {
             self.load_now(&before.name, &before.fingerprint);
@@ -375,6 +390,9 @@ impl Show {
         }
         self.playing = Some(take);
         self.again = true;
+        if let Some(learnt) = learnt {
+            self.stand(learnt);
+        }
         Ok(())
     }
 
@@ -455,6 +473,8 @@ impl Show {
                 }
                 Line::Preset(preset) => self.take_preset(*preset),
                 Line::Weights(found) => weights = Some(found),
+                Line::Learnt(learnt) => self.glide_again(learnt),
+                Line::Opinion(score, gradient) => self.take_opinion(&Opinion { score, gradient }),
                 Line::Act(..) | Line::T(_) => {}
             }
         }

@@ -24,6 +24,16 @@ pub struct Measure {
     pub samples: Vec<Z>,
 }
 
+/// What the critic thinks of the pictures, and whether this frame's script asked.
+#[derive(Clone, Debug, Default)]
+pub struct Eyed {
+    pub score: f64,
+    /// The direction in z in which the score rises, of length 1; empty before it is known.
+    pub direction: Z,
+    pub wants_score: bool,
+    pub wants_direction: bool,
+}
+
 /// The inside of an [`Env`].
 pub struct Inside {
     pub dim: usize,
@@ -37,6 +47,7 @@ pub struct Inside {
     pub even: HashMap<u64, (Vec<f64>, f64)>,
     /// Ways to be measured.
     pub wanted: Vec<Measure>,
+    pub eye: Eyed,
     seeds: HashMap<u32, Z>,
     noises: HashMap<u32, Noise>,
 }
@@ -55,6 +66,7 @@ impl Env {
             drawn: 0,
             even: HashMap::new(),
             wanted: Vec::new(),
+            eye: Eyed::default(),
             seeds: HashMap::new(),
             noises: HashMap::new(),
         })))
@@ -80,6 +92,7 @@ impl Env {
         inside.dim = dim;
         inside.even.clear();
         inside.wanted.clear();
+        inside.eye.direction.clear();
     }
 
     /// The latent of a seed.

@@ -16,8 +16,8 @@ use crate::report::Stop;
 
 /// Bytes of a line at most.
 const MOST_BYTES: usize = 64 << 10;
-/// How long a training without an owner may take to save itself.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long a training without an owner may take to save itself, if nobody says.
+pub const GRACE_SECS: f64 = 30.0;
 /// Longest sleep between two looks at what arrived.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -32,17 +32,17 @@ struct Inbox {
 pub struct Orders(Arc<(Mutex<Inbox>, Condvar)>);
 
 impl Orders {
-    /// Starts to read this process's stdin.
+    /// Starts to read this process's stdin; once it has ended the process may take `grace` to save itself.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn from_stdin() -> io::Result<Self> {
+    pub fn from_stdin(grace: Duration) -> io::Result<Self> {
         let orders = Self::default();
         let theirs = orders.clone();
         let read = move || {
             theirs.read(io::stdin().lock());
             // A training that hangs has nobody left who could end it; what it wrote is whole.
-            std::thread::sleep(GRACE);
+            std::thread::sleep(grace);
             std::process::exit(1);
         };
         std::thread::Builder::new().name("commands".into()).spawn(read)?;
@@ -98,14 +98,14 @@ impl Orders {
 
 /// What [`read_line`] found.
 #[derive(Debug, PartialEq, Eq)]
-enum Read {
+pub(super) enum Read {
     Line,
     TooLong,
     End,
 }
 
 /// Reads one line without its end into `line`, never more than [`MOST_BYTES`] of it.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Read> {
+pub(super) fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Read> {
     line.clear();
     let (mut any, mut long) = (false, false);
     loop {

@@ -362,6 +362,6 @@ impl<'a> Training<'a> {
 /// Whether the folder holds a model already.
 pub fn exists(folder: &std::path::Path) -> bool {
     folder.join("model.toml").exists()
-        || folder.join("training").exists()
+        || checkpoint::exists(&folder.join("training"))
         || folder.join("weights.safetensors").exists()
 }

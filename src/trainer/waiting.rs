@@ -42,7 +42,8 @@ impl Waiting {
         }
     }
 
-    fn push(&mut self, mut command: Command) {
+    /// Takes in one command.
+    pub(super) fn push(&mut self, mut command: Command) {
         if let Some(at) = self.commands.iter().position(|waiting| waiting.same_kind(&command))
             && let (Command::Set(new), Command::Set(old)) = (&mut command, self.commands.remove(at))
         {

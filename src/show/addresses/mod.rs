@@ -7,7 +7,7 @@
 mod table;
 
 use super::Show;
-use super::scene::Act;
+use super::scene::{Act, Training};
 use crate::control::hand::Value;
 use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
@@ -228,6 +228,14 @@ impl Act {
             Self::Hush | Self::SetHush(_) => "/flaneur/out/hush".into(),
             Self::Tempo(_) | Self::Tap => "/flaneur/clock/bpm".into(),
             Self::Mix(_) => "/flaneur/model/mix".into(),
+            Self::Dial(Dial::Learnt, _) => "/flaneur/train/mix".into(),
+            Self::Train(Training::Go(_)) => "/flaneur/train/run".into(),
+            Self::Train(Training::Data(_)) => "/flaneur/train/data".into(),
+            Self::Train(Training::Second(_)) => "/flaneur/train/data2".into(),
+            Self::Train(Training::Rest(_)) => "/flaneur/train/rest".into(),
+            Self::Train(Training::Morph(_)) => "/flaneur/train/morph".into(),
+            Self::Train(Training::Set(settings)) if settings.mix.is_some() => "/flaneur/train/data_mix".into(),
+            Self::Train(Training::Set(settings)) if settings.generator_rate.is_some() => "/flaneur/train/lr".into(),
             _ => return None,
         })
     }

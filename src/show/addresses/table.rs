@@ -4,7 +4,8 @@ use super::{Address, Given, Reading, Takes};
 use crate::control::hand::Value;
 use crate::control::{Dial, FARTHEST_Z};
 use crate::osc::Kind;
-use crate::show::scene::Act;
+use crate::show::scene::{Act, Training};
+use crate::trainer::protocol::Settings;
 
 fn flag(on: bool) -> Option<Value> {
     Some(Value::Number(f64::from(u8::from(on))))
@@ -42,6 +43,11 @@ const fn dial(
 
 const fn tells(path: &'static str, kind: Kind, says: &'static str, read: fn(&Reading) -> Option<Value>) -> Address {
     address(path, Takes::Tells(kind), says, |_| Err("it only tells".into()), Some(read))
+}
+
+/// Sets something of the training.
+fn set(settings: Settings) -> Result<Vec<Act>, String> {
+    Given::one(Act::Train(Training::Set(settings)))
 }
 
 const SHARE: Takes = Takes::Number { min: 0.0, max: 1.0 };
@@ -170,6 +176,242 @@ pub const ADDRESSES: &[Address] = &[
         Some(|r| number(r.show.mix)),
     ),
     address(
+        "/flaneur/train/run",
+        Takes::Switch,
+        "The training beside the show: starts it, lets it work; 0 pauses it.",
+        |g| Given::one(Act::Train(Training::Go(Some(g.on())))),
+        Some(|r| flag(matches!(r.show.learning.word(), "running" | "starting"))),
+    ),
+    address(
+        "/flaneur/train/pause",
+        Takes::Switch,
+        "Pauses the training; 0 lets it work.",
+        |g| Given::one(Act::Train(Training::Go(Some(!g.on())))),
+        Some(|r| flag(r.show.learning.word() == "paused")),
+    ),
+    address(
+        "/flaneur/train/stop",
+        Takes::Trigger,
+        "Ends the training, all saved.",
+        |_| Given::one(Act::Train(Training::Stop)),
+        None,
+    ),
+    dial(
+        "/flaneur/train/mix",
+        Dial::Learnt,
+        "How much is seen of what was learnt: 0 is the model as the show began, 1 the newest.",
+        |g| Given::one(Act::Dial(Dial::Learnt, g.number)),
+        |r| r.dial(Dial::Learnt),
+    ),
+    reaching(
+        address(
+            "/flaneur/train/lr",
+            Takes::Number { min: 0.0, max: 1.0 },
+            "Learning rate of both networks.",
+            |g| {
+                let rate = Some(g.number);
+                set(Settings { generator_rate: rate, critic_rate: rate, ..Settings::default() })
+            },
+            Some(|r| number(r.show.learning.settings.generator_rate?)),
+        ),
+        [0.0, 0.001],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/generator_lr",
+            Takes::Number { min: 0.0, max: 1.0 },
+            "Learning rate of the generator.",
+            |g| set(Settings { generator_rate: Some(g.number), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.generator_rate?)),
+        ),
+        [0.0, 0.001],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/critic_lr",
+            Takes::Number { min: 0.0, max: 1.0 },
+            "Learning rate of the critic.",
+            |g| set(Settings { critic_rate: Some(g.number), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.critic_rate?)),
+        ),
+        [0.0, 0.001],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/critic_steps",
+            Takes::Number { min: 1.0, max: 1000.0 },
+            "Critic updates in an epoch.",
+            |g| set(Settings { critic_steps: Some(g.number as u32), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.critic_steps?.into())),
+        ),
+        [1.0, 10.0],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/batch",
+            Takes::Number { min: 1.0, max: 4096.0 },
+            "Pictures in a batch.",
+            |g| set(Settings { batch: Some(g.number as usize), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.batch? as f64)),
+        ),
+        [1.0, 64.0],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/gradient_weight",
+            Takes::Number { min: 0.0, max: 10_000.0 },
+            "Weight of the gradient penalty.",
+            |g| set(Settings { gradient_weight: Some(g.number), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.gradient_weight?)),
+        ),
+        [0.0, 100.0],
+    ),
+    address(
+        "/flaneur/train/ema",
+        Takes::Number { min: 0.0, max: 0.99999 },
+        "Decay of the generator's moving average, which is shown once there is one.",
+        |g| set(Settings { ema: Some(g.number), ..Settings::default() }),
+        Some(|r| number(r.show.learning.settings.ema?)),
+    ),
+    address(
+        "/flaneur/train/rest",
+        Takes::Number { min: 0.0, max: 0.95 },
+        "Share of the time that the trainer rests at least.",
+        |g| Given::one(Act::Train(Training::Rest(g.number))),
+        Some(|r| number(r.show.learning.settings.rest?)),
+    ),
+    reaching(
+        address(
+            "/flaneur/train/publish_every",
+            Takes::Number { min: 0.0, max: 1e9 },
+            "Epochs between two states that are shown; 0 is only when asked.",
+            |g| set(Settings { publish_every: Some(g.number as u64), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.publish_every? as f64)),
+        ),
+        [0.0, 100.0],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/print_every",
+            Takes::Number { min: 1.0, max: 1e9 },
+            "Epochs between two checkpoints with a sample.",
+            |g| set(Settings { print_every: Some(g.number as u64), ..Settings::default() }),
+            Some(|r| number(r.show.learning.settings.print_every? as f64)),
+        ),
+        [1.0, 1000.0],
+    ),
+    reaching(
+        address(
+            "/flaneur/train/morph",
+            Takes::Number { min: 0.0, max: 600.0 },
+            "Seconds of the glide to a new state; a bar if nobody says.",
+            |g| Given::one(Act::Train(Training::Morph(g.number))),
+            Some(|r| number(r.show.morph_secs())),
+        ),
+        [0.0, 30.0],
+    ),
+    address(
+        "/flaneur/train/rewind",
+        Takes::Name,
+        "Glides back to a state and learns on from there: a step, first, last, or back for the one before.",
+        |g| Given::one(Act::Train(Training::Rewind(g.text.into()))),
+        None,
+    ),
+    address(
+        "/flaneur/train/publish",
+        Takes::Trigger,
+        "Shows what was learnt now.",
+        |_| Given::one(Act::Train(Training::Publish)),
+        None,
+    ),
+    address(
+        "/flaneur/train/sample",
+        Takes::Trigger,
+        "Writes a sample grid of the training.",
+        |_| Given::one(Act::Train(Training::Sample)),
+        None,
+    ),
+    address(
+        "/flaneur/train/data",
+        Takes::Text,
+        "Learns from other pictures: a folder, a zip, lines (drawn), fed (what was fed back).",
+        |g| Given::one(Act::Train(Training::Data(g.text.into()))),
+        Some(|r| Some(Value::Text(r.show.learning.data.clone()))),
+    ),
+    address(
+        "/flaneur/train/data2",
+        Takes::Text,
+        "The second dataset, likewise.",
+        |g| Given::one(Act::Train(Training::Second(g.text.into()))),
+        Some(|r| Some(Value::Text(r.show.learning.second.clone()))),
+    ),
+    address(
+        "/flaneur/train/data_mix",
+        SHARE,
+        "Share of the second dataset.",
+        |g| set(Settings { mix: Some(g.number), ..Settings::default() }),
+        Some(|r| number(r.show.learning.settings.mix?)),
+    ),
+    address(
+        "/flaneur/train/lines/<rule>",
+        Takes::Name,
+        "How lines are drawn: palette (ff0000 00ff00), laws, verticals, horizontals, count, seed.",
+        |g| match ["palette", "laws", "verticals", "horizontals", "count", "seed"].contains(&g.part) {
+            true => Given::one(Act::Train(Training::Line(g.part.into(), g.text.into()))),
+            false => Err(format!("lines have no rule \"{}\"", g.part)),
+        },
+        None,
+    ),
+    address(
+        "/flaneur/train/redraw",
+        Takes::Trigger,
+        "Draws the lines anew by the rules as they are, and learns from those.",
+        |_| Given::one(Act::Train(Training::Redraw)),
+        None,
+    ),
+    address(
+        "/flaneur/train/feed",
+        Takes::Trigger,
+        "Keeps what is shown as a picture to learn from.",
+        |_| Given::one(Act::Train(Training::Feed)),
+        None,
+    ),
+    address(
+        "/flaneur/train/fork",
+        Takes::Text,
+        "Learns on from the weights of another model of the same networks.",
+        |g| Given::one(Act::Train(Training::Fork(g.text.into()))),
+        None,
+    ),
+    tells("/flaneur/train/state", Kind::Text, "off, starting, running, paused, crashed, ended or watching.", |r| {
+        Some(Value::Text(r.show.learning.word().into()))
+    }),
+    tells("/flaneur/train/step", Kind::Int, "Epochs done.", |r| number(r.show.learning.step.as_ref()?.step as f64)),
+    tells("/flaneur/train/shown", Kind::Int, "Step of the state that is shown; -1 is the model's own.", |r| {
+        number(r.show.learning.at().map_or(-1.0, |step| step as f64))
+    }),
+    tells("/flaneur/train/states", Kind::Int, "States that have reached the picture.", |r| {
+        number(r.show.learning.shown as f64)
+    }),
+    tells("/flaneur/train/loss", Kind::Float, "The critic's loss of the last epoch.", |r| {
+        number(r.show.learning.step.as_ref()?.total.into())
+    }),
+    tells("/flaneur/train/generator_loss", Kind::Float, "The generator's.", |r| {
+        number(r.show.learning.step.as_ref()?.generator.into())
+    }),
+    tells("/flaneur/train/epoch_ms", Kind::Float, "Milliseconds of work of the last epoch.", |r| {
+        number(r.show.learning.step.as_ref()?.ms)
+    }),
+    tells("/flaneur/train/cost_ms", Kind::Float, "Milliseconds that training adds to a picture of the show.", |r| {
+        number((r.show.learning.cost_ms() * 100.0).round() / 100.0)
+    }),
+    tells("/flaneur/train/message", Kind::Text, "The last thing worth knowing of the training.", |r| {
+        Some(Value::Text(r.show.learning.message.clone()))
+    }),
+    tells("/flaneur/critic", Kind::Float, "What the critic thinks of the picture, smoothed; it has no unit.", |r| {
+        number((r.show.learning.eye.score()? * 1e3).round() / 1e3)
+    }),
+    address(
         "/flaneur/preset/load",
         Takes::Text,
         "Another preset, by name or path, or by its place in the list.",
@@ -287,4 +529,6 @@ pub const KEYS: &[Key] = &[
     key("R", "/flaneur/rec/recording", Act::Record, "record"),
     key("Ctrl-R", "/flaneur/take/log", Act::Take, "log a take: every move of every hand"),
     key("S", "/flaneur/still", Act::Still, "a still"),
+    key("T", "/flaneur/train/run", Act::Train(Training::Go(None)), "train beside the show, or pause that"),
+    key("P", "/flaneur/train/publish", Act::Train(Training::Publish), "show what was learnt now"),
 ];

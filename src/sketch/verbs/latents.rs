@@ -369,6 +369,21 @@ pub const VERBS: &[Verb] = &[
         },
     },
     Verb {
+        name: "prefer",
+        group: Group::Changes,
+        args: &[Z_ARG, arg("k", -100.0, 100.0, 1.0)],
+        says: "z moved by k along the way in which the critic's score rises: more like the data, or less below 0.",
+        example: "seed(7).prefer(2)",
+        run: |c| {
+            let (mut z, k) = (c.latent(0)?, c.number(1)?);
+            let mut inside = c.env.lock();
+            inside.eye.wants_direction = true;
+            z.iter_mut().zip(&inside.eye.direction).for_each(|(z, d)| *z += k * d);
+            drop(inside);
+            give_latent(z)
+        },
+    },
+    Verb {
         name: "get",
         group: Group::Changes,
         args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0)],

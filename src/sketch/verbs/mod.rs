@@ -5,7 +5,7 @@ mod drawing;
 mod latents;
 mod numbers;
 
-use rune::runtime::{InstAddress, Memory, Output, VmResult};
+use rune::runtime::{InstAddress, Memory, Output, Protocol, VmResult};
 use rune::{ContextError, Module, Value};
 
 use super::call::{Arg, Bare, Call, Kind, Wrong};
@@ -45,13 +45,14 @@ pub fn all() -> impl Iterator<Item = &'static Verb> {
 }
 
 /// Fields of the time, which are no calls.
-pub const FIELDS: [(&str, &str); 6] = [
+pub const FIELDS: [(&str, &str); 7] = [
     ("t.secs", "Seconds of the walk."),
     ("t.dt", "Seconds since the last frame."),
     ("t.frame", "Frames since the start."),
     ("t.beat", "Beats since the start, with fractions."),
     ("t.bar", "Bars of four beats since the start, with fractions."),
     ("t.bpm", "Beats a minute."),
+    ("t.critic", "The critic's score of what is shown, smoothed: higher is more like the data. It has no unit."),
 ];
 
 const fn arg(name: &'static str, min: f64, max: f64, bare: f64) -> Arg {
@@ -175,6 +176,12 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
             _ => module.raw_function(verb.name, run).build()?,
         };
     }
+    let env = env.clone();
+    module.field_function(&Protocol::GET, "critic", move |_: &Time| {
+        let mut inside = env.lock();
+        inside.eye.wants_score = true;
+        inside.eye.score
+    })?;
     if rehearsing() {
         module.function("rehearse_panic", rehearse_panic).build()?;
     }

@@ -1,0 +1,329 @@
+//! Learnt weights before they are seen: read, checked and tried on a thread of their own.
+//!
+//! The show names a file of a training ([`Claim`]); what is whole, of the same networks, finite and draws pictures
+//! like those it has drawn so far comes back as a [`State`], everything else as a sentence. The thread, `weights`,
+//! has the processor as its device and a pause between two pictures, so that it costs the frame next to nothing.
+//! It never changes what is shown: the generator's thread glides to a state when the show says so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use burn::tensor::Device;
+
+use super::fingerprint;
+use crate::latent;
+use crate::latest::Latest;
+use crate::model::arrays::Incoming;
+use crate::net::arch::Arch;
+use crate::net::critic;
+use crate::net::generator::{self, Ready};
+use crate::net::params::Params;
+use crate::picture::Picture;
+use crate::worker::{Worker, caught};
+
+/// Pictures that a state has to draw: seeds 0 to 8, as on the sheets of a training.
+const TRIED: u32 = 9;
+/// Between two of them, so that the show's own pictures come first.
+const PAUSE: Duration = Duration::from_millis(15);
+/// How often a file that is being replaced is read again.
+const ATTEMPTS: u32 = 4;
+
+/// Weights to be checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// A file like `weights.safetensors`, and the critic's beside it if there is one.
+    pub weights: PathBuf,
+    pub critic: Option<PathBuf>,
+    pub step: u64,
+    /// What the file should be; it is looked for again while it is another.
+    pub fingerprint: Option<String>,
+    /// Taken as it is if only it is whole: a state that was shown before, gone back to on purpose.
+    pub known: bool,
+}
+
+/// Checked weights, ready to be glided to.
+#[derive(Debug)]
+pub struct State {
+    pub step: u64,
+    pub weights: PathBuf,
+    pub fingerprint: String,
+    /// One array for each of `net::generator::plans`.
+    pub(super) generator: Vec<Vec<f32>>,
+    /// One for each of `net::critic::plans`; empty without a critic.
+    pub(super) critic: Vec<Vec<f32>>,
+    pub look: Look,
+}
+
+impl State {
+    /// Whether a critic came with it.
+    pub fn sees(&self) -> bool {
+        !self.critic.is_empty()
+    }
+}
+
+/// Why weights are not shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub step: u64,
+    pub why: String,
+    /// The weights are whole and of the right networks, but their pictures are not fit to be seen.
+    pub astray: bool,
+}
+
+/// What pictures of nine fixed z are like, in levels of 0..255.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Deviation of the pixels inside of a picture, the mean over pictures: 0 is flat.
+    pub contrast: f32,
+    /// Deviation of a pixel between pictures, the mean over pixels: 0 is always the same picture.
+    pub variety: f32,
+    /// Difference of neighbouring pixels, the mean: noise and checkerboards are high.
+    pub roughness: f32,
+}
+
+/// Looks that are remembered.
+const REMEMBERED: usize = 16;
+
+impl Look {
+    /// Of pictures of one size.
+    pub fn of(pictures: &[Picture]) -> Self {
+        let count = pictures.len().max(1) as f32;
+        let mut look = Self::default();
+        for picture in pictures {
+            let row = picture.width * 3;
+            let values: Vec<f32> = picture.pixels.iter().map(|v| f32::from(*v)).collect();
+            look.contrast += deviation(&values) / count;
+            let steps = values.chunks_exact(row.max(1)).flat_map(|row| row.iter().zip(&row[3.min(row.len())..]));
+            let (sum, steps) = steps.fold((0.0, 0.0), |(sum, n), (a, b)| (sum + (a - b).abs(), n + 1.0));
+            look.roughness += sum / f32::max(steps, 1.0) / count;
+        }
+        let pixels = pictures.iter().map(|p| p.pixels.len()).min().unwrap_or(0);
+        let each = (0..pixels).map(|at| {
+            let values: Vec<f32> = pictures.iter().map(|p| f32::from(p.pixels[at])).collect();
+            deviation(&values)
+        });
+        look.variety = each.sum::<f32>() / pixels.max(1) as f32;
+        look
+    }
+
+    /// Why this is not like what was seen so far; none if it is. What is still learning changes much, so only
+    /// what a broken network does is out of range: flat, always the same, or rough as noise.
+    fn strange(self, seen: &[Self]) -> Option<String> {
+        let middle = |of: fn(&Self) -> f32| {
+            let mut values: Vec<f32> = seen.iter().map(of).collect();
+            values.sort_by(f32::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(0.0)
+        };
+        let (contrast, variety, roughness) = (middle(|l| l.contrast), middle(|l| l.variety), middle(|l| l.roughness));
+        if contrast > 8.0 && self.contrast < 0.2 * contrast {
+            return Some(format!("its pictures are flat (contrast {:.1}, so far {contrast:.1})", self.contrast));
+        }
+        if variety > 4.0 && self.variety < 0.05 * variety {
+            return Some(format!("its pictures are all the same (variety {:.2}, so far {variety:.1})", self.variety));
+        }
+        if !seen.is_empty() && self.roughness > 40.0 && self.roughness > 3.0 * roughness {
+            return Some(format!("its pictures are noise (roughness {:.1}, so far {roughness:.1})", self.roughness));
+        }
+        None
+    }
+}
+
+fn deviation(values: &[f32]) -> f32 {
+    let count = values.len().max(1) as f32;
+    let mean = values.iter().sum::<f32>() / count;
+    (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt()
+}
+
+/// What the thread learns of the model that is shown.
+struct Shown {
+    arch: Arch,
+    model: PathBuf,
+}
+
+/// The thread that checks.
+pub struct Checker {
+    claims: Latest<Claim>,
+    shown: Latest<Shown>,
+    found: Latest<Result<Arc<State>, Refusal>>,
+    _worker: Worker,
+}
+
+impl Checker {
+    /// Starts the thread; `model` is the folder of the model that is shown, of networks `arch`.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(arch: Arch, model: &Path) -> std::io::Result<Self> {
+        let (claims, shown, found) = (Latest::<Claim>::default(), Latest::default(), Latest::default());
+        shown.put(Shown { arch, model: model.into() });
+        let (wanted, models, out) = (claims.clone(), shown.clone(), found.clone());
+        let worker = Worker::start("weights", 16 << 20, move |ending| {
+            let mut trial: Option<Trial> = None;
+            while !ending.wished() {
+                if let Some(shown) = models.take() {
+                    trial = Some(Trial::new(shown));
+                }
+                let Some(claim) = wanted.wait(Duration::from_millis(50)) else { continue };
+                let Some(trial) = &mut trial else { continue };
+                let step = claim.step;
+                let refused = |why: String| Refusal { step, why, astray: false };
+                let result = caught(|| trial.check(&claim));
+                out.put(result.unwrap_or_else(|panic| Err(refused(format!("it failed while it was tried: {panic}")))));
+            }
+        })?;
+        Ok(Self { claims, shown, found, _worker: worker })
+    }
+
+    /// Another model is shown.
+    pub fn show(&self, arch: Arch, model: &Path) {
+        self.shown.put(Shown { arch, model: model.into() });
+    }
+
+    /// Has weights checked; of those that wait the newest are.
+    pub fn check(&self, claim: Claim) {
+        self.claims.put(claim);
+    }
+
+    /// What was found since the last look.
+    pub fn found(&self) -> Option<Result<Arc<State>, Refusal>> {
+        self.found.take()
+    }
+
+    /// Checks now, on the calling thread: a film waits for it.
+    ///
+    /// # Errors
+    /// Why the weights cannot be shown.
+    pub fn now(arch: &Arch, claim: &Claim) -> Result<Arc<State>, Refusal> {
+        let shown = Shown { arch: arch.clone(), model: PathBuf::new() };
+        Trial { shown, seen: Vec::new(), device: Device::flex() }.check(claim)
+    }
+}
+
+/// The thread's own memory.
+struct Trial {
+    shown: Shown,
+    /// The looks of what was fit to be seen, the newest last.
+    seen: Vec<Look>,
+    device: Device,
+}
+
+impl Trial {
+    /// Learns what the model's own pictures are like.
+    fn new(shown: Shown) -> Self {
+        let mut trial = Self { shown, seen: Vec::new(), device: Device::flex() };
+        let weights = trial.shown.model.join(crate::model::WEIGHTS);
+        let claim = Claim { weights, critic: None, step: 0, fingerprint: None, known: true };
+        // A model that cannot be read is not shown either.
+        let _ = caught(|| trial.check(&claim));
+        trial
+    }
+
+    fn check(&mut self, claim: &Claim) -> Result<Arc<State>, Refusal> {
+        let refused = |why: String| Refusal { step: claim.step, why, astray: false };
+        let (file, fingerprint) = whole(claim).map_err(refused)?;
+        let arch = &self.shown.arch;
+        let prefix = if file.has("average.").map_err(|e| refused(e.to_string()))? { "average" } else { "generator" };
+        let plans = generator::plans(arch);
+        let mut arrays = Vec::new();
+        for plan in &plans {
+            let values = file.values(&format!("{prefix}.{}", plan.name), &plan.shape);
+            let values = values.map_err(|e| refused(format!("other weights than the model's: {e}")))?;
+            if plan.name.ends_with("moving_variance") && values.iter().any(|v| *v < 0.0) {
+                return Err(refused(format!("{} is negative", plan.name)));
+            }
+            arrays.push(values);
+        }
+        let critic = match &claim.critic {
+            Some(path) if path.is_file() => critic_of(path, arch),
+            _ => Vec::new(),
+        };
+        let params = Params::of(&plans, &arrays, &self.device);
+        let look = Look::of(&self.pictures(&params));
+        if !claim.known
+            && let Some(why) = look.strange(&self.seen)
+        {
+            return Err(Refusal { step: claim.step, why, astray: true });
+        }
+        if self.seen.len() == REMEMBERED {
+            self.seen.remove(0);
+        }
+        self.seen.push(look);
+        let weights = claim.weights.clone();
+        Ok(Arc::new(State { step: claim.step, weights, fingerprint, generator: arrays, critic, look }))
+    }
+
+    fn pictures(&self, params: &Params) -> Vec<Picture> {
+        let arch = &self.shown.arch;
+        let ready = Ready::new(arch, params, false);
+        let one = |seed: u32| {
+            std::thread::sleep(PAUSE);
+            let z = latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect();
+            Picture::batch(&ready.bytes(&[z]), arch.input_dim)
+        };
+        (0..TRIED).flat_map(one).collect()
+    }
+}
+
+/// Reads the file, again where it is being replaced; gives it with its fingerprint.
+fn whole(claim: &Claim) -> Result<(Incoming, String), String> {
+    let mut why = String::new();
+    for attempt in 0..ATTEMPTS {
+        std::thread::sleep(Duration::from_millis(50) * attempt);
+        match Incoming::read(&claim.weights) {
+            Ok(file) => {
+                let is = fingerprint(file.bytes());
+                match &claim.fingerprint {
+                    Some(should) if *should != is => {
+                        why = format!("{} is not what was published ({is}, not {should})", claim.weights.display());
+                    }
+                    _ => return Ok((file, is)),
+                }
+            }
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
+/// The critic's arrays; none if it is another kind of critic, which only takes its eye away.
+fn critic_of(path: &Path, arch: &Arch) -> Vec<Vec<f32>> {
+    let Ok(file) = Incoming::read(path) else { return Vec::new() };
+    let values = |plan: &crate::net::params::Plan| file.values(&format!("critic.{}", plan.name), &plan.shape).ok();
+    critic::plans(arch).iter().map(values).collect::<Option<_>>().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(contrast: f32, variety: f32, roughness: f32) -> Look {
+        Look { contrast, variety, roughness }
+    }
+
+    #[test]
+    fn what_a_broken_network_draws_is_out_of_range() {
+        let seen = [look(50.0, 30.0, 8.0), look(48.0, 28.0, 9.0)];
+        let says = |l: Look, word: &str| {
+            let why = l.strange(&seen);
+            assert_eq!(why.is_some(), !word.is_empty(), "{l:?}: {why:?}");
+            assert!(why.unwrap_or_default().contains(word));
+        };
+        says(look(2.0, 1.0, 0.1), "flat");
+        says(look(50.0, 0.1, 8.0), "the same");
+        says(look(90.0, 80.0, 90.0), "noise");
+        says(look(70.0, 10.0, 20.0), "");
+        // A beginning is nearly flat, and whatever it becomes is new.
+        assert_eq!(look(60.0, 30.0, 30.0).strange(&[look(1.0, 0.2, 0.4)]), None);
+    }
+
+    #[test]
+    fn a_look_is_what_it_says() {
+        let flat = Picture { width: 4, height: 4, pixels: vec![9; 48] };
+        let look = Look::of(&[flat.clone(), flat]);
+        assert_eq!(look, Look::default());
+        let stripes: Vec<u8> = (0..48).map(|i| if i / 3 % 2 == 0 { 0 } else { 200 }).collect();
+        let look = Look::of(&[Picture { width: 4, height: 4, pixels: stripes }]);
+        assert_eq!((look.contrast, look.roughness, look.variety), (100.0, 200.0, 0.0));
+    }
+}

@@ -1,0 +1,212 @@
+//! What training may cost the show: how long it rests, and how many milliseconds of a frame it takes.
+//!
+//! Fed with every frame, pure. Late frames make the trainer rest longer at once, punctual ones shorter again slowly.
+//! The cost is a difference: what a picture takes while it trains, less what one takes while it does not; so now and
+//! then it is asked to be quiet for a second.
+
+use std::collections::VecDeque;
+
+/// Frames by which it judges: one to two seconds.
+const WINDOW: usize = 100;
+/// Least seconds between two changes.
+const PAUSE_SECS: f64 = 0.5;
+/// Seconds without a late frame after which it rests less.
+const CALM_SECS: f64 = 4.0;
+/// Share of late frames that is too much.
+const TOO_MUCH: f64 = 0.015;
+/// The most that it rests.
+const MOST: f64 = 0.95;
+/// Between two quiet seconds, and how long one is.
+const QUIET_EVERY_SECS: f64 = 120.0;
+const QUIET_SECS: f64 = 1.0;
+/// It does not wait longer than this for the trainer to be quiet: an epoch of a large network.
+const PATIENCE_SECS: f64 = 30.0;
+
+/// What the trainer should do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wish {
+    /// Rest this share of the time.
+    Rest(f64),
+    /// Be quiet, so that it can be heard what a frame takes without it.
+    Quiet,
+    /// Go on.
+    Go,
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Real seconds of the show.
+    pub at: f64,
+    /// Whether it came late.
+    pub late: bool,
+    /// What its picture took, in milliseconds; none if there was no new one.
+    pub took_ms: Option<f64>,
+    /// Whether the trainer works, as far as it has told.
+    pub works: bool,
+}
+
+/// The governor of one show.
+#[derive(Debug, Default)]
+pub struct Governor {
+    late: VecDeque<bool>,
+    /// Share that it rests, and the least.
+    rest: f64,
+    least: f64,
+    changed: f64,
+    last_late: f64,
+    /// What pictures take with and without a training beside them.
+    busy: Takes,
+    quiet: Takes,
+    /// When the quiet was asked for, and since when it is quiet.
+    asked: Option<f64>,
+    since: Option<f64>,
+    next: f64,
+}
+
+/// Milliseconds of the last pictures.
+#[derive(Debug, Default)]
+struct Takes(VecDeque<f64>);
+
+impl Takes {
+    fn push(&mut self, ms: f64) {
+        if self.0.len() == 2 * WINDOW {
+            self.0.pop_front();
+        }
+        self.0.push_back(ms);
+    }
+
+    /// Their mean: what is taken away is taken from every frame, not only from the middle one.
+    fn mean(&self) -> Option<f64> {
+        (self.0.len() >= 20).then(|| self.0.iter().sum::<f64>() / self.0.len() as f64)
+    }
+}
+
+impl Governor {
+    /// One whose trainer rests at least this share of the time.
+    pub fn new(least: f64) -> Self {
+        Self { rest: least, least, next: QUIET_EVERY_SECS, ..Self::default() }
+    }
+
+    /// The share that it rests now.
+    pub fn rest(&self) -> f64 {
+        self.rest
+    }
+
+    /// A hand wants it to rest at least this share.
+    pub fn set_least(&mut self, least: f64) -> f64 {
+        self.least = least.clamp(0.0, MOST);
+        self.rest = self.least.max(if self.rest > self.least { self.rest } else { 0.0 });
+        self.rest
+    }
+
+    /// Milliseconds that training adds to a picture; none before both kinds of frames were seen.
+    pub fn cost_ms(&self) -> Option<f64> {
+        Some((self.busy.mean()? - self.quiet.mean()?).max(0.0))
+    }
+
+    /// Whether it is being quiet for the measurement.
+    pub fn listening(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Takes in a frame; says what should change.
+    pub fn frame(&mut self, frame: Frame) -> Option<Wish> {
+        if let Some(ms) = frame.took_ms {
+            match frame.works {
+                true => self.busy.push(ms),
+                false => self.quiet.push(ms),
+            }
+        }
+        if self.late.len() == WINDOW {
+            self.late.pop_front();
+        }
+        self.late.push_back(frame.late && frame.works);
+        if frame.late {
+            self.last_late = frame.at;
+        }
+        self.listen(frame).or_else(|| self.govern(frame))
+    }
+
+    fn listen(&mut self, frame: Frame) -> Option<Wish> {
+        let Some(asked) = self.asked else {
+            if !frame.works || frame.at < self.next {
+                return None;
+            }
+            self.asked = Some(frame.at);
+            return Some(Wish::Quiet);
+        };
+        if self.since.is_none() && !frame.works {
+            self.since = Some(frame.at);
+        }
+        let heard = self.since.is_some_and(|since| frame.at - since >= QUIET_SECS);
+        if heard || frame.at - asked > PATIENCE_SECS {
+            (self.asked, self.since) = (None, None);
+            self.next = frame.at + QUIET_EVERY_SECS;
+            return Some(Wish::Go);
+        }
+        None
+    }
+
+    fn govern(&mut self, frame: Frame) -> Option<Wish> {
+        if !frame.works || frame.at - self.changed < PAUSE_SECS {
+            return None;
+        }
+        let late = self.late.iter().filter(|late| **late).count() as f64 / self.late.len() as f64;
+        let wanted = if late > TOO_MUCH {
+            (self.rest + 0.15).clamp(0.3, MOST)
+        } else if frame.at - self.last_late > CALM_SECS && frame.at - self.changed > CALM_SECS / 2.0 {
+            (self.rest - 0.05).max(self.least)
+        } else {
+            self.rest
+        };
+        if wanted == self.rest {
+            return None;
+        }
+        if wanted > self.rest {
+            // What was late before it rests longer says nothing about how it will be then.
+            self.late.clear();
+        }
+        (self.rest, self.changed) = (wanted, frame.at);
+        Some(Wish::Rest(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(governor: &mut Governor, from: f64, secs: f64, late: impl Fn(usize) -> bool, ms: f64) -> Vec<Wish> {
+        let frames = (secs * 60.0) as usize;
+        let each = |i: usize| Frame { at: from + i as f64 / 60.0, late: late(i), took_ms: Some(ms), works: true };
+        (0..frames).filter_map(|i| governor.frame(each(i))).collect()
+    }
+
+    #[test]
+    fn late_frames_make_it_rest_and_punctual_ones_let_it_work() {
+        let mut governor = Governor::new(0.1);
+        let wishes = run(&mut governor, 0.0, 10.0, |i| i % 10 == 0, 5.0);
+        assert!(matches!(wishes[0], Wish::Rest(rest) if rest >= 0.3));
+        assert_eq!(governor.rest(), MOST);
+        run(&mut governor, 10.0, 60.0, |_| false, 5.0);
+        assert!((governor.rest() - 0.1).abs() < 1e-9, "{}", governor.rest());
+        // One late frame in a while is no reason.
+        assert_eq!(run(&mut governor, 70.0, 5.0, |i| i == 30, 5.0), []);
+    }
+
+    #[test]
+    fn the_cost_is_what_pictures_take_more() {
+        let mut governor = Governor::new(0.0);
+        assert_eq!(governor.cost_ms(), None);
+        for i in 0..120 {
+            governor.frame(Frame { at: f64::from(i) / 60.0, late: false, took_ms: Some(4.0), works: false });
+        }
+        let wishes = run(&mut governor, 2.0, QUIET_EVERY_SECS, |_| false, 6.5);
+        assert!((governor.cost_ms().unwrap() - 2.5).abs() < 1e-9);
+        assert_eq!(wishes, [Wish::Quiet]);
+        let quiet = |i: u32| Frame { at: 123.0 + f64::from(i) / 60.0, late: false, took_ms: Some(5.0), works: false };
+        let wishes: Vec<Wish> = (0..240).filter_map(|i| governor.frame(quiet(i))).collect();
+        assert_eq!(wishes, [Wish::Go]);
+        assert!((governor.cost_ms().unwrap() - 1.5).abs() < 1e-9);
+    }
+}

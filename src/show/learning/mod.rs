@@ -1,0 +1,529 @@
+//! A training beside the show: what it has learnt glides into the picture, hands steer it, the show stays on time.
+//!
+//! The show's end of three threads: the trainer's child process (`trainer::child`), the check of what it publishes
+//! (`generator::learnt`), and the critic's eye (`generator::eye`). Once a frame [`Show::learn`] takes what they have
+//! brought and never waits for one of them. Nothing is shown that was not checked; a training that fails in whatever
+//! way leaves the picture as it is and a line on the board.
+
+mod acts;
+mod errand;
+mod eye;
+pub mod governor;
+pub mod history;
+pub mod logged;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Show;
+use super::scene::Lesson;
+use crate::clock::BAR;
+use crate::control::Dial;
+use crate::generator::learnt::{Checker, Claim, Refusal, State};
+use crate::generator::{Loaded, fingerprint};
+use crate::latest::Latest;
+use crate::model::{self, Card};
+use crate::net::arch::Arch;
+use crate::picture::Picture;
+use crate::preset::Trainer;
+use crate::trainer::child::{Child, Running};
+use crate::trainer::protocol::{Command, Event, Lines, Settings, Step};
+use crate::trainer::published;
+pub use acts::Training;
+pub(super) use errand::ahead;
+pub use eye::Eye;
+use governor::{Frame, Governor, Wish};
+
+/// Losses that the desk draws.
+const MOST_LOSSES: usize = 512;
+/// The show plays for so long before a training starts by itself, so that its own time is known.
+const ALONE_SECS: f64 = 2.0;
+/// Between two looks for what else may have changed on disk: a shared folder, dropped pictures.
+const LOOK_SECS: f64 = 2.0;
+/// How long what a training publishes may be of before a rewind.
+const REWIND_SECS: f64 = 60.0;
+
+/// What the show knows of its training.
+pub(super) struct Learning {
+    child: Option<Child>,
+    /// Children that were let go and still save themselves.
+    leaving: Vec<Child>,
+    checker: Option<Checker>,
+    /// The folder that is trained into or watched.
+    folder: PathBuf,
+    autostarted: bool,
+    /// The state that is glided to or stands, and the fingerprint that is being checked.
+    target: Option<Arc<State>>,
+    /// The one before it.
+    before: Option<Arc<State>>,
+    claimed: String,
+    /// When the glide began and how long it takes, in real seconds.
+    glide: Option<(f64, f64)>,
+    /// The performer's own length of a glide, in place of the preset's.
+    pub secs: Option<f64>,
+    /// States that have reached the picture.
+    pub shown: u64,
+    refused: u64,
+    /// As the trainer told last.
+    pub settings: Settings,
+    pub paused: bool,
+    pub step: Option<Step>,
+    pub data: String,
+    pub second: String,
+    losses: VecDeque<[f32; 2]>,
+    pub published: u64,
+    pub message: String,
+    /// Gone back to, and when: what is published until the trainer has followed is not shown.
+    rewound: Option<(u64, f64)>,
+    pub lines: Lines,
+    governor: Governor,
+    late: u64,
+    /// Pictures drawn so far, to know a new one.
+    drawn: u64,
+    looked: f64,
+    /// What was found on disk elsewhere than on the frame path.
+    found: Latest<Found>,
+    steps: Vec<u64>,
+    sheet: Option<(u64, Arc<Picture>)>,
+    data_mark: Option<(u64, bool)>,
+    fed: u64,
+    pub eye: Eye,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            child: None,
+            leaving: Vec::new(),
+            checker: None,
+            folder: PathBuf::new(),
+            autostarted: false,
+            target: None,
+            before: None,
+            claimed: String::new(),
+            glide: None,
+            secs: None,
+            shown: 0,
+            refused: 0,
+            settings: Settings::default(),
+            paused: false,
+            step: None,
+            data: String::new(),
+            second: String::new(),
+            losses: VecDeque::new(),
+            published: 0,
+            message: String::new(),
+            rewound: None,
+            lines: Lines::default(),
+            governor: Governor::default(),
+            late: 0,
+            drawn: 0,
+            looked: 0.0,
+            found: Latest::default(),
+            steps: Vec::new(),
+            sheet: None,
+            data_mark: None,
+            fed: 0,
+            eye: Eye::default(),
+        }
+    }
+}
+
+/// What a look at the disk found.
+#[derive(Default)]
+struct Found {
+    /// States in the history.
+    steps: Vec<u64>,
+    /// The sheet of the newest one that was wanted.
+    sheet: Option<(u64, Arc<Picture>)>,
+    /// A number that changes with the pictures in the data folder; none if there is no such folder.
+    data: Option<u64>,
+    /// Weights of the watched folder: fingerprint and step.
+    weights: Option<(String, u64)>,
+}
+
+impl Learning {
+    /// How the training does, in a word.
+    pub fn word(&self) -> &'static str {
+        match self.child.as_ref().map(Child::running) {
+            None if self.folder.as_os_str().is_empty() => "off",
+            None => "watching",
+            Some(Running::Off | Running::Ended) => "ended",
+            Some(Running::Starting) => "starting",
+            Some(Running::Waiting(_)) => "crashed",
+            Some(Running::On) if self.paused && !self.governor.listening() => "paused",
+            Some(Running::On) => "running",
+        }
+    }
+
+    /// Whether the trainer works right now, as far as it has told.
+    fn works(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| matches!(child.running(), Running::On | Running::Starting))
+            && !self.paused
+    }
+
+    /// Whether a training runs or is paused.
+    pub fn on(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| !matches!(child.running(), Running::Ended))
+    }
+
+    /// The trainer's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::pid)
+    }
+
+    /// Milliseconds that training adds to a picture.
+    pub fn cost_ms(&self) -> f64 {
+        self.governor.cost_ms().unwrap_or(0.0)
+    }
+
+    /// The step of the state that is shown or glided to; none while only the model's own weights are.
+    pub fn at(&self) -> Option<u64> {
+        self.target.as_ref().map(|state| state.step)
+    }
+
+    /// Gives the trainer a command; without one nothing happens.
+    fn send(&self, command: Command) -> bool {
+        self.child.as_ref().inspect(|child| child.send(command)).is_some()
+    }
+
+    /// How far the glide is, 0..1.
+    fn share(&self, real: f64) -> f64 {
+        match self.glide {
+            Some((at, secs)) if secs > 0.0 => ((real - at) / secs).clamp(0.0, 1.0),
+            _ => 1.0,
+        }
+    }
+}
+
+impl Show {
+    /// Opens what learning takes, once the show is built, with a training that may have begun before it.
+    pub(super) fn open_learning(&mut self, child: Option<Child>) {
+        let train = self.preset.train.clone();
+        self.learning.lines = train.lines.clone();
+        self.learning.governor = Governor::new(train.rest);
+        self.learning.eye.always = train.critic;
+        self.start_checker();
+        if train.trainer == Trainer::Watch || child.is_some() {
+            self.learning.folder = self.train_folder();
+        }
+        self.learning.autostarted = child.is_some();
+        self.learning.child = child;
+    }
+
+    fn start_checker(&mut self) {
+        match Checker::start(self.model.arch.clone(), &self.model.folder) {
+            Ok(checker) => self.learning.checker = Some(checker),
+            Err(error) => self.board.fault("learning", format!("nothing learnt can be shown: no thread: {error}")),
+        }
+    }
+
+    /// Takes what the training has brought, and governs it.
+    pub(super) fn learn(&mut self) {
+        let train = &self.preset.train;
+        if train.autostart && !self.learning.autostarted && self.real > ALONE_SECS {
+            self.learning.autostarted = true;
+            self.start_training();
+        }
+        self.hear_trainer();
+        self.take_checked();
+        self.look_at_disk();
+        self.govern();
+        self.gaze();
+        self.learning.leaving.retain(|child| !child.ended());
+    }
+
+    fn hear_trainer(&mut self) {
+        let events = self.learning.child.as_ref().map(Child::events).unwrap_or_default();
+        for event in events {
+            self.hear(event);
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let learning = &mut self.learning;
+        match event {
+            Event::Started { step, data, pictures, device, .. } => {
+                learning.data = data;
+                let text = format!("training from step {step} on {pictures} pictures, on {device}");
+                learning.message.clone_from(&text);
+                self.board.notice("training", text);
+            }
+            Event::Step(step) => {
+                if learning.losses.len() == MOST_LOSSES {
+                    learning.losses.pop_front();
+                }
+                learning.losses.push_back([step.total, step.generator]);
+                learning.step = Some(step);
+            }
+            Event::Published { path, step, fingerprint, state, .. } => {
+                learning.published += 1;
+                let weights = PathBuf::from(state.as_ref().unwrap_or(&path));
+                let critic = match &state {
+                    Some(_) => published::state_files(&learning.folder, step)[1].clone(),
+                    None => learning.folder.join(model::CRITIC),
+                };
+                let rewound = learning.rewound.take_if(|(to, at)| *to == step || self.real - *at > REWIND_SECS);
+                if learning.rewound.is_some() || rewound.is_some_and(|(to, _)| to == step) {
+                    // From before the rewind, or the very state that is glided to already.
+                    return;
+                }
+                self.claim(Claim { weights, critic: Some(critic), step, fingerprint: Some(fingerprint), known: false });
+            }
+            Event::State { paused, settings, data, data2, .. } => {
+                learning.paused = paused;
+                learning.settings = settings;
+                learning.data = data;
+                learning.second = data2.unwrap_or_default();
+            }
+            Event::Warning { text } => {
+                learning.message.clone_from(&text);
+                self.board.notice("training", text);
+            }
+            Event::Stopped { text, .. } => {
+                learning.message.clone_from(&text);
+                learning.paused = false;
+                self.board.notice("training", text);
+            }
+            Event::Sample { path, .. } => self.board.notice("training", format!("wrote {path}")),
+            Event::Checkpoint { .. } => {}
+        }
+    }
+
+    /// Has weights checked, unless they stand already or are being checked.
+    fn claim(&mut self, claim: Claim) {
+        let learning = &mut self.learning;
+        if let Some(fingerprint) = &claim.fingerprint {
+            let stands = learning.target.as_ref().is_some_and(|state| state.fingerprint == *fingerprint);
+            if learning.claimed == *fingerprint || (stands && !claim.known) {
+                return;
+            }
+            learning.claimed.clone_from(fingerprint);
+        }
+        if let Some(checker) = &learning.checker {
+            checker.check(claim);
+        }
+    }
+
+    fn take_checked(&mut self) {
+        let Some(found) = self.learning.checker.as_ref().and_then(Checker::found) else { return };
+        self.learning.claimed.clear();
+        match found {
+            Ok(state) => self.glide_to(state, None),
+            Err(Refusal { step, why, astray }) => {
+                self.learning.refused += 1;
+                self.board.fault("learning", format!("step {step} is not shown: {why}; the picture stays"));
+                if astray && self.preset.train.rewind_on_divergence && self.learning.child.is_some() {
+                    let good = self.learning.at().unwrap_or(0);
+                    let known = self.learning.steps.iter().rev().find(|s| **s <= good).copied();
+                    self.learning.send(Command::Rewind { step: known.unwrap_or(0) });
+                    self.board.notice("training", format!("goes back to step {}", known.unwrap_or(0)));
+                }
+            }
+        }
+    }
+
+    /// Begins the glide to a state that is fit to be seen.
+    pub(super) fn glide_to(&mut self, state: Arc<State>, secs: Option<f64>) {
+        if self.learning.target.as_ref().is_some_and(|target| target.fingerprint == state.fingerprint) {
+            return;
+        }
+        let secs = secs.unwrap_or_else(|| self.morph_secs());
+        // Where the glide before it is left stands as of this very frame.
+        self.blend_learnt();
+        self.log_learnt(&state, secs);
+        self.board.clear("learning");
+        self.generator.glide(state.clone());
+        self.learning.shown += 1;
+        self.learning.before = self.learning.target.replace(state);
+        self.learning.glide = Some((self.real, secs));
+    }
+
+    /// Where the glide and the hand on the blend are as of this frame: before the generator is asked.
+    pub(super) fn blend_learnt(&mut self) {
+        let learnt = self.host.language.env.lock().controls.dial(Dial::Learnt);
+        self.generator.set_learnt(learnt);
+        if self.course.is_none() {
+            self.generator.set_share(self.learning.share(self.real));
+        }
+    }
+
+    /// Another model is at work: what was learnt belongs to the one before.
+    pub(super) fn forget_learnt(&mut self, before: &Loaded) {
+        if before.name == self.model.name && before.arch.same_networks(&self.model.arch) {
+            return;
+        }
+        (self.learning.target, self.learning.before) = (None, None);
+        self.learning.glide = None;
+        self.learning.claimed.clear();
+        self.generator.set_share(1.0);
+        if let Some(checker) = &self.learning.checker {
+            checker.show(self.model.arch.clone(), &self.model.folder);
+        }
+    }
+
+    /// The files of the model that is shown have changed: others train it. New weights of the same networks are
+    /// glided to, everything else is read anew.
+    pub(super) fn model_changed(&mut self) {
+        let (folder, arch, found) = (self.model.folder.clone(), self.model.arch.clone(), self.learning.found.clone());
+        if self.learning.folder == folder {
+            // The training's own folder; its events or the look at the disk say so.
+            return;
+        }
+        let (name, load) = (self.model.name.clone(), self.generator.loader());
+        self.chores.give(move || match Card::read(&folder) {
+            Ok(card) if card.arch.same_networks(&arch) => {
+                if let Some(weights) = weights_of(&folder) {
+                    found.put(Found { weights: Some(weights), ..Found::default() });
+                }
+            }
+            // What is wrong with it is said by whoever loads it.
+            _ => drop(load.put(name)),
+        });
+    }
+
+    /// Now and then, and elsewhere: which states there are, whether the data have changed, what a watched folder has.
+    fn look_at_disk(&mut self) {
+        if let Some(found) = self.learning.found.take() {
+            self.take_found(found);
+        }
+        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < LOOK_SECS {
+            return;
+        }
+        self.learning.looked = self.real;
+        let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
+        let watched = self.learning.child.is_none();
+        let wants = self.learning.at().filter(|step| self.learning.sheet.as_ref().is_none_or(|(s, _)| s != step));
+        let data = self.preset.train.data.clone();
+        self.chores.give(move || {
+            let sheet = wants.and_then(|step| {
+                let picture = Picture::read(&published::state_files(&folder, step)[2])?;
+                Some((step, Arc::new(picture)))
+            });
+            let weights = if watched { weights_of(&folder) } else { None };
+            out.put(Found { steps: published::steps(&folder), sheet, data: mark_of(Path::new(&data)), weights });
+        });
+    }
+
+    fn take_found(&mut self, found: Found) {
+        if let Some((fingerprint, step)) = found.weights {
+            let folder = match self.learning.folder.as_os_str().is_empty() {
+                true => self.model.folder.clone(),
+                false => self.learning.folder.clone(),
+            };
+            let own = self.model.fingerprint == fingerprint && self.learning.target.is_none();
+            if !own {
+                let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
+                self.claim(Claim { weights, critic, step, fingerprint: Some(fingerprint), known: false });
+            }
+        }
+        let learning = &mut self.learning;
+        if !found.steps.is_empty() {
+            learning.steps = found.steps;
+        }
+        if found.sheet.is_some() {
+            learning.sheet = found.sheet;
+        }
+        // Pictures were dropped into the folder, or taken out: learnt from once it has been quiet for a look.
+        if let Some(mark) = found.data {
+            match learning.data_mark {
+                Some((before, true)) if before == mark => {
+                    learning.data_mark = Some((mark, false));
+                    let source = self.preset.train.source(&self.preset.train.data);
+                    learning.send(Command::Data(source));
+                }
+                Some((before, _)) if before != mark => learning.data_mark = Some((mark, true)),
+                Some(_) => {}
+                None => learning.data_mark = Some((mark, false)),
+            }
+        }
+    }
+
+    fn govern(&mut self) {
+        let took = self.generator.shown().map(|drawn| drawn.took.as_secs_f64() * 1e3);
+        let new = std::mem::replace(&mut self.learning.drawn, self.version) != self.version;
+        let late = std::mem::replace(&mut self.learning.late, self.timing.late) != self.timing.late;
+        let frame = Frame { at: self.real, late, took_ms: took.filter(|_| new), works: self.learning.works() };
+        let Some(wish) = self.learning.governor.frame(frame) else { return };
+        self.learning.send(match wish {
+            Wish::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
+            Wish::Quiet => Command::Pause,
+            Wish::Go => Command::Run,
+        });
+    }
+
+    /// Seconds of a glide to a new state.
+    pub(super) fn morph_secs(&self) -> f64 {
+        self.learning.secs.unwrap_or(self.preset.train.morph_bars * BAR * 60.0 / self.clock.bpm())
+    }
+
+    /// What the desk shows of it.
+    pub(super) fn lesson(&self) -> Lesson {
+        let learning = &self.learning;
+        let inside = self.host.language.env.lock();
+        let mix = inside.controls.dial_goal(Dial::Learnt);
+        drop(inside);
+        Lesson {
+            state: learning.word(),
+            step: learning.step.as_ref().map_or(0, |step| step.step),
+            shown: learning.at(),
+            share: learning.share(self.real),
+            mix,
+            rate: learning.settings.generator_rate.unwrap_or(0.0),
+            data_mix: learning.settings.mix.unwrap_or(0.0),
+            data: learning.data.clone(),
+            second: learning.second.clone(),
+            ms: learning.step.as_ref().map_or(0.0, |step| step.ms),
+            rest: learning.governor.rest(),
+            cost_ms: learning.governor.cost_ms(),
+            losses: learning.losses.iter().copied().collect(),
+            steps: learning.steps.clone(),
+            sheet: learning.sheet.clone(),
+            critic: self.learning.eye.score(),
+            message: learning.message.clone(),
+            morph_secs: self.morph_secs(),
+        }
+    }
+
+    /// The trainer's process, while there is one: for whoever tests what happens when it is killed.
+    pub fn trainer_pid(&self) -> Option<u32> {
+        self.learning.pid()
+    }
+
+    /// States of a training that have reached the picture, and those that were not let through.
+    pub fn learnt(&self) -> [u64; 2] {
+        [self.learning.shown, self.learning.refused]
+    }
+
+    /// Networks that are shown.
+    pub fn arch(&self) -> &Arch {
+        &self.model.arch
+    }
+}
+
+/// Fingerprint and step of the weights in a model folder; none while it is being written.
+fn weights_of(folder: &Path) -> Option<(String, u64)> {
+    let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
+    let step = Card::read(folder).map_or(0, |card| card.step);
+    Some((fingerprint(&bytes), step))
+}
+
+/// A number that changes with the files in a folder: their names, sizes and times.
+fn mark_of(folder: &Path) -> Option<u64> {
+    if !folder.is_dir() {
+        return None;
+    }
+    let mut mark = 0u64;
+    let mut add = |text: &str| mark = mark.wrapping_add(text.bytes().fold(0xcbf2_9ce4_8422_2325, fold));
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let Ok(about) = entry.metadata() else { continue };
+        add(&format!("{:?} {} {:?}", entry.file_name(), about.len(), about.modified().ok()));
+    }
+    Some(mark)
+}
+
+/// One step of FNV-1a.
+fn fold(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+}
