@@ -121,6 +121,11 @@ impl Child {
         shared.waiting.push(command);
     }
 
+    /// What is to be set and has not been handed over yet.
+    pub fn unsent(&self) -> Option<Settings> {
+        lock(&self.shared).waiting.settings().cloned()
+    }
+
     /// What has happened since the last look.
     pub fn events(&self) -> Vec<Event> {
         lock(&self.shared).events.drain(..).collect()
@@ -246,7 +251,10 @@ impl Keeper {
             }
         };
         pipes.lines = None;
-        let words = pipes.join(|event| self.take(event, &mut last));
+        let mut words = pipes.join(|event| self.take(event, &mut last));
+        if let Some(Event::Stopped { text, .. }) = &last {
+            words.push(text.clone());
+        }
         lock(&self.shared).pid = None;
         match last {
             _ if ending.wished() => Ok(None),
@@ -261,11 +269,14 @@ impl Keeper {
 
     /// Whether an error of the child is one that a new start cannot mend.
     fn explained(&self, text: &str) -> bool {
-        !text.contains("No space") && !text.contains("os error 28")
+        let passing = ["No space", "os error 28", "os error 11", "os error 12", "memory"];
+        !passing.iter().any(|words| text.contains(words))
     }
 
     fn reason(&self, status: Option<ExitStatus>, words: &[String]) -> String {
-        let memory = words.iter().any(|w| w.contains("memory allocation of") || w.contains("out of memory"));
+        // No room for a thread's stack (11) is no room either.
+        let signs = ["memory allocation of", "out of memory", "os error 11", "os error 12"];
+        let memory = words.iter().any(|words| signs.iter().any(|sign| words.contains(sign)));
         let how = match status {
             _ if memory && self.errand.memory_mb > 0 => {
                 let most = self.errand.memory_mb;

@@ -84,6 +84,11 @@ impl Orders {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The learning rates that were asked for last, generator's and critic's, as far as they still wait.
+    pub fn rates(&self) -> [Option<f64>; 2] {
+        lock(&self.0.0).waiting.rates()
+    }
+
     /// The share of rest that was asked for last, if that still waits.
     fn rest(&self) -> Option<f64> {
         lock(&self.0.0).waiting.rest()

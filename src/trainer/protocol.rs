@@ -299,7 +299,7 @@ impl Event {
 
 impl Settings {
     /// Takes over from `older` what is not set here.
-    pub(super) fn fill(&mut self, older: Self) {
+    pub fn fill(&mut self, older: Self) {
         *self = Self {
             generator_rate: self.generator_rate.or(older.generator_rate),
             critic_rate: self.critic_rate.or(older.critic_rate),

@@ -220,7 +220,14 @@ impl<'a> Training<'a> {
         let second = self.second.as_ref().map(|(data, _)| (data, self.mix));
         let data = Mixture { first: &self.data, second };
         let mut pace = Pace::new(self.orders, self.stop, self.rest);
-        let losses = self.state.epoch_of(data, steps, self.device, &mut || pace.rest());
+        let losses = self.state.epoch_of(data, steps, self.device, &mut |state| {
+            // A hand on a rate is heard before the epoch has ended.
+            if let Some([generator, critic]) = self.orders.map(Orders::rates) {
+                state.generator_moments.rate = generator.unwrap_or(state.generator_moments.rate);
+                state.critic_moments.rate = critic.unwrap_or(state.critic_moments.rate);
+            }
+            pace.rest()
+        });
         self.images += u64::from(losses.critic_steps) * self.state.arch.batch_size as u64;
         (losses, [pace.worked.as_secs_f64(), pace.rested.as_secs_f64()])
     }

@@ -177,7 +177,7 @@ impl State {
 
     /// One epoch: `critic_steps` critic updates, each with a fresh batch, and one of the generator.
     pub fn epoch(&mut self, data: &Data, critic_steps: u32, device: &Device) -> Losses {
-        self.epoch_of(data.into(), critic_steps, device, &mut || true)
+        self.epoch_of(data.into(), critic_steps, device, &mut |_| true)
     }
 
     /// The same from a mixture. `between` is called after every update; where it says false, the generator's
@@ -187,7 +187,7 @@ impl State {
         data: Mixture,
         critic_steps: u32,
         device: &Device,
-        between: &mut dyn FnMut() -> bool,
+        between: &mut dyn FnMut(&mut Self) -> bool,
     ) -> Losses {
         let fakes = Ready::new(&self.arch, &self.generator, false);
         let (mut last, mut done) = ([0.0; 4], 0);
@@ -195,12 +195,12 @@ impl State {
             let batch = self.next_batch(data, device);
             last = self.critic_update(batch, &fakes, done, device);
             done += 1;
-            if !between() {
+            if !between(self) {
                 break;
             }
         }
         let generator = self.generator_update(device);
-        between();
+        between(self);
         let [total, real, fake, penalty] = last;
         let losses = Losses { epoch: self.epoch, critic_steps: done, total, real, fake, penalty, generator };
         self.epoch += 1;

@@ -2,7 +2,7 @@
 //!
 //! Filled by `trainer::commands` line by line, emptied by `trainer::steer`. Its size is bounded whatever arrives.
 
-use super::protocol::Command;
+use super::protocol::{Command, Settings};
 
 /// Commands that wait for the end of an epoch: of each kind the newest, in the order in which those came.
 #[derive(Debug, Default)]
@@ -52,19 +52,28 @@ impl Waiting {
         self.commands.push(command);
     }
 
-    /// The share of rest that is about to be set.
-    pub fn rest(&self) -> Option<f64> {
+    /// What is about to be set.
+    pub(super) fn settings(&self) -> Option<&Settings> {
         self.commands.iter().find_map(|command| match command {
-            Command::Set(settings) => settings.rest,
+            Command::Set(settings) => Some(settings),
             _ => None,
         })
+    }
+
+    /// The share of rest that is about to be set.
+    pub fn rest(&self) -> Option<f64> {
+        self.settings()?.rest
+    }
+
+    /// The learning rates that are about to be set, the generator's and the critic's.
+    pub fn rates(&self) -> [Option<f64>; 2] {
+        self.settings().map_or([None; 2], |settings| [settings.generator_rate, settings.critic_rate])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trainer::protocol::Settings;
 
     #[test]
     fn the_newest_of_a_kind_waits() {

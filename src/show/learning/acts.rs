@@ -47,7 +47,8 @@ impl Show {
     pub(in crate::show) fn train(&mut self, act: Training) {
         match act {
             Training::Go(on) => {
-                let go = on.unwrap_or(!self.learning.on() || self.learning.paused);
+                let go = on.unwrap_or_else(|| matches!(self.learning.word(), "off" | "watching" | "ended" | "paused"));
+                self.learning.held = !go;
                 if go && !self.learning.on() {
                     self.start_training();
                 } else if self.learning.on() {

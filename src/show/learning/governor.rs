@@ -15,7 +15,7 @@ const CALM_SECS: f64 = 4.0;
 /// Share of late frames that is too much.
 const TOO_MUCH: f64 = 0.015;
 /// The most that it rests.
-const MOST: f64 = 0.95;
+const MOST: f64 = 0.9;
 /// Between two quiet seconds, and how long one is.
 const QUIET_EVERY_SECS: f64 = 120.0;
 const QUIET_SECS: f64 = 1.0;

@@ -65,9 +65,11 @@ pub(super) struct Learning {
     /// States that have reached the picture.
     pub shown: u64,
     refused: u64,
-    /// As the trainer told last.
+    /// As the trainer told last, and what was set since.
     pub settings: Settings,
     pub paused: bool,
+    /// A hand has paused it; the governor's quiet ends without it.
+    held: bool,
     pub step: Option<Step>,
     pub data: String,
     pub second: String,
@@ -108,6 +110,7 @@ impl Default for Learning {
             refused: 0,
             settings: Settings::default(),
             paused: false,
+            held: false,
             step: None,
             data: String::new(),
             second: String::new(),
@@ -139,8 +142,8 @@ struct Found {
     sheet: Option<(u64, Arc<Picture>)>,
     /// A number that changes with the pictures in the data folder; none if there is no such folder.
     data: Option<u64>,
-    /// Weights of the watched folder: fingerprint and step.
-    weights: Option<(String, u64)>,
+    /// Weights of a watched folder: which, their fingerprint and step.
+    weights: Option<(PathBuf, String, u64)>,
 }
 
 impl Learning {
@@ -183,9 +186,16 @@ impl Learning {
         self.target.as_ref().map(|state| state.step)
     }
 
-    /// Gives the trainer a command; without one nothing happens.
-    fn send(&self, command: Command) -> bool {
-        self.child.as_ref().inspect(|child| child.send(command)).is_some()
+    /// Gives the trainer a command; without one nothing happens. What is set stands from now on, though the trainer
+    /// may take until the end of its epoch to say so.
+    fn send(&mut self, command: Command) -> bool {
+        let Some(child) = &self.child else { return false };
+        if let Command::Set(settings) = &command {
+            let older = std::mem::replace(&mut self.settings, settings.clone());
+            self.settings.fill(older);
+        }
+        child.send(command);
+        true
     }
 
     /// How far the glide is, 0..1.
@@ -259,6 +269,10 @@ impl Show {
             }
             Event::Published { path, step, fingerprint, state, .. } => {
                 learning.published += 1;
+                if state.is_some() && !learning.steps.contains(&step) {
+                    learning.steps.push(step);
+                    learning.steps.sort_unstable();
+                }
                 let weights = PathBuf::from(state.as_ref().unwrap_or(&path));
                 let critic = match &state {
                     Some(_) => published::state_files(&learning.folder, step)[1].clone(),
@@ -274,6 +288,11 @@ impl Show {
             Event::State { paused, settings, data, data2, .. } => {
                 learning.paused = paused;
                 learning.settings = settings;
+                if let Some(mut wished) = learning.child.as_ref().and_then(Child::unsent) {
+                    // What was set since is on its way.
+                    wished.fill(std::mem::take(&mut learning.settings));
+                    learning.settings = wished;
+                }
                 learning.data = data;
                 learning.second = data2.unwrap_or_default();
             }
@@ -407,13 +426,9 @@ impl Show {
     }
 
     fn take_found(&mut self, found: Found) {
-        if let Some((fingerprint, step)) = found.weights {
-            let folder = match self.learning.folder.as_os_str().is_empty() {
-                true => self.model.folder.clone(),
-                false => self.learning.folder.clone(),
-            };
-            let own = self.model.fingerprint == fingerprint && self.learning.target.is_none();
-            if !own {
+        if let Some((folder, fingerprint, step)) = found.weights {
+            // The model's own weights, as they were read, are no news.
+            if folder != self.model.folder || fingerprint != self.model.fingerprint {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
                 self.claim(Claim { weights, critic, step, fingerprint: Some(fingerprint), known: false });
             }
@@ -449,6 +464,7 @@ impl Show {
         self.learning.send(match wish {
             Wish::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
             Wish::Quiet => Command::Pause,
+            Wish::Go if self.learning.held => return,
             Wish::Go => Command::Run,
         });
     }
@@ -503,10 +519,10 @@ impl Show {
 }
 
 /// Fingerprint and step of the weights in a model folder; none while it is being written.
-fn weights_of(folder: &Path) -> Option<(String, u64)> {
+fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
     let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
     let step = Card::read(folder).map_or(0, |card| card.step);
-    Some((fingerprint(&bytes), step))
+    Some((folder.to_owned(), fingerprint(&bytes), step))
 }
 
 /// A number that changes with the files in a folder: their names, sizes and times.
