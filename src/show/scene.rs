@@ -2,6 +2,7 @@
 //!
 //! Plain data, so that the windows know nothing of engines and the engines nothing of windows.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -178,6 +179,8 @@ pub struct Lesson {
     pub message: String,
     /// Seconds of a glide.
     pub morph_secs: f64,
+    /// Who moved a control of it last, by the control's address.
+    pub by: BTreeMap<String, String>,
 }
 
 /// Everything the desk shows.

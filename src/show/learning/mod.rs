@@ -480,6 +480,7 @@ impl Show {
         let inside = self.host.language.env.lock();
         let mix = inside.controls.dial_goal(Dial::Learnt);
         drop(inside);
+        let by = self.hands.sources.iter().filter(|(path, _)| path.starts_with("/flaneur/train/"));
         Lesson {
             state: learning.word(),
             step: learning.step.as_ref().map_or(0, |step| step.step),
@@ -499,6 +500,7 @@ impl Show {
             critic: self.learning.eye.score(),
             message: learning.message.clone(),
             morph_secs: self.morph_secs(),
+            by: by.map(|(path, who)| (path.clone(), who.clone())).collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 use nannou::prelude::egui::{self, Color32, RichText, Sense, Ui};
 
 use super::DeskState;
+use super::dial::Face;
 use super::style::{self, BRIGHT, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
 use crate::control::Dial;
 use crate::show::scene::{Act, Desk, Scene};
@@ -108,24 +109,19 @@ fn clock(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
         ("psi", desk.truncation, 2.0, "truncation: z times this", Dial::Truncation, "/flaneur/truncation"),
         ("Light", desk.fade, 1.0, "of the output", Dial::Fade, "/flaneur/out/fade"),
     ] {
-        ui.horizontal(|ui| {
-            let (area, label) = ui.allocate_exact_size(egui::vec2(38.0, 20.0), Sense::click());
-            let font = egui::FontId::proportional(13.0);
-            let ink = if learning { LIT } else { TEXT };
-            ui.painter().text(area.left_center(), egui::Align2::LEFT_CENTER, name, font, ink);
-            if learning && label.clicked() {
-                acts.push(Act::LearnTo(address.into()));
-            }
-            let mut value = value;
-            ui.spacing_mut().slider_width = ui.available_width() - 60.0;
-            let slider = ui.add(egui::Slider::new(&mut value, 0.0..=most).max_decimals(2));
-            let slider = slider.on_hover_text(format!("{says}; double-click: 1"));
-            if slider.double_clicked() {
-                acts.push(Act::Dial(dial, 1.0));
-            } else if slider.changed() {
-                acts.push(Act::Dial(dial, value));
-            }
-        });
+        let face = Face {
+            name,
+            wide: 38.0,
+            value,
+            most,
+            rest: Some(1.0),
+            small: false,
+            free: true,
+            says: says.into(),
+            by: None,
+            address,
+        };
+        face.show(ui, learning, acts, |value| Act::Dial(dial, value));
     }
 }
 

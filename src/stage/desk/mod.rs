@@ -5,7 +5,9 @@
 //! the show; closing it ends nothing.
 
 mod center;
+mod dial;
 mod left;
+mod lesson;
 mod preview;
 mod report;
 mod right;
@@ -24,6 +26,7 @@ use bevy::window::{PresentMode, WindowCloseRequested, WindowDestroyed, WindowRef
 use bevy_egui::{EguiContext, EguiContextSettings, EguiFullOutput, EguiGlobalSettings, EguiInput, EguiPlugin};
 use nannou::prelude::egui;
 
+use self::lesson::Sheet;
 use self::preview::Preview;
 use super::Options;
 use super::keys;
@@ -61,6 +64,7 @@ pub(super) struct DeskState {
     paints: u32,
     cursor: egui::CursorIcon,
     preview: Preview,
+    sheet: Sheet,
 }
 
 impl DeskState {
@@ -75,6 +79,7 @@ impl DeskState {
             paints: 0,
             cursor: egui::CursorIcon::Default,
             preview: Preview::default(),
+            sheet: Sheet::default(),
         }
     }
 
@@ -119,6 +124,7 @@ pub(super) fn keep(
         windows.iter().chain(&cameras).for_each(|entity| commands.entity(entity).despawn());
         state.typing = false;
         state.preview = Preview::default();
+        state.sheet = Sheet::default();
         return;
     }
     let window = Window {
@@ -181,6 +187,7 @@ pub(super) fn paint(
     if let Some(scene) = &scene {
         state.preview.upload(context, scene);
     }
+    state.sheet.upload(context, &desk.lesson);
     let full = context.run_ui(raw, |ui| lay(ui, &desk, scene.as_ref(), &mut state, &mut acts));
     state.typing = context.egui_wants_keyboard_input();
     state.cursor = full.platform_output.cursor_icon;
@@ -188,7 +195,8 @@ pub(super) fn paint(
     acts.into_iter().for_each(|act| live.show.act(act));
 }
 
-/// Panels: what is shown on the left, what can be chosen on the right, what is said below, z between them.
+/// Panels: what is shown on the left, what can be chosen or is learnt on the right, what is said below, z between
+/// them.
 fn lay(ui: &mut egui::Ui, desk: &Desk, scene: Option<&Scene>, state: &mut DeskState, acts: &mut Vec<Act>) {
     let panel = style::panel();
     egui::Panel::left("left").exact_size(300.0).resizable(false).frame(panel).show_inside(ui, |ui| {
@@ -197,8 +205,9 @@ fn lay(ui: &mut egui::Ui, desk: &Desk, scene: Option<&Scene>, state: &mut DeskSt
     egui::Panel::bottom("bottom").default_size(236.0).resizable(true).frame(panel).show_inside(ui, |ui| {
         report::show(ui, desk, state.code);
     });
-    egui::Panel::right("right").exact_size(216.0).resizable(false).frame(panel).show_inside(ui, |ui| {
-        right::show(ui, desk, acts);
+    let wide = right::width(ui, desk);
+    egui::Panel::right("right").exact_size(wide).resizable(false).frame(panel).show_inside(ui, |ui| {
+        right::show(ui, desk, &state.sheet, acts);
     });
     egui::CentralPanel::no_frame().frame(style::middle()).show_inside(ui, |ui| center::show(ui, desk, acts));
     if state.help {

@@ -132,7 +132,7 @@ fn area(frame: Rect, place: &Place) -> Rect {
 }
 
 /// The picture at no more than `MOST` pixels a side, by leaving out.
-fn small(picture: &Picture) -> ColorImage {
+pub(super) fn small(picture: &Picture) -> ColorImage {
     let step = picture.width.max(picture.height).div_ceil(MOST).max(1);
     if step == 1 {
         return ColorImage::from_rgb([picture.width, picture.height], &picture.pixels);

@@ -1,13 +1,28 @@
-//! What can be chosen: snapshots, sketches, models, presets.
+//! Snapshots; under them what can be chosen (sketches, models, presets), or the training.
 
 use nannou::prelude::egui::{self, Color32, RichText, Ui};
 
-use super::style::{self, LIT, QUIET, TEXT};
-use crate::show::scene::{Act, Desk};
+use super::lesson::{self, Sheet};
+use super::style::{self, LIT, QUIET, TEXT, WELL};
+use crate::show::scene::{Act, Desk, Lesson};
 
-pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
+/// Width of the column over its lists, and over the training.
+const WIDE: [f32; 2] = [216.0, 280.0];
+
+/// How wide the column is to be.
+pub(super) fn width(ui: &Ui, desk: &Desk) -> f32 {
+    WIDE[usize::from(trains(ui, &desk.lesson))]
+}
+
+pub(super) fn show(ui: &mut Ui, desk: &Desk, sheet: &Sheet, acts: &mut Vec<Act>) {
     snapshots(ui, desk, acts);
     ui.add_space(8.0);
+    let trains = trains(ui, &desk.lesson);
+    tabs(ui, &desk.lesson, trains);
+    ui.add_space(6.0);
+    if trains {
+        return lesson::show(ui, desk, sheet, acts);
+    }
     // The sketches take what the others leave.
     let small = |names: &[String]| 40.0 + names.len().min(4) as f32 * 24.0;
     let others = small(&desk.models) + small(&desk.presets);
@@ -15,6 +30,36 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
     list(ui, "Sketches", &desk.sketches, &desk.sketch, high, |name| acts.push(Act::Sketch(name)));
     list(ui, "Models", &desk.models, &desk.model, small(&desk.models), |name| acts.push(Act::Model(name)));
     list(ui, "Presets", &desk.presets, "", small(&desk.presets), |name| acts.push(Act::Preset(name)));
+}
+
+/// Where egui keeps whether the training was chosen.
+fn chosen() -> egui::Id {
+    egui::Id::new("the training is shown")
+}
+
+/// Whether the training is shown: as somebody chose, and until then whenever there is one.
+fn trains(ui: &Ui, lesson: &Lesson) -> bool {
+    ui.data(|data| data.get_temp::<bool>(chosen())).unwrap_or(!lesson::off(lesson))
+}
+
+/// Lists or training; a dot says how the training does, whatever is shown.
+fn tabs(ui: &mut Ui, lesson: &Lesson, trains: bool) {
+    let width = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
+    ui.horizontal(|ui| {
+        for (name, train) in [("Choose", false), ("Train", true)] {
+            let on = train == trains;
+            let text = RichText::new(name).color(if on { LIT } else { QUIET });
+            let fill = if on { Color32::from_gray(36) } else { WELL };
+            let button = ui.add(egui::Button::new(text).fill(fill).min_size(egui::vec2(width, 22.0)));
+            if train && !lesson::off(lesson) {
+                let at = button.rect.right_center() - egui::vec2(10.0, 0.0);
+                ui.painter().circle_filled(at, 3.0, lesson::ink(lesson));
+            }
+            if button.clicked() {
+                ui.data_mut(|data| data.insert_temp(chosen(), train));
+            }
+        }
+    });
 }
 
 fn snapshots(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {

@@ -3,7 +3,8 @@
 //! Dark, since it stands in a dark room beside the work.
 
 use nannou::prelude::egui::{
-    self, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Margin, RichText, Stroke, TextStyle, Ui, Visuals,
+    self, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Margin, Response, RichText, Stroke, TextStyle, Ui,
+    Visuals,
 };
 
 const GROUND: Color32 = Color32::from_gray(17);
@@ -100,7 +101,44 @@ pub(super) fn quiet(ui: &mut Ui, text: impl Into<String>) {
 
 /// A button that is lit while what it does is on.
 pub(super) fn switch(ui: &mut Ui, width: f32, text: &str, on: bool, colour: Color32) -> bool {
+    lamp(ui, width, text, on, colour).clicked()
+}
+
+/// The same, for whoever wants to know more of it than whether it was clicked.
+pub(super) fn lamp(ui: &mut Ui, width: f32, text: &str, on: bool, colour: Color32) -> Response {
     let words = RichText::new(text).color(if on { Color32::from_gray(12) } else { TEXT });
     let fill = if on { colour } else { WIDGET };
-    ui.add(egui::Button::new(words).fill(fill).min_size(egui::vec2(width, 24.0))).clicked()
+    ui.add(egui::Button::new(words).fill(fill).min_size(egui::vec2(width, 24.0)))
+}
+
+/// A whole number with its thousands apart, by the thin space that egui draws in every font.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Milliseconds in few letters.
+pub(super) fn took(ms: f64) -> String {
+    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1e3) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grouped, took};
+
+    #[test]
+    fn numbers_are_short_and_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1234, "1 234"), (123_456, "123 456"), (1_000_000, "1 000 000")]
+        {
+            assert_eq!(grouped(number), text.replace(' ', "\u{2009}"));
+        }
+        assert_eq!((took(320.4), took(1900.0)), ("320 ms".to_owned(), "1.9 s".to_owned()));
+    }
 }
