@@ -20,9 +20,10 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 13] = [
+const WORDS: [(&str, &[&str]); 14] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("faer", &["net"]),
+    ("pulp", &["net"]),
     ("rune", &["sketch"]),
     ("notify", &["sketch"]),
     ("rosc", &["osc"]),

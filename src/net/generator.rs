@@ -2,7 +2,8 @@
 //!
 //! dense → batch norm → activation → stages of (transposed) convolution, the last through tanh.
 //! [`train`] is the differentiable form of the generator's own step; [`Ready`] is what everyone else
-//! uses: moving statistics folded into the weights, nothing left but matrix products.
+//! uses: moving statistics folded into the weights, and on the CPU, where it will draw many pictures,
+//! the weights packed once for [`super::prepared`].
 
 use burn::tensor::activation as act;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,7 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::arch::{Activation, Arch, Stage, fused};
 use super::kernels::Act;
 use super::ops;
-use super::params::{Params, Plan, plan_layer, plan_norm};
+use super::params::{Params, Plan, floats, plan_layer, plan_norm};
+use super::prepared::{Layer, Pixel, Prepared};
 
 /// Added to a variance before its root, as Keras does.
 pub const NORM_EPS: f32 = 1e-3;
@@ -133,53 +135,43 @@ fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
 /// A generator ready to draw: moving statistics folded into the weights.
 pub struct Ready {
     arch: Arch,
-    dense: (Tensor<2>, Tensor<2>),
-    convs: Vec<(Tensor<4>, Tensor<1>)>,
-    windows: bool,
+    device: Device,
+    form: Form,
+}
+
+/// What the weights have become.
+enum Form {
+    /// Tensors of a device: the dense layer, then a kernel and a bias for each stage.
+    Folded { dense: (Tensor<2>, Tensor<2>), convs: Vec<(Tensor<4>, Tensor<1>)> },
+    /// Packed for the CPU's fast path; the arrays stay for the other one.
+    Prepared { packed: Box<Prepared>, params: Params },
 }
 
 impl Ready {
-    /// Folds `params` (without a graph). `prepare` also reorders the kernels once for many forwards
-    /// of small batches; leave it out where the weights change every step.
+    /// Folds `params` (without a graph). `prepare` also packs the kernels once for many forwards of
+    /// small batches, where the device is the CPU; leave it out where the weights change every step.
     pub fn new(arch: &Arch, params: &Params, prepare: bool) -> Self {
-        let normed = arch.generator_batch_norm_momentum.is_some();
-        let features = arch.dense_features();
-        let mut at = 2;
-        // (scale, shift) per channel of the norm that stands at `at`.
-        let fold = |at: &mut usize, bias: Tensor<1>| {
-            let [gamma, beta, mean, var] = [0, 1, 2, 3].map(|i| params.at::<1>(*at + i));
-            *at += 4;
-            let scale = gamma / (var + NORM_EPS).sqrt();
-            let shift = (bias - mean) * scale.clone() + beta;
-            (scale, shift)
-        };
-        let (mut kernel, mut bias) = (params.at::<2>(0), params.at::<1>(1));
-        if normed {
-            let (scale, shift) = fold(&mut at, bias);
-            (kernel, bias) = (kernel * scale.reshape([1, features]), shift);
-        }
-        let dense = (kernel, bias.reshape([1, features]));
-        let stages = arch.stages();
-        let mut convs = Vec::new();
-        let mut windows = prepare;
-        for (i, stage) in stages.iter().enumerate() {
-            let (mut kernel, mut bias) = (params.at::<4>(at), params.at::<1>(at + 1));
-            at += 2;
-            if normed && i + 1 < stages.len() {
-                let (scale, shift) = fold(&mut at, bias);
-                // Output channels stand last in a convolution's kernel, before last in a transposed one's.
-                let scale = match stage.doubled {
-                    true => scale.reshape([1, 1, 1, stage.filters]),
-                    false => scale.reshape([1, 1, stage.filters, 1]),
-                };
-                (kernel, bias) = (kernel * scale, shift);
+        let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
+        let form = match prepare && ops::ours(&device) {
+            true => {
+                let packed = Box::new(Prepared::new(arch, layers(arch, params)));
+                Form::Prepared { packed, params: params.clone() }
             }
-            convs.push((kernel, bias));
+            false => fold(arch, params),
+        };
+        Self { arch: arch.clone(), device, form }
+    }
+
+    /// Takes other weights of the same architecture and device. What was packed is packed anew in its
+    /// place, which is several times cheaper than [`Self::new`].
+    pub fn renew(&mut self, params: &Params) {
+        match &mut self.form {
+            Form::Prepared { packed, params: kept } => {
+                packed.load(layers(&self.arch, params));
+                *kept = params.clone();
+            }
+            Form::Folded { .. } => self.form = fold(&self.arch, params),
         }
-        if prepare {
-            windows = ops::prepare_windows(&stages, &mut convs);
-        }
-        Self { arch: arch.clone(), dense, convs, windows }
     }
 
     /// The architecture.
@@ -189,40 +181,115 @@ impl Ready {
 
     /// The device it runs on.
     pub fn device(&self) -> Device {
-        self.dense.0.device()
+        self.device.clone()
     }
 
     /// Pictures `[n, h, w, c]` in −1..1 for z `[n, z_dim]`; `drop` as in [`train`].
     pub fn pictures(&self, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
-        let act = self.arch.generator_activation;
-        let x = activate(z.matmul(self.dense.0.clone()) + self.dense.1.clone(), act);
-        let x = if let Some(mask) = drop { x * mask } else { x };
-        let [n, _] = x.dims();
-        let [h, w, c] = self.arch.generator_initial_dense_layer_size;
-        let mut x = x.reshape([n, h, w, c]);
-        let stages = self.arch.stages();
-        for (i, (stage, (kernel, bias))) in stages.iter().zip(&self.convs).enumerate() {
-            let (kernel, bias) = (kernel.clone(), bias.clone());
-            let last = i + 1 == stages.len();
-            let after = if last { Act::Tanh } else { fused(act).unwrap_or(Act::Leaky(1.0)) };
-            x = match self.windows && ops::has_window(stage) {
-                true => ops::conv_window(x, kernel, bias, stage.geometry, after),
-                false => stage_conv(x, kernel, bias, stage, after),
-            };
-            if !last && fused(act).is_none() {
-                x = activate(x, act);
+        match (&self.form, drop) {
+            (Form::Folded { dense, convs }, drop) => forward(&self.arch, dense, convs, z, drop),
+            (Form::Prepared { packed, .. }, None) => {
+                let [n, _] = z.dims();
+                let [h, w, c] = self.arch.input_dim;
+                let values = packed.draw::<f32>(&floats(z));
+                Tensor::from_data(TensorData::new(values, [n, h, w, c]), &self.device)
             }
+            (Form::Prepared { params, .. }, drop) => Self::new(&self.arch, params, false).pictures(z, drop),
         }
-        x
     }
 
     /// Pictures of z given as plain rows, as bytes in RGB order: `n · h · w · c` bytes, each
     /// `clip(127.5 · (x + 1))` rounded down like matplotlib's.
     pub fn bytes(&self, z: &[Vec<f32>]) -> Vec<u8> {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
-        let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device());
-        let values = super::params::floats(self.pictures(z, None));
-        // By way of i32 the conversion is a vector loop.
-        values.iter().map(|v| ((v + 1.0) * 127.5).clamp(0.0, 255.0) as i32 as u8).collect()
+        match &self.form {
+            Form::Prepared { packed, .. } => packed.draw(&flat),
+            Form::Folded { .. } => {
+                let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
+                floats(self.pictures(z, None)).into_iter().map(<u8 as Pixel>::of).collect()
+            }
+        }
     }
+}
+
+/// Scale and shift of the norm that stands at `at`, which is left behind, for a layer with this bias.
+fn scale_and_shift(params: &Params, at: &mut usize, bias: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+    let [gamma, beta, mean, var] = [0, 1, 2, 3].map(|i| params.at::<1>(*at + i));
+    *at += 4;
+    let scale = gamma / (var + NORM_EPS).sqrt();
+    let shift = (bias - mean) * scale.clone() + beta;
+    (scale, shift)
+}
+
+/// The layers one by one as plain values, from the dense one on.
+fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer> + use<'a> {
+    let normed = arch.generator_batch_norm_momentum.is_some();
+    let count = 1 + arch.stages().len();
+    let mut at = 0;
+    (0..count).map(move |i| {
+        let (kernel, bias) = (params.list[at].values(), params.at::<1>(at + 1));
+        at += 2;
+        if normed && i + 1 < count {
+            let (scale, shift) = scale_and_shift(params, &mut at, bias);
+            return Layer { kernel, scale: floats(scale), shift: floats(shift) };
+        }
+        let shift = floats(bias);
+        Layer { kernel, scale: vec![1.0; shift.len()], shift }
+    })
+}
+
+/// Folds the norms into tensors.
+fn fold(arch: &Arch, params: &Params) -> Form {
+    let normed = arch.generator_batch_norm_momentum.is_some();
+    let features = arch.dense_features();
+    let mut at = 2;
+    let (mut kernel, mut bias) = (params.at::<2>(0), params.at::<1>(1));
+    if normed {
+        let (scale, shift) = scale_and_shift(params, &mut at, bias);
+        (kernel, bias) = (kernel * scale.reshape([1, features]), shift);
+    }
+    let dense = (kernel, bias.reshape([1, features]));
+    let stages = arch.stages();
+    let mut convs = Vec::new();
+    for (i, stage) in stages.iter().enumerate() {
+        let (mut kernel, mut bias) = (params.at::<4>(at), params.at::<1>(at + 1));
+        at += 2;
+        if normed && i + 1 < stages.len() {
+            let (scale, shift) = scale_and_shift(params, &mut at, bias);
+            // Output channels stand last in a convolution's kernel, before last in a transposed one's.
+            let scale = match stage.doubled {
+                true => scale.reshape([1, 1, 1, stage.filters]),
+                false => scale.reshape([1, 1, stage.filters, 1]),
+            };
+            (kernel, bias) = (kernel * scale, shift);
+        }
+        convs.push((kernel, bias));
+    }
+    Form::Folded { dense, convs }
+}
+
+/// The forward in tensors.
+fn forward(
+    arch: &Arch,
+    dense: &(Tensor<2>, Tensor<2>),
+    convs: &[(Tensor<4>, Tensor<1>)],
+    z: Tensor<2>,
+    drop: Option<Tensor<2>>,
+) -> Tensor<4> {
+    let act = arch.generator_activation;
+    let x = activate(z.matmul(dense.0.clone()) + dense.1.clone(), act);
+    let x = if let Some(mask) = drop { x * mask } else { x };
+    let [n, _] = x.dims();
+    let [h, w, c] = arch.generator_initial_dense_layer_size;
+    let mut x = x.reshape([n, h, w, c]);
+    let stages = arch.stages();
+    for (i, (stage, (kernel, bias))) in stages.iter().zip(convs).enumerate() {
+        let last = i + 1 == stages.len();
+        let after = if last { Act::Tanh } else { fused(act).unwrap_or(Act::Leaky(1.0)) };
+        x = stage_conv(x, kernel.clone(), bias.clone(), stage, after);
+        if !last && fused(act).is_none() {
+            x = activate(x, act);
+        }
+    }
+    x
 }

@@ -250,7 +250,7 @@ fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: A
 }
 
 /// Reorders `[k, k, c, o]` for [`conv_window`]: `[t, t, o, 2, 2, c]` with t = k / 2.
-pub fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
+fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
     let t = g.k / 2;
     let mut out = vec![0.0; weights.len()];
     out.par_chunks_mut(g.o * 4 * g.c).enumerate().for_each(|(tap, part)| {
@@ -273,7 +273,7 @@ pub fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
 
 /// [`conv_t`] for kernels with a shared window, from weights already reordered by
 /// [`window_weights`]: a stride-1 convolution to 4·c channels, stored through a pixel shuffle.
-pub fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
     let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
     let n = y.len() / (oh * ow * g.o);
     let mut out = vec![0.0; n * g.h * g.w * g.c];

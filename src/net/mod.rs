@@ -1,7 +1,8 @@
 //! Networks as plain functions of tensors.
 //!
 //! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `ops`
-//! holds the operations they are made of, `kernels` with `pointwise`, and `plain`, are the two ways those run, and `device` chooses where.
+//! holds the operations they are made of, `kernels` with `pointwise`, and `plain`, are the two ways
+//! those run, `prepared` is the CPU's way to draw, and `device` chooses where.
 //! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
 
 pub mod arch;
@@ -13,3 +14,4 @@ pub mod ops;
 pub mod params;
 pub mod plain;
 pub mod pointwise;
+pub mod prepared;

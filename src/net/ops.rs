@@ -15,9 +15,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::arch::Stage;
 use super::kernels::{self, Act, Geometry};
-use super::params::floats;
 use super::plain;
 use super::pointwise;
 
@@ -35,13 +33,6 @@ pub trait NetOps: Backend {
         act: Act,
     ) -> FloatTensor<Self>;
     fn net_conv_t(
-        y: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        g: Geometry,
-        act: Act,
-    ) -> FloatTensor<Self>;
-    fn net_window(
         y: FloatTensor<Self>,
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -118,13 +109,6 @@ impl NetOps for Flex {
 
     fn net_conv_t(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
         flex_conv_t(&y, &w, &b, &g, act)
-    }
-
-    fn net_window(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
-        let values =
-            with_values(&y, |y| with_values(&w, |w| with_values(&b, |b| kernels::conv_window(y, w, b, &g, act))));
-        let n = values.len() / (g.h * g.w * g.c);
-        array(values, &[n, g.h, g.w, g.c])
     }
 
     fn net_slope(y: Array, dy: Array, slope: f32) -> Array {
@@ -254,18 +238,6 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         ConvBackward { transposed: true }.track::<C>([y, w, b], g, act)
     }
 
-    /// Weights in this order are never trained, so the result has no graph.
-    fn net_window(
-        y: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        g: Geometry,
-        act: Act,
-    ) -> FloatTensor<Self> {
-        let out = Flex::net_window(y.into_primitive(), w.into_primitive(), b.into_primitive(), g, act);
-        <Self as burn::backend::AutodiffBackend>::from_inner(out)
-    }
-
     fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
         let out = flex_slope(y.primitive(), dy.primitive(), slope);
         match SlopeBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
@@ -291,32 +263,8 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
     }
 }
 
-/// Whether a stage can run through [`conv_window`].
-pub fn has_window(stage: &Stage) -> bool {
-    !stage.doubled && stage.geometry.window().is_some()
-}
-
-/// Reorders the kernels of all stages with a shared window, once for many forwards; says whether it
-/// did, which is only on the CPU.
-pub fn prepare_windows(stages: &[Stage], convs: &mut [(Tensor<4>, Tensor<1>)]) -> bool {
-    let Some(device) = convs.first().map(|(kernel, _)| kernel.device()).filter(ours) else { return false };
-    for (stage, (kernel, _)) in stages.iter().zip(convs) {
-        if has_window(stage) {
-            let g = stage.geometry;
-            let values = kernels::window_weights(&floats(kernel.clone()), &g);
-            *kernel = Tensor::from_data(TensorData::new(values, [g.k / 2, g.k / 2, g.o, 4 * g.c]), &device);
-        }
-    }
-    true
-}
-
-/// [`conv_t`] with a kernel from [`prepare_windows`]; for the CPU, without a graph.
-pub fn conv_window(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::net_window(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
-}
-
 /// Whether our own kernels serve this device.
-fn ours(device: &Device) -> bool {
+pub fn ours(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 

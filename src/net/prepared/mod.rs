@@ -1,0 +1,215 @@
+//! The generator's forward for many pictures from the same weights: the CPU's fast path.
+//!
+//! [`Prepared::new`] folds the norms into the weights and packs those in the order in which they are
+//! read; [`Prepared::draw`] then makes pictures without packing, unfolding or large allocations.
+//! Every stage has chosen its way from a count of what it would cost; stages without a shared
+//! window run through [`super::kernels`], which also are the reference of the tests.
+//! Fed by [`super::generator`] with plain slices; nothing here knows burn, and no sum depends on the
+//! number of threads.
+
+mod dense;
+mod direct;
+mod few;
+mod matrices;
+mod micro;
+mod plain;
+mod rows;
+mod way;
+mod winograd;
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use self::dense::Dense;
+use self::rows::{Plane, Row, WIDE, blocks};
+use self::way::Way;
+use super::arch::{Activation, Arch};
+use super::kernels::Geometry;
+use super::pointwise::tanh;
+
+/// Pictures that go through the stages together; more would only need more memory.
+const TOGETHER: usize = 8;
+
+/// A layer's weights, and the norm behind it: what goes out is `scale · (kernel ∗ in) + shift`.
+pub struct Layer {
+    /// `[z_dim, features]` of the dense layer, `[k, k, filters, in]` of a transposed convolution,
+    /// `[k, k, in, filters]` of one behind a doubling.
+    pub kernel: Vec<f32>,
+    /// One each feature or filter.
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+}
+
+/// What a picture is made of: a float in −1..1, or a byte.
+pub trait Pixel: Copy + Default + Send + Sync {
+    /// From a value in −1..1.
+    fn of(value: f32) -> Self;
+}
+
+impl Pixel for f32 {
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        value
+    }
+}
+
+impl Pixel for u8 {
+    /// `clip(127.5 · (x + 1))` rounded down, like matplotlib's.
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        // By way of i32 the conversion is a vector loop.
+        ((value + 1.0) * 127.5).clamp(0.0, 255.0) as i32 as u8
+    }
+}
+
+/// One stage and the planes it reads.
+struct Step {
+    way: Way,
+    geometry: Geometry,
+    from: Plane,
+    channels: usize,
+}
+
+/// A generator's weights, packed for drawing.
+pub struct Prepared {
+    z_dim: usize,
+    dense: Dense,
+    steps: Vec<Step>,
+    /// The activation, where the stages themselves cannot do it.
+    then: Option<Activation>,
+    /// Height, width and channels of a picture.
+    picture: [usize; 3],
+    work: Mutex<Work>,
+}
+
+/// The buffers of a forward, kept for the next one.
+#[derive(Default)]
+struct Work {
+    /// What each stage reads; the borders stay zero.
+    maps: Vec<Vec<Row>>,
+    /// Transformed maps.
+    factors: Vec<Row>,
+}
+
+/// Makes a buffer at least `len` rows long; what is new is zero.
+fn lengthen(rows: &mut Vec<Row>, len: usize) {
+    if rows.len() < len {
+        rows.resize(len, Row::ZERO);
+    }
+}
+
+impl Prepared {
+    /// Packs the weights of `arch`, from the dense layer to the last stage.
+    pub fn new(arch: &Arch, layers: impl IntoIterator<Item = Layer>) -> Self {
+        let slope = arch.generator_activation.slope();
+        let then = slope.is_none().then_some(arch.generator_activation);
+        let slope = slope.unwrap_or(1.0);
+        let [mut h, mut w, mut channels] = arch.generator_initial_dense_layer_size;
+        let dense = Dense::new(arch.z_dim, h * w, channels, slope);
+        let stages = arch.stages();
+        let mut steps = Vec::with_capacity(stages.len());
+        for (i, stage) in stages.iter().enumerate() {
+            let way = Way::new(stage, i + 1 == stages.len(), slope);
+            steps.push(Step { from: way.plane(h, w), way, geometry: stage.geometry, channels });
+            (h, w, channels) = (h * stage.grow, w * stage.grow, stage.filters);
+        }
+        let picture = [h, w, channels];
+        let mut made = Self { z_dim: arch.z_dim, dense, steps, then, picture, work: Mutex::default() };
+        made.load(layers);
+        made
+    }
+
+    /// Packs other weights of the same architecture in the place of these.
+    pub fn load(&mut self, layers: impl IntoIterator<Item = Layer>) {
+        let mut layers = layers.into_iter();
+        if let Some(layer) = layers.next() {
+            self.dense.load(&layer);
+        }
+        for (step, layer) in self.steps.iter_mut().zip(layers) {
+            step.way.load(&layer, &step.geometry);
+        }
+    }
+
+    /// Values in a picture.
+    pub fn picture_len(&self) -> usize {
+        self.picture.iter().product()
+    }
+
+    /// Pictures `[n, h, w, c]` for `z` `[n, z_dim]`.
+    pub fn draw<P: Pixel>(&self, z: &[f32]) -> Vec<P> {
+        let mut out = vec![P::default(); z.len() / self.z_dim * self.picture_len()];
+        // What a panic left behind is only numbers, and the borders that nobody writes.
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = out.chunks_mut(TOGETHER * self.picture_len()).zip(z.chunks(TOGETHER * self.z_dim));
+        for (out, z) in parts {
+            self.draw_some(z, &mut work, out);
+        }
+        out
+    }
+
+    /// [`Self::draw`] for a few pictures.
+    fn draw_some<P: Pixel>(&self, z: &[f32], work: &mut Work, out: &mut [P]) {
+        let n = z.len() / self.z_dim;
+        let [h, w, channels] = self.picture;
+        let bare = Plane::bare(h, w);
+        // What each stage reads, and at the end the picture, which most last stages skip.
+        let planes: Vec<(Plane, usize)> =
+            self.steps.iter().map(|step| (step.from, step.channels)).chain([(bare, channels)]).collect();
+        work.maps.resize_with(planes.len(), Vec::new);
+        for (i, (to, channels)) in planes.iter().enumerate() {
+            let last = i == self.steps.len();
+            let (done, rest) = work.maps.split_at_mut(i);
+            let (output, before) = (&mut rest[0], i.checked_sub(1).map(|i| (&self.steps[i], &done[i])));
+            if let (true, Some((step, input))) = (last, before)
+                && step.way.finish(n, input, &step.from, out)
+            {
+                return;
+            }
+            lengthen(output, blocks(*channels) * n * to.len());
+            match before {
+                Some((step, input)) => step.way.run(n, input, &step.from, &mut work.factors, output, to),
+                None => self.dense.run(n, z, output, to),
+            }
+            if let (Some(activation), false) = (self.then, last) {
+                activate(activation, &mut output[..blocks(*channels) * n * to.len()], to);
+            }
+        }
+        picture(&work.maps[self.steps.len()], n, channels, &bare, out);
+    }
+}
+
+/// Applies an activation to the pixels of all planes.
+fn activate(activation: Activation, rows: &mut [Row], plane: &Plane) {
+    let apply = |v: f32| match activation {
+        Activation::Tanh => tanh(v),
+        Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
+        Activation::Elu => v.max(0.0) + v.min(0.0).exp_m1(),
+        // These have a slope, which the stages know.
+        Activation::LeakyRelu | Activation::Relu | Activation::Linear => v,
+    };
+    rows.par_chunks_mut(plane.len()).for_each(|rows| {
+        for line in rows[plane.inside()].chunks_exact_mut(plane.wide) {
+            for row in &mut line[plane.pad..plane.pad + plane.w] {
+                row.0 = row.0.map(apply);
+            }
+        }
+    });
+}
+
+/// Pictures `[n, h, w, channels]` from planes, through tanh.
+fn picture<P: Pixel>(rows: &[Row], n: usize, channels: usize, plane: &Plane, out: &mut [P]) {
+    let line = plane.w * channels;
+    out.par_chunks_mut(line).enumerate().for_each(|(i, out)| {
+        let (picture, y) = (i / plane.h, i % plane.h);
+        for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
+            for (c, p) in pixel.iter_mut().enumerate() {
+                let row = &rows[(c / WIDE * n + picture) * plane.len() + plane.at(y, x)];
+                *p = P::of(tanh(row.0[c % WIDE]));
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

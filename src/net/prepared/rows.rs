@@ -1,0 +1,108 @@
+//! How values lie in memory for the prepared forward: rows of 32 channels, planes of pixels.
+//!
+//! A map of c channels is ⌈c / 32⌉ blocks; of each block there is one plane a picture, and a plane
+//! is a picture's pixels with a border of zeros, each pixel one [`Row`]. Channels past c are zero.
+//! Neither a convolution nor a transform has to look at an edge that way: the border is written
+//! once, when the buffer is made, and never again.
+
+use std::cell::RefCell;
+
+/// Channels in a row: two registers of AVX-512, and two lines of the cache.
+pub const WIDE: usize = 32;
+
+/// The values of 32 channels, where a vector load never straddles two lines of the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Row(pub [f32; WIDE]);
+
+impl Row {
+    /// All zeros.
+    pub const ZERO: Self = Self([0.0; WIDE]);
+}
+
+/// Blocks that `channels` take.
+pub const fn blocks(channels: usize) -> usize {
+    channels.div_ceil(WIDE)
+}
+
+/// Where the pixels of a picture stand in a plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plane {
+    /// Height and width of the picture.
+    pub h: usize,
+    pub w: usize,
+    /// Zeros above the first row and before the first column.
+    pub pad: usize,
+    /// Height and width of the plane.
+    pub tall: usize,
+    pub wide: usize,
+}
+
+impl Plane {
+    /// A plane without a border.
+    pub fn bare(h: usize, w: usize) -> Self {
+        Self { h, w, pad: 0, tall: h, wide: w }
+    }
+
+    /// A plane through which a window of `t` × `t` taps moves in steps of `m` until the picture is
+    /// covered.
+    pub fn windowed(h: usize, w: usize, t: usize, m: usize) -> Self {
+        let side = |s: usize| s.next_multiple_of(m) + t - 1;
+        Self { h, w, pad: (t - 1) / 2, tall: side(h), wide: side(w) }
+    }
+
+    /// Rows in a plane.
+    pub fn len(&self) -> usize {
+        self.tall * self.wide
+    }
+
+    /// Where pixel (y, x) stands.
+    pub fn at(&self, y: usize, x: usize) -> usize {
+        (y + self.pad) * self.wide + x + self.pad
+    }
+
+    /// The lines of the plane that hold pixels.
+    pub fn inside(&self) -> std::ops::Range<usize> {
+        self.pad * self.wide..(self.pad + self.h) * self.wide
+    }
+}
+
+/// Copies `[n, h, w, c]` into planes.
+pub fn scatter(values: &[f32], channels: usize, plane: &Plane, rows: &mut [Row]) {
+    let pictures = values.len() / (plane.h * plane.w * channels);
+    for (at, pixel) in values.chunks_exact(channels).enumerate() {
+        let (n, y, x) = (at / (plane.h * plane.w), at / plane.w % plane.h, at % plane.w);
+        for (block, part) in pixel.chunks(WIDE).enumerate() {
+            let row = &mut rows[(block * pictures + n) * plane.len() + plane.at(y, x)];
+            row.0[..part.len()].copy_from_slice(part);
+        }
+    }
+}
+
+/// The reverse of [`scatter`]: `[n, h, w, c]`.
+pub fn gather(rows: &[Row], pictures: usize, channels: usize, plane: &Plane) -> Vec<f32> {
+    let mut values = vec![0.0; pictures * plane.h * plane.w * channels];
+    for (at, pixel) in values.chunks_exact_mut(channels).enumerate() {
+        let (n, y, x) = (at / (plane.h * plane.w), at / plane.w % plane.h, at % plane.w);
+        for (block, part) in pixel.chunks_mut(WIDE).enumerate() {
+            let row = &rows[(block * pictures + n) * plane.len() + plane.at(y, x)];
+            part.copy_from_slice(&row.0[..part.len()]);
+        }
+    }
+    values
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `len` rows with arbitrary contents, kept by the thread for the next call.
+pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Row]) -> R) -> R {
+    let mut buffer = SCRATCH.with(RefCell::take);
+    if buffer.len() < len {
+        buffer.resize(len, Row::ZERO);
+    }
+    let result = work(&mut buffer[..len]);
+    SCRATCH.with(|kept| kept.replace(buffer));
+    result
+}

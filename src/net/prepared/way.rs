@@ -1,0 +1,108 @@
+//! Which way a stage goes, from a count of what it would cost one picture.
+//!
+//! Two things take time: multiplications, and weights that come from outside the nearest caches.
+//! A transform trades the one for the other, so small maps, whose weights serve few pixels, want
+//! fewer weights, and large maps fewer multiplications. The choice depends on sizes only, never on a
+//! measurement, so that the same model gives the same pictures everywhere.
+
+use super::direct::Direct;
+use super::few::Few;
+use super::plain::Plain;
+use super::rows::{Plane, Row};
+use super::winograd::Winograd;
+use super::{Layer, Pixel};
+use crate::net::arch::Stage;
+use crate::net::kernels::{Act, Geometry};
+
+/// Multiplications that one packed weight costs by being read (74 GMAC/s against 13 GB/s, measured
+/// for one core of a server with AVX-512).
+const READ: usize = 24;
+
+/// How a stage is done.
+pub enum Way {
+    Direct(Direct),
+    Two3(Winograd<2, 3, 4>),
+    Four3(Winograd<4, 3, 6>),
+    Two5(Winograd<2, 5, 6>),
+    Four5(Winograd<4, 5, 8>),
+    Few(Few),
+    Plain(Plain),
+}
+
+/// Multiplications, and weights read, for one picture through tiles of `m`; 1 is tap by tap.
+fn cost(g: &Geometry, m: usize) -> usize {
+    let (t, pairs) = (g.k / 2, 4 * g.c * g.o);
+    let points = (m + t - 1).pow(2);
+    pairs * points * (g.oh().div_ceil(m) * g.ow().div_ceil(m) + READ)
+}
+
+impl Way {
+    /// Chooses; the `last` stage goes through tanh, others through a leaky activation.
+    pub fn new(stage: &Stage, last: bool, slope: f32) -> Self {
+        let g = &stage.geometry;
+        let slope = if last { 1.0 } else { slope };
+        if stage.doubled || g.window().is_none() {
+            return Self::Plain(Plain::new(stage, if last { Act::Tanh } else { Act::Leaky(slope) }));
+        }
+        if last && Few::fits(g) {
+            return Self::Few(Few::new(g));
+        }
+        match (g.k, [1, 2, 4].into_iter().min_by_key(|m| cost(g, *m))) {
+            (6, Some(2)) => Self::Two3(Winograd::new(g, slope)),
+            (6, Some(4)) => Self::Four3(Winograd::new(g, slope)),
+            (10, Some(2)) => Self::Two5(Winograd::new(g, slope)),
+            (10, Some(4)) => Self::Four5(Winograd::new(g, slope)),
+            _ => Self::Direct(Direct::new(g, slope)),
+        }
+    }
+
+    /// Packs the weights of its stage.
+    pub fn load(&mut self, layer: &Layer, g: &Geometry) {
+        match self {
+            Self::Direct(direct) => direct.load(layer, g),
+            Self::Two3(winograd) => winograd.load(layer, g),
+            Self::Four3(winograd) => winograd.load(layer, g),
+            Self::Two5(winograd) => winograd.load(layer, g),
+            Self::Four5(winograd) => winograd.load(layer, g),
+            Self::Few(few) => few.load(layer, g),
+            Self::Plain(plain) => plain.load(layer),
+        }
+    }
+
+    /// The planes it reads, for a map of these sides.
+    pub fn plane(&self, h: usize, w: usize) -> Plane {
+        match self {
+            Self::Direct(direct) => Plane::windowed(h, w, direct.taps(), 1),
+            Self::Two3(_) => Plane::windowed(h, w, 3, 2),
+            Self::Four3(_) => Plane::windowed(h, w, 3, 4),
+            Self::Two5(_) => Plane::windowed(h, w, 5, 2),
+            Self::Four5(_) => Plane::windowed(h, w, 5, 4),
+            Self::Few(few) => Plane::windowed(h, w, few.taps(), 1),
+            Self::Plain(_) => Plane::bare(h, w),
+        }
+    }
+
+    /// Makes the next map of `n` pictures.
+    pub fn run(&self, n: usize, input: &[Row], from: &Plane, factors: &mut Vec<Row>, output: &mut [Row], to: &Plane) {
+        match self {
+            Self::Direct(direct) => direct.run(n, input, from, output, to),
+            Self::Two3(winograd) => winograd.run(n, input, from, factors, output, to),
+            Self::Four3(winograd) => winograd.run(n, input, from, factors, output, to),
+            Self::Two5(winograd) => winograd.run(n, input, from, factors, output, to),
+            Self::Four5(winograd) => winograd.run(n, input, from, factors, output, to),
+            Self::Plain(plain) => plain.run(n, input, from, output, to),
+            // Only a last stage is one, and that has finished.
+            Self::Few(_) => (),
+        }
+    }
+
+    /// Makes the pictures at once, if it can.
+    pub fn finish<P: Pixel>(&self, n: usize, input: &[Row], from: &Plane, out: &mut [P]) -> bool {
+        match self {
+            Self::Few(few) => few.run(n, input, from, out),
+            Self::Plain(plain) => plain.finish(n, input, from, out),
+            _ => return false,
+        }
+        true
+    }
+}
