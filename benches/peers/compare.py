@@ -1,0 +1,107 @@
+"""The whole comparison: builds our side, starts everyone, measures, prints one table.
+
+`run` calls this in the Python environment that it made. Progress goes to stderr, the table to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import forward
+import training
+from build import executable
+from contestant import KERAS, OURS, Contestant, Failed, installed, ours, peer, versions
+from table import Row, records, text
+
+SEED = 1
+PARTS = {"forward": forward, "training": training}
+
+
+def main() -> int:
+    """Gives the exit code: 0, or 130 after Ctrl-C."""
+    options = arguments()
+    rows: list[Row] = []
+    everyone: list[Contestant] = []
+    code = 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="flaneur-peers-") as folder:
+            try:
+                run(options, Path(folder), everyone, rows)
+            finally:
+                for who in everyone:
+                    who.close()
+    except KeyboardInterrupt:
+        tell("stopped; what was measured until then:")
+        code = 130
+    print(f"\n{machine()}\n")
+    print(text(rows) if rows else "nothing was measured")
+    if options.json:
+        about = {"machine": machine(), "quick": options.quick, "versions": versions(), "rows": records(rows)}
+        options.json.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return code
+
+
+def arguments() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="benches/peers/run", description="Flâneur beside other frameworks.")
+    parser.add_argument("--quick", action="store_true", help="fewer runs: does it work, rather than how fast is it")
+    parser.add_argument("--only", choices=PARTS, help="only one part")
+    parser.add_argument("--arch", choices=forward.ARCHITECTURES, help="only one network")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row]) -> None:
+    """Measures; rows and processes are handed out as they come, so that a stop keeps them."""
+    tell("building our side")
+    us = ours(executable(), folder)
+    everyone.append(us)
+    there, absent = installed()
+    for name in absent:
+        tell(f"{name} is not installed and left out")
+    everyone.extend(peer(name, folder) for name in there)
+    for part in PARTS if options.only is None else [options.only]:
+        if part == "training" and KERAS not in there:
+            tell("nobody to train against without Keras")
+            continue
+        who = [w for w in everyone if part == "forward" or w.name in (OURS, KERAS)]
+        for arch in PARTS[part].ARCHITECTURES:
+            if options.arch not in (None, arch):
+                continue
+            model = folder / arch
+            if not model.exists():
+                us.ask("write", arch, SEED, model)
+            try:
+                rows.extend(PARTS[part].measure(arch, model, who, options.quick, tell))
+            except Failed as failed:
+                tell(f"{part} {arch} is left out: {failed}")
+
+
+def tell(line: str) -> None:
+    """Says how far it is."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def machine() -> str:
+    """Processor and cores, in words."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+        flags = next(line.split() for line in lines if line.startswith("flags"))
+        name += " with AVX-512" if "avx512f" in flags else " without AVX-512"
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = ", ".join(f"{package} {version}" for package, version in versions().items())
+    return f"{name}, {cores} cores; {found}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""TensorFlow with Keras on the CPU: a graph (tf.function), with and without XLA and with norms folded."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from frameworks.keras_training import Training
+from frameworks.keras_networks import generator_of
+from frameworks.network import Array, Generator, Model
+
+
+def use(cores: int) -> None:
+    """Both pools get all cores; possible only before the first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(cores)
+    tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def ways(generator: Generator, cores: int) -> dict:
+    """See `serve.Framework`."""
+    use(cores)
+
+    def way(network: Generator, xla: bool):
+        model = generator_of(network)
+        graph = tf.function(lambda z: model(z, training=False), jit_compile=xla)
+
+        def forward(z: Array) -> Array:
+            return graph(tf.constant(z)).numpy()
+
+        return forward
+
+    return {
+        "graph": way(generator, xla=False),
+        "graph, folded": way(generator.folded(), xla=False),
+        "XLA, folded": way(generator.folded(), xla=True),
+    }
+
+
+def training(model: Model, cores: int) -> Training:
+    """See `serve.Framework`."""
+    use(cores)
+    return Training(model)

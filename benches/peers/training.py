@@ -1,0 +1,46 @@
+"""Training: one epoch (5 critic updates, one of the generator, batches of 16), ours and Keras' in turn.
+
+Both begin with the same weights and draw the same random numbers, so the losses of the first epoch
+say whether both do the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from contestant import OURS, Contestant
+from forward import PAUSE_SECS
+from table import Row
+
+ARCHITECTURES = ["small", "seed"]
+BATCH = 16
+
+
+def measure(
+    arch: str, folder: Path, contestants: list[Contestant], quick: bool, tell: Callable[[str], None]
+) -> list[Row]:
+    """One row each; the first epoch is the warm-up, and the one whose losses are compared."""
+    epochs = 2 if quick else 7
+    losses, times = {}, {who.name: [] for who in contestants}
+    for who in contestants:
+        tell(f"training {arch}: {who.name} begins")
+        who.ask("train", folder)
+        _, *losses[who.name] = who.numbers("epoch")
+    for epoch in range(epochs):
+        for who in contestants if epoch % 2 == 0 else reversed(contestants):
+            time.sleep(PAUSE_SECS)
+            times[who.name].append(who.numbers("epoch")[0])
+        tell(f"training {arch}: epoch {epoch + 1} of {epochs}")
+    rows = []
+    for who in contestants:
+        way = "" if who.name == OURS else "graph"
+        difference = apart(losses[who.name], losses[OURS])
+        rows.append(Row("training", arch, BATCH, who.name, way, times[who.name], difference))
+    return rows
+
+
+def apart(losses: list[float], ours: list[float]) -> float:
+    """Largest difference of a loss, as a share of that loss."""
+    return max(abs(a - b) / abs(b) for a, b in zip(losses, ours))
