@@ -77,7 +77,7 @@ impl Engine {
     fn show(&mut self, blend: Blend) {
         let start = Instant::now();
         self.blend = blend;
-        self.ready = Ready::new(&self.arch, &self.seen(), true);
+        self.ready.renew(&self.seen());
         self.blending = (start.elapsed(), Instant::now());
     }
 
