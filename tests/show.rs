@@ -165,7 +165,7 @@ fn whatever_happens_to_a_model_the_loaded_one_goes_on() {
     let weights = folder.path().join("models/three-lines/weights.safetensors");
     let whole = fs::read(&weights).unwrap();
     fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
-    playing.hears("is not taken, the one before goes on");
+    playing.hears("is not shown: ");
     playing.goes_on();
     fs::write(&weights, &whole).unwrap();
     playing.goes_on();

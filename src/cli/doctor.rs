@@ -10,6 +10,7 @@ use crate::control::mapping::MAPPINGS;
 use crate::latent;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
+use crate::net::generator::Ready;
 use crate::recorder::ffmpeg_version;
 
 #[derive(Args)]
@@ -76,20 +77,31 @@ impl Doctor {
             Ok(model) => {
                 let ready = model.ready();
                 let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
-                (0..5).for_each(|_| drop(ready.bytes(std::slice::from_ref(&z))));
-                let mut times: Vec<f64> = (0..30)
-                    .map(|_| {
-                        let start = Instant::now();
-                        ready.bytes(std::slice::from_ref(&z));
-                        start.elapsed().as_secs_f64() * 1e3
-                    })
-                    .collect();
-                times.sort_by(f64::total_cmp);
-                line("generator", &format!("{} {:.1} ms a picture (median of 30)", self.model, times[15]));
+                let plain = Ready::new(&model.card.arch, &model.generator, false);
+                let (taken, other) = (median_ms(&ready, &z), median_ms(&plain, &z));
+                line("stages", &ready.way());
+                let beside = format!("{other:.1} by {}", plain.way());
+                line("generator", &format!("{} {taken:.1} ms a picture (median of 30; {beside})", self.model));
+                if taken > 1000.0 / 60.0 {
+                    line("", "slower than 60 pictures a second: the last two are blended on stage");
+                }
             }
             Err(error) => line("generator", &error.to_string()),
         }
     }
+}
+
+/// What one picture takes, the median of thirty.
+fn median_ms(ready: &Ready, z: &Vec<f32>) -> f64 {
+    (0..5).for_each(|_| drop(ready.bytes(std::slice::from_ref(z))));
+    let one = |_| {
+        let start = Instant::now();
+        ready.bytes(std::slice::from_ref(z));
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    let mut times: Vec<f64> = (0..30).map(one).collect();
+    times.sort_by(f64::total_cmp);
+    times[15]
 }
 
 fn vectors() -> &'static str {

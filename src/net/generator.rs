@@ -179,6 +179,15 @@ impl Ready {
         &self.arch
     }
 
+    /// Which way it takes, for people: packed weights with a way for each stage, or the device's own operations.
+    pub fn way(&self) -> String {
+        match &self.form {
+            Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
+            Form::Folded { .. } if ops::ours(&self.device) => "unfolded, weights not packed".into(),
+            Form::Folded { .. } => "burn's own operations".into(),
+        }
+    }
+
     /// The device it runs on.
     pub fn device(&self) -> Device {
         self.device.clone()

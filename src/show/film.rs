@@ -18,7 +18,7 @@ use crate::report::{Progress, Weight};
 /// Longest wait for another model.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Frames whose pictures are one batch.
-const BATCH: u64 = 4;
+const BATCH: u64 = 8;
 
 /// What is filmed.
 #[derive(Clone, Debug)]

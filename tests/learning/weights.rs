@@ -8,6 +8,7 @@ use flaneur::control::Dial;
 use flaneur::model::{self, Model};
 use flaneur::net::generator;
 use flaneur::net::params::{Param, Params, Plan};
+use flaneur::picture::Picture;
 use flaneur::show::scene::{Act, Training};
 
 use crate::common::succeed;
@@ -103,6 +104,26 @@ fn the_critic_is_asked_and_z_can_please_it() {
     let disliked = "pub fn walk(me, t, c) { let k = if t.critic > 1e9 { 3 } else { -3 }; seed(7).prefer(k) }\n";
     fs::write(stage.here().join("still.rn"), disliked).unwrap();
     stage.until("a worse score", |s| s.lesson().critic.unwrap() < plain - 1e-4);
+}
+
+#[test]
+fn a_take_has_what_was_learnt() {
+    let mut stage = Stage::open(|_, train| train.morph_bars = 0.25, None);
+    stage.until("one state", |s| s.show.learnt()[0] >= 1);
+    // It begins on the way, not at the model's own weights.
+    let log = stage.here().join("take.jsonl");
+    stage.show.log(&log).unwrap();
+    stage.until("three states", |s| s.show.learnt()[0] >= 3);
+    stage.act(Training::Go(Some(false)));
+    stage.until("the pause", |s| s.lesson().state == "paused");
+    let last = stage.still();
+    stage.show.close();
+    let film = ["film", "--take", "take.jsonl", "--raw", "--device", "cpu", "-o", "film"];
+    succeed(stage.here(), &film);
+    let mut files: Vec<_> = fs::read_dir(stage.here().join("film")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(Picture::read(files.last().unwrap()).unwrap().pixels, last);
+    assert_ne!(Picture::read(&files[0]).unwrap().pixels, last);
 }
 
 #[test]

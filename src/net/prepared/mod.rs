@@ -100,6 +100,12 @@ fn lengthen(rows: &mut Vec<Row>, len: usize) {
 }
 
 impl Prepared {
+    /// Sides of what each stage reads, and its way.
+    pub fn ways(&self) -> Vec<String> {
+        let name = |step: &Step| format!("{}×{} {}", step.geometry.oh(), step.geometry.ow(), step.way.name());
+        self.steps.iter().map(name).collect()
+    }
+
     /// Packs the weights of `arch`, from the dense layer to the last stage.
     pub fn new(arch: &Arch, layers: impl IntoIterator<Item = Layer>) -> Self {
         let slope = arch.generator_activation.slope();

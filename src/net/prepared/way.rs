@@ -56,6 +56,19 @@ impl Way {
         }
     }
 
+    /// What it is, for people: F(m×m, t×t) is Winograd's way with tiles of m.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "tap by tap",
+            Self::Two3(_) => "F(2×2, 3×3)",
+            Self::Four3(_) => "F(4×4, 3×3)",
+            Self::Two5(_) => "F(2×2, 5×5)",
+            Self::Four5(_) => "F(4×4, 5×5)",
+            Self::Few(_) => "straight to bytes",
+            Self::Plain(_) => "unfolded",
+        }
+    }
+
     /// Packs the weights of its stage.
     pub fn load(&mut self, layer: &Layer, g: &Geometry) {
         match self {

@@ -1,6 +1,7 @@
 //! What training may cost the show: how long it rests, and how many milliseconds of a frame it takes.
 //!
-//! Fed with every frame, pure. Late frames make the trainer rest longer at once, punctual ones shorter again slowly.
+//! Fed with every frame, pure. More late frames than the show has by itself, or longer ones, make the trainer rest
+//! longer at once; without them it rests shorter again slowly.
 //! The cost is a difference: what a picture takes while it trains, less what one takes while it does not; so now and
 //! then it is asked to be quiet for a second.
 
@@ -12,8 +13,11 @@ const WINDOW: usize = 100;
 const PAUSE_SECS: f64 = 0.5;
 /// Seconds without a late frame after which it rests less.
 const CALM_SECS: f64 = 4.0;
-/// Share of late frames that is too much.
+/// Share of late frames that is too much, beyond half as many again as the show has by itself.
 const TOO_MUCH: f64 = 0.015;
+const MORE: f64 = 1.5;
+/// Frames that are so much longer than by itself are too long, also where all are late.
+const LONGER: f64 = 1.2;
 /// The most that it rests.
 const MOST: f64 = 0.9;
 /// Between two quiet seconds, and how long one is.
@@ -38,8 +42,9 @@ pub enum Wish {
 pub struct Frame {
     /// Real seconds of the show.
     pub at: f64,
-    /// Whether it came late.
+    /// Whether it came late, and how long it took in all, in milliseconds.
     pub late: bool,
+    pub frame_ms: f64,
     /// What its picture took, in milliseconds; none if there was no new one.
     pub took_ms: Option<f64>,
     /// Whether the trainer works, as far as it has told.
@@ -50,6 +55,10 @@ pub struct Frame {
 #[derive(Debug, Default)]
 pub struct Governor {
     late: VecDeque<bool>,
+    /// Frames with a training, and without one; and the share of those that was late.
+    frames: Takes,
+    alone: Takes,
+    late_alone: f64,
     /// Share that it rests, and the least.
     rest: f64,
     least: f64,
@@ -74,6 +83,12 @@ impl Takes {
             self.0.pop_front();
         }
         self.0.push_back(ms);
+    }
+
+    /// The mean of the last [`WINDOW`].
+    fn latest(&self) -> Option<f64> {
+        let count = self.0.len().min(WINDOW);
+        (count >= 20).then(|| self.0.iter().rev().take(count).sum::<f64>() / count as f64)
     }
 
     /// Their mean: what is taken away is taken from every frame, not only from the middle one.
@@ -118,12 +133,15 @@ impl Governor {
                 false => self.quiet.push(ms),
             }
         }
-        if self.late.len() == WINDOW {
-            self.late.pop_front();
-        }
-        self.late.push_back(frame.late && frame.works);
-        if frame.late {
-            self.last_late = frame.at;
+        if frame.works {
+            self.frames.push(frame.frame_ms);
+            if self.late.len() == WINDOW {
+                self.late.pop_front();
+            }
+            self.late.push_back(frame.late);
+        } else {
+            self.alone.push(frame.frame_ms);
+            self.late_alone += (f64::from(u8::from(frame.late)) - self.late_alone) / WINDOW as f64;
         }
         self.listen(frame).or_else(|| self.govern(frame))
     }
@@ -152,8 +170,14 @@ impl Governor {
         if !frame.works || frame.at - self.changed < PAUSE_SECS {
             return None;
         }
-        let late = self.late.iter().filter(|late| **late).count() as f64 / self.late.len() as f64;
-        let wanted = if late > TOO_MUCH {
+        let late = self.late.iter().filter(|late| **late).count() as f64 / self.late.len().max(1) as f64;
+        let too_late = late > MORE * self.late_alone + TOO_MUCH;
+        let too_long =
+            matches!((self.frames.latest(), self.alone.latest()), (Some(now), Some(alone)) if now > LONGER * alone);
+        if too_late || too_long {
+            self.last_late = frame.at;
+        }
+        let wanted = if too_late || too_long {
             (self.rest + 0.15).clamp(0.3, MOST)
         } else if frame.at - self.last_late > CALM_SECS && frame.at - self.changed > CALM_SECS / 2.0 {
             (self.rest - 0.05).max(self.least)
@@ -166,6 +190,7 @@ impl Governor {
         if wanted > self.rest {
             // What was late before it rests longer says nothing about how it will be then.
             self.late.clear();
+            self.frames.0.clear();
         }
         (self.rest, self.changed) = (wanted, frame.at);
         Some(Wish::Rest(wanted))
@@ -178,7 +203,8 @@ mod tests {
 
     fn run(governor: &mut Governor, from: f64, secs: f64, late: impl Fn(usize) -> bool, ms: f64) -> Vec<Wish> {
         let frames = (secs * 60.0) as usize;
-        let each = |i: usize| Frame { at: from + i as f64 / 60.0, late: late(i), took_ms: Some(ms), works: true };
+        let (frame_ms, took_ms, works) = (16.7, Some(ms), true);
+        let each = |i: usize| Frame { at: from + i as f64 / 60.0, late: late(i), frame_ms, took_ms, works };
         (0..frames).filter_map(|i| governor.frame(each(i))).collect()
     }
 
@@ -195,16 +221,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_late_by_itself_is_not_the_trainers_fault() {
+        let mut governor = Governor::new(0.0);
+        let frame = |i: u32, frame_ms: f64, works: bool| Frame {
+            at: f64::from(i) / 20.0,
+            late: true,
+            frame_ms,
+            took_ms: None,
+            works,
+        };
+        (0..400).for_each(|i| drop(governor.frame(frame(i, 50.0, false))));
+        assert!((400..800).all(|i| governor.frame(frame(i, 52.0, true)).is_none()));
+        assert!((800..900).any(|i| governor.frame(frame(i, 70.0, true)).is_some()));
+    }
+
+    #[test]
     fn the_cost_is_what_pictures_take_more() {
         let mut governor = Governor::new(0.0);
         assert_eq!(governor.cost_ms(), None);
         for i in 0..120 {
-            governor.frame(Frame { at: f64::from(i) / 60.0, late: false, took_ms: Some(4.0), works: false });
+            let (at, frame_ms) = (f64::from(i) / 60.0, 16.7);
+            governor.frame(Frame { at, late: false, frame_ms, took_ms: Some(4.0), works: false });
         }
         let wishes = run(&mut governor, 2.0, QUIET_EVERY_SECS, |_| false, 6.5);
         assert!((governor.cost_ms().unwrap() - 2.5).abs() < 1e-9);
         assert_eq!(wishes, [Wish::Quiet]);
-        let quiet = |i: u32| Frame { at: 123.0 + f64::from(i) / 60.0, late: false, took_ms: Some(5.0), works: false };
+        let quiet = |i: u32| {
+            let (at, frame_ms) = (123.0 + f64::from(i) / 60.0, 16.7);
+            Frame { at, late: false, frame_ms, took_ms: Some(5.0), works: false }
+        };
         let wishes: Vec<Wish> = (0..240).filter_map(|i| governor.frame(quiet(i))).collect();
         assert_eq!(wishes, [Wish::Go]);
         assert!((governor.cost_ms().unwrap() - 1.5).abs() < 1e-9);

@@ -81,6 +81,8 @@ pub(super) struct Learning {
     pub lines: Lines,
     governor: Governor,
     late: u64,
+    /// The frame that was governed last, in real seconds.
+    governed: f64,
     /// Pictures drawn so far, to know a new one.
     drawn: u64,
     looked: f64,
@@ -121,6 +123,7 @@ impl Default for Learning {
             lines: Lines::default(),
             governor: Governor::default(),
             late: 0,
+            governed: 0.0,
             drawn: 0,
             looked: 0.0,
             found: Latest::default(),
@@ -427,8 +430,10 @@ impl Show {
 
     fn take_found(&mut self, found: Found) {
         if let Some((folder, fingerprint, step)) = found.weights {
-            // The model's own weights, as they were read, are no news.
-            if folder != self.model.folder || fingerprint != self.model.fingerprint {
+            if folder == self.model.folder && fingerprint == self.model.fingerprint && self.learning.target.is_none() {
+                // The model's own weights, as they were read, are no news; or good ones after bad.
+                self.board.clear("learning");
+            } else {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
                 self.claim(Claim { weights, critic, step, fingerprint: Some(fingerprint), known: false });
             }
@@ -459,7 +464,9 @@ impl Show {
         let took = self.generator.shown().map(|drawn| drawn.took.as_secs_f64() * 1e3);
         let new = std::mem::replace(&mut self.learning.drawn, self.version) != self.version;
         let late = std::mem::replace(&mut self.learning.late, self.timing.late) != self.timing.late;
-        let frame = Frame { at: self.real, late, took_ms: took.filter(|_| new), works: self.learning.works() };
+        let frame_ms = (self.real - std::mem::replace(&mut self.learning.governed, self.real)) * 1e3;
+        let (took_ms, works) = (took.filter(|_| new), self.learning.works());
+        let frame = Frame { at: self.real, late, frame_ms, took_ms, works };
         let Some(wish) = self.learning.governor.frame(frame) else { return };
         self.learning.send(match wish {
             Wish::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
@@ -512,6 +519,11 @@ impl Show {
     /// States of a training that have reached the picture, and those that were not let through.
     pub fn learnt(&self) -> [u64; 2] {
         [self.learning.shown, self.learning.refused]
+    }
+
+    /// How far the glide to the newest state has come, 0..1; 1 is there.
+    pub fn learnt_share(&self) -> f64 {
+        self.learning.share(self.real)
     }
 
     /// Networks that are shown.
