@@ -99,11 +99,11 @@ impl Look {
             look.roughness += sum / f32::max(steps, 1.0) / count;
         }
         let pixels = pictures.iter().map(|p| p.pixels.len()).min().unwrap_or(0);
-        let each = (0..pixels).map(|at| {
-            let values: Vec<f32> = pictures.iter().map(|p| f32::from(p.pixels[at])).collect();
-            deviation(&values)
-        });
-        look.variety = each.sum::<f32>() / pixels.max(1) as f32;
+        let mut values = vec![0.0; pictures.len()];
+        for at in 0..pixels {
+            values.iter_mut().zip(pictures).for_each(|(value, picture)| *value = f32::from(picture.pixels[at]));
+            look.variety += deviation(&values) / pixels as f32;
+        }
         look
     }
 
@@ -255,7 +255,7 @@ impl Trial {
 
     fn pictures(&self, params: &Params) -> Vec<Picture> {
         let arch = &self.shown.arch;
-        let ready = Ready::new(arch, params, false);
+        let ready = Ready::new(arch, params, true);
         let one = |seed: u32| {
             std::thread::sleep(PAUSE);
             let z = latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect();

@@ -139,10 +139,16 @@ pub struct Ready {
     form: Form,
 }
 
+/// The dense layer, then a kernel and a bias for each stage.
+struct Folded {
+    dense: (Tensor<2>, Tensor<2>),
+    convs: Vec<(Tensor<4>, Tensor<1>)>,
+}
+
 /// What the weights have become.
 enum Form {
-    /// Tensors of a device: the dense layer, then a kernel and a bias for each stage.
-    Folded { dense: (Tensor<2>, Tensor<2>), convs: Vec<(Tensor<4>, Tensor<1>)> },
+    /// Tensors of a device.
+    Folded(Box<Folded>),
     /// Packed for the CPU's fast path; the arrays stay for the other one.
     Prepared { packed: Box<Prepared>, params: Params },
 }
@@ -170,7 +176,7 @@ impl Ready {
                 packed.load(layers(&self.arch, params));
                 *kept = params.clone();
             }
-            Form::Folded { .. } => self.form = fold(&self.arch, params),
+            Form::Folded(_) => self.form = fold(&self.arch, params),
         }
     }
 
@@ -183,8 +189,8 @@ impl Ready {
     pub fn way(&self) -> String {
         match &self.form {
             Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
-            Form::Folded { .. } if ops::ours(&self.device) => "unfolded, weights not packed".into(),
-            Form::Folded { .. } => "burn's own operations".into(),
+            Form::Folded(_) if ops::ours(&self.device) => "unfolded, weights not packed".into(),
+            Form::Folded(_) => "burn's own operations".into(),
         }
     }
 
@@ -196,7 +202,7 @@ impl Ready {
     /// Pictures `[n, h, w, c]` in −1..1 for z `[n, z_dim]`; `drop` as in [`train`].
     pub fn pictures(&self, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
         match (&self.form, drop) {
-            (Form::Folded { dense, convs }, drop) => forward(&self.arch, dense, convs, z, drop),
+            (Form::Folded(folded), drop) => forward(&self.arch, folded, z, drop),
             (Form::Prepared { packed, .. }, None) => {
                 let [n, _] = z.dims();
                 let [h, w, c] = self.arch.input_dim;
@@ -213,7 +219,7 @@ impl Ready {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         match &self.form {
             Form::Prepared { packed, .. } => packed.draw(&flat),
-            Form::Folded { .. } => {
+            Form::Folded(_) => {
                 let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
                 floats(self.pictures(z, None)).into_iter().map(<u8 as Pixel>::of).collect()
             }
@@ -274,17 +280,12 @@ fn fold(arch: &Arch, params: &Params) -> Form {
         }
         convs.push((kernel, bias));
     }
-    Form::Folded { dense, convs }
+    Form::Folded(Box::new(Folded { dense, convs }))
 }
 
 /// The forward in tensors.
-fn forward(
-    arch: &Arch,
-    dense: &(Tensor<2>, Tensor<2>),
-    convs: &[(Tensor<4>, Tensor<1>)],
-    z: Tensor<2>,
-    drop: Option<Tensor<2>>,
-) -> Tensor<4> {
+fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
+    let Folded { dense, convs } = folded;
     let act = arch.generator_activation;
     let x = activate(z.matmul(dense.0.clone()) + dense.1.clone(), act);
     let x = if let Some(mask) = drop { x * mask } else { x };

@@ -26,8 +26,9 @@ use crate::worker::{Ending, Worker};
 
 /// Between two looks at the child.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a child that was asked to stop may take to save itself.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a child that was asked to stop may take to end its epoch and save itself; then its input ends, and
+/// then it is killed.
+const GRACES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(7)];
 /// Pauses before a start after a crash: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 /// A child that has run for so long begins with the first pause again.
@@ -85,7 +86,7 @@ struct Shared {
     pid: Option<u32>,
 }
 
-/// The owner's end; dropping it stops the child, within moments.
+/// The owner's end; dropping it stops the child and waits for that, some seconds at most.
 pub struct Child {
     shared: Arc<Mutex<Shared>>,
     worker: Worker,
@@ -235,13 +236,13 @@ impl Keeper {
             self.tell(&pipes);
             if ending.wished() && asked.is_none() {
                 asked = Some(Instant::now());
-                if let Some(lines) = &pipes.lines {
-                    let _ = lines.try_send(Command::Stop.line());
-                }
-                // The end of its input is the same wish, should the line not have gone through.
+                lock(&self.shared).waiting.push(Command::Stop);
+            }
+            // The end of its input is the same wish, in case it does not hear.
+            if asked.is_some_and(|at| at.elapsed() > GRACES[0]) {
                 pipes.lines = None;
             }
-            if asked.is_some_and(|at| at.elapsed() > GRACE) {
+            if asked.is_some_and(|at| at.elapsed() > GRACES[1]) {
                 let _ = child.kill();
             }
             match child.try_wait() {
@@ -421,7 +422,7 @@ impl Pipes {
 
     /// Takes what was said to the end, and the last words; the child has ended, so its pipes have.
     fn join(self, mut take: impl FnMut(Result<Event, String>)) -> Vec<String> {
-        while let Ok(heard) = self.heard.recv_timeout(GRACE) {
+        while let Ok(heard) = self.heard.recv_timeout(GRACES[0]) {
             take(heard);
         }
         for thread in self.threads {

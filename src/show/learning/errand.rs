@@ -1,7 +1,7 @@
 //! From a preset to a command line: what the trainer's child is started with.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::Show;
@@ -57,6 +57,7 @@ impl Show {
             None => wishes(&train),
         };
         self.learning.folder = folder;
+        self.learning.of.clone_from(&self.model.name);
         match Child::start(errand, wishes, &self.board) {
             Ok(child) => self.learning.child = Some(child),
             Err(error) => self.board.fault("trainer", format!("no thread for it: {error}")),
@@ -120,7 +121,7 @@ fn wishes(train: &Train) -> Wishes {
     Wishes { settings, second, data: drawn.then(|| train.source("lines")), paused: false }
 }
 
-fn errand(program: PathBuf, train: &Train, folder: &PathBuf, shown: &PathBuf) -> Errand {
+fn errand(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Errand {
     let on_cpu = train.device != "gpu";
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let threads = match train.threads {
@@ -129,7 +130,7 @@ fn errand(program: PathBuf, train: &Train, folder: &PathBuf, shown: &PathBuf) ->
     };
     let mut args: Vec<OsString> = ["train", &train.data, "--model"].map(OsString::from).into();
     // As a path, so that it is the same folder whatever its name is.
-    args.push(std::path::absolute(folder).unwrap_or_else(|_| folder.clone()).into());
+    args.push(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).into());
     let words = [
         ("--report", "json".to_owned()),
         ("--print-every", PRINT_EVERY.into()),
@@ -152,7 +153,7 @@ fn errand(program: PathBuf, train: &Train, folder: &PathBuf, shown: &PathBuf) ->
     let (mut fresh, mut again) = (args.clone(), args);
     again.push("--resume".into());
     if train.arch.is_empty() {
-        let from = if train.from.is_empty() { shown.clone() } else { model::folder(&train.from) };
+        let from = if train.from.is_empty() { shown.to_owned() } else { model::folder(&train.from) };
         let from = std::path::absolute(&from).unwrap_or(from);
         fresh.extend(["--from".into(), from.into_os_string()]);
     } else {
@@ -161,5 +162,5 @@ fn errand(program: PathBuf, train: &Train, folder: &PathBuf, shown: &PathBuf) ->
     if train.batch > 0 {
         fresh.extend(["--batch".into(), OsString::from(train.batch.to_string())]);
     }
-    Errand { program, fresh, again, folder: folder.clone(), threads, memory_mb: train.memory_mb }
+    Errand { program, fresh, again, folder: folder.to_owned(), threads, memory_mb: train.memory_mb }
 }

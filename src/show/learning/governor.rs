@@ -230,7 +230,7 @@ mod tests {
             took_ms: None,
             works,
         };
-        (0..400).for_each(|i| drop(governor.frame(frame(i, 50.0, false))));
+        assert!((0..400).all(|i| governor.frame(frame(i, 50.0, false)).is_none()));
         assert!((400..800).all(|i| governor.frame(frame(i, 52.0, true)).is_none()));
         assert!((800..900).any(|i| governor.frame(frame(i, 70.0, true)).is_some()));
     }

@@ -15,6 +15,7 @@ pub mod logged;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::Show;
 use super::scene::Lesson;
@@ -50,8 +51,9 @@ pub(super) struct Learning {
     /// Children that were let go and still save themselves.
     leaving: Vec<Child>,
     checker: Option<Checker>,
-    /// The folder that is trained into or watched.
+    /// The folder that is trained into or watched, and the shown model that it belongs to.
     folder: PathBuf,
+    of: String,
     autostarted: bool,
     /// The state that is glided to or stands, and the fingerprint that is being checked.
     target: Option<Arc<State>>,
@@ -89,6 +91,8 @@ pub(super) struct Learning {
     /// What was found on disk elsewhere than on the frame path.
     found: Latest<Found>,
     steps: Vec<u64>,
+    /// When the weights that were looked at last were written.
+    written: Option<SystemTime>,
     sheet: Option<(u64, Arc<Picture>)>,
     data_mark: Option<(u64, bool)>,
     fed: u64,
@@ -102,6 +106,7 @@ impl Default for Learning {
             leaving: Vec::new(),
             checker: None,
             folder: PathBuf::new(),
+            of: String::new(),
             autostarted: false,
             target: None,
             before: None,
@@ -128,6 +133,7 @@ impl Default for Learning {
             looked: 0.0,
             found: Latest::default(),
             steps: Vec::new(),
+            written: None,
             sheet: None,
             data_mark: None,
             fed: 0,
@@ -147,6 +153,8 @@ struct Found {
     data: Option<u64>,
     /// Weights of a watched folder: which, their fingerprint and step.
     weights: Option<(PathBuf, String, u64)>,
+    /// When those of the training's folder were written.
+    written: Option<SystemTime>,
 }
 
 impl Learning {
@@ -220,6 +228,7 @@ impl Show {
         self.start_checker();
         if train.trainer == Trainer::Watch || child.is_some() {
             self.learning.folder = self.train_folder();
+            self.learning.of.clone_from(&self.model.name);
         }
         self.learning.autostarted = child.is_some();
         self.learning.child = child;
@@ -286,6 +295,9 @@ impl Show {
                     // From before the rewind, or the very state that is glided to already.
                     return;
                 }
+                if self.unseen() {
+                    return;
+                }
                 self.claim(Claim { weights, critic: Some(critic), step, fingerprint: Some(fingerprint), known: false });
             }
             Event::State { paused, settings, data, data2, .. } => {
@@ -311,6 +323,16 @@ impl Show {
             Event::Sample { path, .. } => self.board.notice("training", format!("wrote {path}")),
             Event::Checkpoint { .. } => {}
         }
+    }
+
+    /// Whether a hand has gone to another model than the one that is trained: then that is what it wants to see.
+    fn unseen(&self) -> bool {
+        let unseen = self.learning.of != self.model.name;
+        if unseen {
+            let of = &self.learning.of;
+            self.board.notice("learning", format!("the training goes on unseen; /flaneur/model/load {of} shows it"));
+        }
+        unseen
     }
 
     /// Has weights checked, unless they stand already or are being checked.
@@ -416,6 +438,7 @@ impl Show {
         self.learning.looked = self.real;
         let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
         let watched = self.learning.child.is_none();
+        let known = self.learning.written;
         let wants = self.learning.at().filter(|step| self.learning.sheet.as_ref().is_none_or(|(s, _)| s != step));
         let data = self.preset.train.data.clone();
         self.chores.give(move || {
@@ -423,8 +446,11 @@ impl Show {
                 let picture = Picture::read(&published::state_files(&folder, step)[2])?;
                 Some((step, Arc::new(picture)))
             });
-            let weights = if watched { weights_of(&folder) } else { None };
-            out.put(Found { steps: published::steps(&folder), sheet, data: mark_of(Path::new(&data)), weights });
+            // Only what was written anew is read.
+            let written = written_at(&folder);
+            let weights = if watched && written != known { weights_of(&folder) } else { None };
+            let (steps, data) = (published::steps(&folder), mark_of(Path::new(&data)));
+            out.put(Found { steps, sheet, data, weights, written });
         });
     }
 
@@ -433,12 +459,13 @@ impl Show {
             if folder == self.model.folder && fingerprint == self.model.fingerprint && self.learning.target.is_none() {
                 // The model's own weights, as they were read, are no news; or good ones after bad.
                 self.board.clear("learning");
-            } else {
+            } else if folder != self.learning.folder || !self.unseen() {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
                 self.claim(Claim { weights, critic, step, fingerprint: Some(fingerprint), known: false });
             }
         }
         let learning = &mut self.learning;
+        learning.written = found.written.or(learning.written);
         if !found.steps.is_empty() {
             learning.steps = found.steps;
         }
@@ -537,6 +564,11 @@ fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
     let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
     let step = Card::read(folder).map_or(0, |card| card.step);
     Some((folder.to_owned(), fingerprint(&bytes), step))
+}
+
+/// When the weights of a folder were written.
+fn written_at(folder: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folder.join(model::WEIGHTS)).ok()?.modified().ok()
 }
 
 /// A number that changes with the files in a folder: their names, sizes and times.
