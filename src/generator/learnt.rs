@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -32,6 +33,8 @@ const ATTEMPTS: u32 = 4;
 /// Weights to be checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
+    /// The model that is shown, and that they are to be shown in place of.
+    pub model: String,
     /// A file like `weights.safetensors`, and the critic's beside it if there is one.
     pub weights: PathBuf,
     pub critic: Option<PathBuf>,
@@ -45,6 +48,8 @@ pub struct Claim {
 /// Checked weights, ready to be glided to.
 #[derive(Debug)]
 pub struct State {
+    /// The model that it was checked against.
+    pub model: String,
     pub step: u64,
     pub weights: PathBuf,
     pub fingerprint: String,
@@ -146,6 +151,7 @@ pub struct Checker {
     claims: Latest<Claim>,
     shown: Latest<Shown>,
     found: Latest<Result<Arc<State>, Refusal>>,
+    forget: Arc<AtomicBool>,
     _worker: Worker,
 }
 
@@ -158,6 +164,8 @@ impl Checker {
         let (claims, shown, found) = (Latest::<Claim>::default(), Latest::default(), Latest::default());
         shown.put(Shown { arch, model: model.into() });
         let (wanted, models, out) = (claims.clone(), shown.clone(), found.clone());
+        let forget: Arc<AtomicBool> = Arc::default();
+        let anew = forget.clone();
         let worker = Worker::start("weights", 16 << 20, move |ending| {
             let mut trial: Option<Trial> = None;
             while !ending.wished() {
@@ -166,18 +174,26 @@ impl Checker {
                 }
                 let Some(claim) = wanted.wait(Duration::from_millis(50)) else { continue };
                 let Some(trial) = &mut trial else { continue };
+                if anew.swap(false, Ordering::Relaxed) {
+                    trial.seen.clear();
+                }
                 let step = claim.step;
                 let refused = |why: String| Refusal { step, why, astray: false };
                 let result = caught(|| trial.check(&claim));
                 out.put(result.unwrap_or_else(|panic| Err(refused(format!("it failed while it was tried: {panic}")))));
             }
         })?;
-        Ok(Self { claims, shown, found, _worker: worker })
+        Ok(Self { claims, shown, found, forget, _worker: worker })
     }
 
     /// Another model is shown.
     pub fn show(&self, arch: Arch, model: &Path) {
         self.shown.put(Shown { arch, model: model.into() });
+    }
+
+    /// Forgets what pictures were like: other data are learnt now.
+    pub fn forget(&self) {
+        self.forget.store(true, Ordering::Relaxed);
     }
 
     /// Has weights checked; of those that wait the newest are.
@@ -213,7 +229,7 @@ impl Trial {
     fn new(shown: Shown) -> Self {
         let mut trial = Self { shown, seen: Vec::new(), device: Device::flex() };
         let weights = trial.shown.model.join(crate::model::WEIGHTS);
-        let claim = Claim { weights, critic: None, step: 0, fingerprint: None, known: true };
+        let claim = Claim { model: String::new(), weights, critic: None, step: 0, fingerprint: None, known: true };
         // A model that cannot be read is not shown either.
         let _ = caught(|| trial.check(&claim));
         trial
@@ -249,8 +265,8 @@ impl Trial {
             self.seen.remove(0);
         }
         self.seen.push(look);
-        let weights = claim.weights.clone();
-        Ok(Arc::new(State { step: claim.step, weights, fingerprint, generator: arrays, critic, look }))
+        let (model, weights) = (claim.model.clone(), claim.weights.clone());
+        Ok(Arc::new(State { model, step: claim.step, weights, fingerprint, generator: arrays, critic, look }))
     }
 
     fn pictures(&self, params: &Params) -> Vec<Picture> {

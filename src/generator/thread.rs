@@ -88,12 +88,15 @@ impl Engine {
         wanted != self.blend && (exact || !only_share || wanted.share >= 1.0 || at.elapsed() >= took * BLENDING)
     }
 
-    /// Begins the glides up to the one that is wanted.
-    fn follow_glides(&mut self, waiting: &mut std::collections::VecDeque<Glide>, wanted: u64) {
-        while waiting.front().is_some_and(|glide| glide.number <= wanted) {
-            let Some(Glide { number, left_at, to }) = waiting.pop_front() else { return };
-            self.from = self.learnt(left_at);
-            self.take_state(&to);
+    /// Begins the glides that wait, up to the one that is wanted. The queue is not held meanwhile.
+    fn follow_glides(&mut self, shared: &Shared, wanted: u64) {
+        loop {
+            let next = lock(&shared.glides).pop_front_if(|glide| glide.number <= wanted);
+            let Some(Glide { number, left_at, to }) = next else { return };
+            if to.model == self.name {
+                self.from = self.learnt(left_at);
+                self.take_state(&to);
+            }
             self.blend = Blend { glide: number, share: 0.0, ..self.blend };
         }
     }
@@ -205,8 +208,10 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
         if let Some(name) = shared.load.take() {
             match load(&name, &chosen) {
                 Ok((mut new, loaded)) => {
-                    if let Some(before) = &engine {
-                        new.follow(before);
+                    if let Some(before) = &engine
+                        && let Err(panic) = caught(|| new.follow(before))
+                    {
+                        board.notice("mix", format!("no blend with the model before: {panic}"));
                     }
                     engine = Some(new);
                     board.clear("model");
@@ -218,9 +223,13 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
         }
         let measuring = lock(&shared.measure).front().is_some();
         let Some(ask) = shared.asks.wait(if measuring { Duration::ZERO } else { LOOK }) else {
-            if let Some(engine) = &engine {
+            if let Some(engine) = &mut engine {
                 measure_one(&shared, engine);
                 gaze.look(&shared, engine);
+                // Nothing is drawn, and glides go on coming.
+                if let Err(panic) = caught(|| engine.follow_glides(&shared, u64::MAX)) {
+                    board.fault("generator", format!("learnt weights could not be taken: {panic}"));
+                }
             }
             continue;
         };
@@ -245,7 +254,8 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 pause(faults, ending);
                 match load(&at_work.name.clone(), &chosen) {
                     Ok((mut new, _)) => {
-                        new.follow(at_work);
+                        // What cannot be blended is shown as it was read.
+                        let _ = caught(|| new.follow(at_work));
                         engine = Some(new);
                     }
                     Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
@@ -262,11 +272,16 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
 /// Shows another blend of weights, if another one is asked for.
 fn blend(engine: &mut Engine, shared: &Shared, wanted: Blend, board: &Board) {
     let exact = shared.exact.load(Ordering::Relaxed);
-    engine.follow_glides(&mut lock(&shared.glides), wanted.glide);
-    if !engine.due(wanted, exact) {
-        return;
-    }
-    match caught(|| engine.show(wanted)) {
+    let done = caught(|| {
+        engine.follow_glides(shared, wanted.glide);
+        // An ask from before the last glide has its beginning.
+        let old = wanted.glide < engine.blend.glide;
+        let wanted = if old { Blend { glide: engine.blend.glide, share: 0.0, ..wanted } } else { wanted };
+        if engine.due(wanted, exact) {
+            engine.show(wanted);
+        }
+    });
+    match done {
         Ok(()) if engine.before.is_none() && wanted.mix < 1.0 => {
             board.notice("mix", "there is no other model of this architecture to blend with; load one first");
         }

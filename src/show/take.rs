@@ -204,7 +204,7 @@ impl Show {
             weights: Weights::of(&self.model),
             before: self.model_before.as_ref().map(Weights::of),
             mix: self.mix,
-            learnt: self.standing(),
+            learnt: self.standing(path),
             morph: self.morph.clone(),
             script: Script::of(program),
             state,

@@ -53,6 +53,11 @@ pub struct Errand {
     pub memory_mb: u64,
 }
 
+impl Errand {
+    /// Where the data stand among the arguments.
+    pub const DATA: usize = 1;
+}
+
 /// How the child does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Running {
@@ -295,7 +300,18 @@ impl Keeper {
     fn spawn(&self) -> std::io::Result<std::process::Child> {
         let resumes = checkpoint::exists(&self.errand.folder.join("training"));
         let mut program = Program::new(&self.errand.program);
-        program.args(if resumes { &self.errand.again } else { &self.errand.fresh });
+        let args = if resumes { &self.errand.again } else { &self.errand.fresh };
+        let wished = lock(&self.shared).wishes.data.clone();
+        // It begins with what a hand has chosen since, which the preset's folder may no longer hold.
+        let data = match wished {
+            Some(Source { path: Some(path), .. }) => Some(OsString::from(path)),
+            Some(Source { lines: Some(_), .. }) => Some("lines".into()),
+            _ => None,
+        };
+        program.args(args.iter().enumerate().map(|(at, arg)| match &data {
+            Some(data) if at == Errand::DATA => data,
+            _ => arg,
+        }));
         if self.errand.threads > 0 {
             program.env("RAYON_NUM_THREADS", self.errand.threads.to_string());
         }
@@ -332,7 +348,8 @@ impl Keeper {
 
     /// Takes what the child says.
     fn hear(&mut self, pipes: &Pipes, last: &mut Option<Event>) {
-        while let Ok(heard) = pipes.heard.try_recv() {
+        // A flood must not keep it from looking after the child.
+        for heard in pipes.heard.try_iter().take(MOST_EVENTS) {
             self.take(heard, last);
         }
     }

@@ -292,7 +292,7 @@ impl<'a> Training<'a> {
     }
 
     /// Writes everything that belongs to the folder now, and a numbered sample grid if asked for.
-    fn save(&mut self, numbered: Option<u64>) -> Result<(), TrainError> {
+    pub(super) fn save(&mut self, numbered: Option<u64>) -> Result<(), TrainError> {
         self.sound()?;
         if let Some(epoch) = numbered {
             self.sample(epoch)?;

@@ -193,8 +193,9 @@ impl Training<'_> {
         if fresh {
             self.warn(format!("step {step} is not that of the checkpoint: it goes on with fresh optimisers"));
         }
-        let published = self.publish();
-        self.forgive(published)
+        // With a checkpoint, so that a crash does not bring back what was left.
+        let saved = self.save(None);
+        self.forgive(saved)
     }
 
     /// The steps that are kept, in words; of many the first and the last ones.

@@ -138,9 +138,9 @@ impl Stage {
 
     /// Frames until the picture stands still; gives it.
     pub fn still(&mut self) -> Vec<u8> {
-        let mut last = self.frames(8);
+        let mut last = self.frames(30);
         loop {
-            let next = self.frames(8);
+            let next = self.frames(30);
             if next == last && self.lesson().share >= 1.0 {
                 return next;
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Show;
 use crate::generator::learnt::Claim;
 use crate::preset::Train;
-use crate::trainer::protocol::{Command, Settings};
+use crate::trainer::protocol::{Command, Settings, Source};
 use crate::trainer::published;
 
 /// One move.
@@ -47,7 +47,9 @@ impl Show {
     pub(in crate::show) fn train(&mut self, act: Training) {
         match act {
             Training::Go(on) => {
-                let go = on.unwrap_or_else(|| matches!(self.learning.word(), "off" | "watching" | "ended" | "paused"));
+                let go = on.unwrap_or_else(|| {
+                    matches!(self.learning.word(), "off" | "watching" | "ended" | "paused" | "crashed")
+                });
                 self.learning.held = !go;
                 if go && !self.learning.on() {
                     self.start_training();
@@ -55,7 +57,10 @@ impl Show {
                     self.learning.send(if go { Command::Run } else { Command::Pause });
                 }
             }
-            Training::Stop => self.end_training(),
+            Training::Stop => {
+                self.learning.wanted = false;
+                self.end_training();
+            }
             Training::Rest(share) => {
                 let rest = self.learning.governor.set_least(share);
                 self.command(Command::Set(Settings { rest: Some(rest), ..Settings::default() }));
@@ -64,21 +69,14 @@ impl Show {
             Training::Publish => self.command(Command::Publish),
             Training::Sample => self.command(Command::Sample),
             Training::Rewind(to) => self.rewind(&to),
-            Training::Data(word) => {
-                let source = self.preset.train.source(&self.data_named(&word));
-                self.command(Command::Data(source));
+            Training::Data(word) => self.learn_from(0, word),
+            Training::Second(word) => self.learn_from(1, word),
+            Training::Fork(model) => {
+                self.forget_looks();
+                self.command(Command::Fork { model });
             }
-            Training::Second(word) => {
-                let source = self.preset.train.source(&self.data_named(&word));
-                self.command(Command::Data2(source));
-            }
-            Training::Fork(model) => self.command(Command::Fork { model }),
             Training::Line(rule, value) => self.rule(&rule, &value),
-            Training::Redraw => {
-                let mut train = self.preset.train.clone();
-                train.lines = self.learning.lines.clone();
-                self.command(Command::Data(train.source("lines")));
-            }
+            Training::Redraw => self.learn_from(0, "lines".into()),
             Training::Feed => self.feed(),
             Training::Morph(secs) => self.learning.secs = Some(secs),
         }
@@ -86,7 +84,7 @@ impl Show {
 
     /// Another preset's training: what can be set while it runs is, the rest waits for the next start.
     pub(in crate::show) fn take_train(&mut self, train: &Train) {
-        let before = &self.preset.train;
+        let before = &self.preset.train.clone();
         let differs = |a: f64, b: f64| (a != b).then_some(a);
         let settings = Settings {
             generator_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
@@ -94,22 +92,25 @@ impl Show {
             critic_steps: (train.critic_steps != before.critic_steps).then_some(train.critic_steps),
             publish_every: (train.publish_every != before.publish_every).then_some(train.publish_every),
             mix: differs(train.data_mix, before.data_mix),
+            batch: (train.batch != before.batch && train.batch > 0).then_some(train.batch),
+            rest: differs(train.rest, before.rest).map(|least| self.learning.governor.set_least(least)),
             ..Settings::default()
         };
         let (data, data2) = (train.data != before.data, train.data2 != before.data2);
         self.learning.eye.always = train.critic;
         self.learning.lines = train.lines.clone();
         if !self.learning.on() {
+            self.learning.words = [train.data.clone(), train.data2.clone()];
             return;
         }
         if settings != Settings::default() {
             self.learning.send(Command::Set(settings));
         }
         if data || (train.data == "lines" && train.lines != before.lines) {
-            self.learning.send(Command::Data(train.source(&train.data)));
+            self.learn_from(0, train.data.clone());
         }
         if data2 && !train.data2.is_empty() {
-            self.learning.send(Command::Data2(train.source(&train.data2)));
+            self.learn_from(1, train.data2.clone());
         }
         let same = Train { rate: before.rate, data_mix: before.data_mix, lines: before.lines.clone(), ..train.clone() };
         let asks =
@@ -126,15 +127,35 @@ impl Show {
         }
     }
 
-    fn data_named(&self, word: &str) -> String {
+    /// Other data, the first or the second.
+    fn learn_from(&mut self, which: usize, word: String) {
+        let source = self.source(&word);
+        self.learning.words[which] = word;
+        self.learning.data_marks[which] = None;
+        self.forget_looks();
+        self.command(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
+    }
+
+    /// What a word names, by the rules of lines as they are now.
+    pub(super) fn source(&self, word: &str) -> Source {
+        let train = Train { lines: self.learning.lines.clone(), ..self.preset.train.clone() };
         match word {
-            "fed" => self.fed_folder().display().to_string(),
-            other => other.to_owned(),
+            "fed" => train.source(&self.fed_folder().display().to_string()),
+            other => train.source(other),
         }
     }
 
-    fn fed_folder(&self) -> PathBuf {
-        self.train_folder().join("fed")
+    /// Pictures of other data may look otherwise.
+    fn forget_looks(&self) {
+        if let Some(checker) = &self.learning.checker {
+            checker.forget();
+        }
+    }
+
+    pub(super) fn fed_folder(&self) -> PathBuf {
+        let folder = &self.learning.folder;
+        let folder = if folder.as_os_str().is_empty() { self.train_folder() } else { folder.clone() };
+        folder.join("fed")
     }
 
     /// Glides back to a state, and has the trainer go on from there.
@@ -163,7 +184,11 @@ impl Show {
         if self.learning.send(Command::Rewind { step }) {
             self.learning.rewound = Some((step, self.real));
         }
-        self.claim(Claim { weights, critic: Some(critic), step, fingerprint: None, known: true });
+        if self.unseen() {
+            return;
+        }
+        let model = self.model.name.clone();
+        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true });
         self.board.notice("training", format!("back to step {step}"));
     }
 

@@ -12,7 +12,7 @@ use crate::trainer::child::{Child, Errand, Running, Wishes};
 use crate::trainer::protocol::Settings;
 
 /// Seconds that a trainer without a show may take to save itself.
-const GRACE_SECS: &str = "1.5";
+const GRACE_SECS: &str = "1.0";
 /// Longest wait for the first weights of a training from nothing.
 const FIRST: Duration = Duration::from_secs(120);
 /// Epochs between two checkpoints.
@@ -35,6 +35,11 @@ impl Show {
         if self.learning.on() {
             return;
         }
+        // One that saves itself still writes the folder.
+        self.learning.wanted = !self.learning.leaving.is_empty();
+        if self.learning.wanted {
+            return;
+        }
         let train = self.preset.train.clone();
         if train.trainer != Trainer::Child {
             let how = "this preset has no trainer of its own; [train] trainer = \"child\" gives it one";
@@ -46,16 +51,18 @@ impl Show {
             Err(error) => return self.board.fault("trainer", error),
         };
         let errand = errand(program, &train, &folder, &self.model.folder);
-        let wishes = match self.learning.child.take() {
-            // What hands wished of the one before is wished of the next.
-            Some(before) => {
-                let wishes = Wishes { paused: false, ..before.wishes() };
-                before.end();
-                self.learning.leaving.push(before);
-                wishes
-            }
+        let mut wishes = match self.learning.child.take() {
+            // What hands wished of the one before is wished of the next. It has ended.
+            Some(before) => Wishes { paused: false, ..before.wishes() },
             None => wishes(&train),
         };
+        // The governor's own share outlives a child, too.
+        wishes.settings.rest = Some(self.learning.governor.rest());
+        if self.learning.folder != folder {
+            self.learning.steps.clear();
+            self.learning.losses.clear();
+            (self.learning.sheet, self.learning.rewound, self.learning.step) = (None, None, None);
+        }
         self.learning.folder = folder;
         self.learning.of.clone_from(&self.model.name);
         match Child::start(errand, wishes, &self.board) {

@@ -23,6 +23,8 @@ const MOST: f64 = 0.9;
 /// Between two quiet seconds, and how long one is.
 const QUIET_EVERY_SECS: f64 = 120.0;
 const QUIET_SECS: f64 = 1.0;
+/// The pause between two while it rests as long as it can.
+const DOUBT_SECS: f64 = 20.0;
 /// It does not wait longer than this for the trainer to be quiet: an epoch of a large network.
 const PATIENCE_SECS: f64 = 30.0;
 
@@ -100,6 +102,7 @@ impl Takes {
 impl Governor {
     /// One whose trainer rests at least this share of the time.
     pub fn new(least: f64) -> Self {
+        let least = least.clamp(0.0, MOST);
         Self { rest: least, least, next: QUIET_EVERY_SECS, ..Self::default() }
     }
 
@@ -141,14 +144,16 @@ impl Governor {
             self.late.push_back(frame.late);
         } else {
             self.alone.push(frame.frame_ms);
-            self.late_alone += (f64::from(u8::from(frame.late)) - self.late_alone) / WINDOW as f64;
+            self.late_alone += (f64::from(u8::from(frame.late)) - self.late_alone) * 3.0 / WINDOW as f64;
         }
         self.listen(frame).or_else(|| self.govern(frame))
     }
 
     fn listen(&mut self, frame: Frame) -> Option<Wish> {
         let Some(asked) = self.asked else {
-            if !frame.works || frame.at < self.next {
+            // Where rest does not help, the show may have become heavier by itself: that is asked sooner.
+            let due = if self.rest >= MOST { self.next - QUIET_EVERY_SECS + DOUBT_SECS } else { self.next };
+            if !frame.works || frame.at < due {
                 return None;
             }
             self.asked = Some(frame.at);
@@ -170,7 +175,11 @@ impl Governor {
         if !frame.works || frame.at - self.changed < PAUSE_SECS {
             return None;
         }
-        let late = self.late.iter().filter(|late| **late).count() as f64 / self.late.len().max(1) as f64;
+        // A single late frame among few says nothing.
+        let late = match self.late.len() >= WINDOW / 2 {
+            true => self.late.iter().filter(|late| **late).count() as f64 / self.late.len() as f64,
+            false => 0.0,
+        };
         let too_late = late > MORE * self.late_alone + TOO_MUCH;
         let too_long =
             matches!((self.frames.latest(), self.alone.latest()), (Some(now), Some(alone)) if now > LONGER * alone);

@@ -70,7 +70,8 @@ impl Show {
         let [weights, critic, _] = published::state_files(&self.model.folder, step);
         // A history may be of other networks than the model is now.
         let arch = Card::read(&self.model.folder).map_or_else(|_| self.model.arch.clone(), |card| card.arch);
-        let claim = Claim { weights, critic: Some(critic), step, fingerprint: None, known: true };
+        let model = self.model.name.clone();
+        let claim = Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true };
         match Checker::now(&arch, &claim) {
             Ok(state) => {
                 self.generator.glide(state);

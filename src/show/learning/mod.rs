@@ -78,6 +78,10 @@ pub(super) struct Learning {
     losses: VecDeque<[f32; 2]>,
     pub published: u64,
     pub message: String,
+    /// A start that waits for a trainer before it to end.
+    wanted: bool,
+    /// The data and the second data as a hand or the preset named them last.
+    words: [String; 2],
     /// Gone back to, and when: what is published until the trainer has followed is not shown.
     rewound: Option<(u64, f64)>,
     pub lines: Lines,
@@ -94,7 +98,8 @@ pub(super) struct Learning {
     /// When the weights that were looked at last were written.
     written: Option<SystemTime>,
     sheet: Option<(u64, Arc<Picture>)>,
-    data_mark: Option<(u64, bool)>,
+    /// For the data and the second data: the folder's mark, and whether it has just changed.
+    data_marks: [Option<(u64, bool)>; 2],
     fed: u64,
     pub eye: Eye,
 }
@@ -124,6 +129,8 @@ impl Default for Learning {
             losses: VecDeque::new(),
             published: 0,
             message: String::new(),
+            wanted: false,
+            words: Default::default(),
             rewound: None,
             lines: Lines::default(),
             governor: Governor::default(),
@@ -135,7 +142,7 @@ impl Default for Learning {
             steps: Vec::new(),
             written: None,
             sheet: None,
-            data_mark: None,
+            data_marks: [None; 2],
             fed: 0,
             eye: Eye::default(),
         }
@@ -149,8 +156,8 @@ struct Found {
     steps: Vec<u64>,
     /// The sheet of the newest one that was wanted.
     sheet: Option<(u64, Arc<Picture>)>,
-    /// A number that changes with the pictures in the data folder; none if there is no such folder.
-    data: Option<u64>,
+    /// Numbers that change with the pictures in the folders of both data; none where there is no such folder.
+    data: [Option<u64>; 2],
     /// Weights of a watched folder: which, their fingerprint and step.
     weights: Option<(PathBuf, String, u64)>,
     /// When those of the training's folder were written.
@@ -223,6 +230,7 @@ impl Show {
     pub(super) fn open_learning(&mut self, child: Option<Child>) {
         let train = self.preset.train.clone();
         self.learning.lines = train.lines.clone();
+        self.learning.words = [train.data.clone(), train.data2.clone()];
         self.learning.governor = Governor::new(train.rest);
         self.learning.eye.always = train.critic;
         self.start_checker();
@@ -248,12 +256,15 @@ impl Show {
             self.learning.autostarted = true;
             self.start_training();
         }
+        self.learning.leaving.retain(|child| !child.ended());
+        if self.learning.wanted && self.learning.leaving.is_empty() {
+            self.start_training();
+        }
         self.hear_trainer();
         self.take_checked();
         self.look_at_disk();
         self.govern();
         self.gaze();
-        self.learning.leaving.retain(|child| !child.ended());
     }
 
     fn hear_trainer(&mut self) {
@@ -267,6 +278,7 @@ impl Show {
         let learning = &mut self.learning;
         match event {
             Event::Started { step, data, pictures, device, .. } => {
+                learning.rewound = None;
                 learning.data = data;
                 let text = format!("training from step {step} on {pictures} pictures, on {device}");
                 learning.message.clone_from(&text);
@@ -298,7 +310,8 @@ impl Show {
                 if self.unseen() {
                     return;
                 }
-                self.claim(Claim { weights, critic: Some(critic), step, fingerprint: Some(fingerprint), known: false });
+                let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
+                self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint, known: false });
             }
             Event::State { paused, settings, data, data2, .. } => {
                 learning.paused = paused;
@@ -312,6 +325,8 @@ impl Show {
                 learning.second = data2.unwrap_or_default();
             }
             Event::Warning { text } => {
+                // Perhaps of a rewind that was not done.
+                learning.rewound = None;
                 learning.message.clone_from(&text);
                 self.board.notice("training", text);
             }
@@ -354,15 +369,20 @@ impl Show {
         let Some(found) = self.learning.checker.as_ref().and_then(Checker::found) else { return };
         self.learning.claimed.clear();
         match found {
+            // Of a model that a hand has left since.
+            Ok(state) if state.model != self.model.name => {}
             Ok(state) => self.glide_to(state, None),
             Err(Refusal { step, why, astray }) => {
                 self.learning.refused += 1;
+                self.learning.rewound.take_if(|(to, _)| *to == step);
                 self.board.fault("learning", format!("step {step} is not shown: {why}; the picture stays"));
-                if astray && self.preset.train.rewind_on_divergence && self.learning.child.is_some() {
-                    let good = self.learning.at().unwrap_or(0);
-                    let known = self.learning.steps.iter().rev().find(|s| **s <= good).copied();
-                    self.learning.send(Command::Rewind { step: known.unwrap_or(0) });
-                    self.board.notice("training", format!("goes back to step {}", known.unwrap_or(0)));
+                // Only to what was seen to be good, and not over a hand's own rewind.
+                let good = self.learning.at().filter(|_| self.learning.rewound.is_none());
+                let known = good.and_then(|good| self.learning.steps.iter().rev().find(|s| **s <= good).copied());
+                if let Some(step) = known.filter(|_| astray && self.preset.train.rewind_on_divergence)
+                    && self.learning.send(Command::Rewind { step })
+                {
+                    self.board.notice("training", format!("goes back to step {step}"));
                 }
             }
         }
@@ -401,6 +421,8 @@ impl Show {
         (self.learning.target, self.learning.before) = (None, None);
         self.learning.glide = None;
         self.learning.claimed.clear();
+        self.learning.eye = Eye { always: self.learning.eye.always, ..Eye::default() };
+        self.host.language.env.lock().eye.score = 0.0;
         self.generator.set_share(1.0);
         if let Some(checker) = &self.learning.checker {
             checker.show(self.model.arch.clone(), &self.model.folder);
@@ -440,7 +462,8 @@ impl Show {
         let watched = self.learning.child.is_none();
         let known = self.learning.written;
         let wants = self.learning.at().filter(|step| self.learning.sheet.as_ref().is_none_or(|(s, _)| s != step));
-        let data = self.preset.train.data.clone();
+        let words = self.learning.words.clone();
+        let fed = self.fed_folder();
         self.chores.give(move || {
             let sheet = wants.and_then(|step| {
                 let picture = Picture::read(&published::state_files(&folder, step)[2])?;
@@ -449,19 +472,26 @@ impl Show {
             // Only what was written anew is read.
             let written = written_at(&folder);
             let weights = if watched && written != known { weights_of(&folder) } else { None };
-            let (steps, data) = (published::steps(&folder), mark_of(Path::new(&data)));
+            let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of(Path::new(&word)) });
+            let steps = published::steps(&folder);
             out.put(Found { steps, sheet, data, weights, written });
         });
     }
 
     fn take_found(&mut self, found: Found) {
         if let Some((folder, fingerprint, step)) = found.weights {
-            if folder == self.model.folder && fingerprint == self.model.fingerprint && self.learning.target.is_none() {
+            if folder != self.model.folder && folder != self.learning.folder {
+                // Of a model that a hand has left since.
+            } else if folder == self.model.folder
+                && fingerprint == self.model.fingerprint
+                && self.learning.target.is_none()
+            {
                 // The model's own weights, as they were read, are no news; or good ones after bad.
                 self.board.clear("learning");
             } else if folder != self.learning.folder || !self.unseen() {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
-                self.claim(Claim { weights, critic, step, fingerprint: Some(fingerprint), known: false });
+                let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
+                self.claim(Claim { model, weights, critic, step, fingerprint, known: false });
             }
         }
         let learning = &mut self.learning;
@@ -472,18 +502,24 @@ impl Show {
         if found.sheet.is_some() {
             learning.sheet = found.sheet;
         }
-        // Pictures were dropped into the folder, or taken out: learnt from once it has been quiet for a look.
-        if let Some(mark) = found.data {
-            match learning.data_mark {
-                Some((before, true)) if before == mark => {
-                    learning.data_mark = Some((mark, false));
-                    let source = self.preset.train.source(&self.preset.train.data);
-                    learning.send(Command::Data(source));
-                }
-                Some((before, _)) if before != mark => learning.data_mark = Some((mark, true)),
-                Some(_) => {}
-                None => learning.data_mark = Some((mark, false)),
-            }
+        for (which, mark) in found.data.into_iter().enumerate() {
+            self.take_mark(which, mark);
+        }
+    }
+
+    /// Pictures that were dropped into a data folder, or taken out, are learnt from once it has been quiet for a look.
+    fn take_mark(&mut self, which: usize, mark: Option<u64>) {
+        let before = self.learning.data_marks[which];
+        let (now, due) = match (mark, before) {
+            (None, _) => (None, false),
+            (Some(mark), None) => (Some((mark, false)), false),
+            (Some(mark), Some((before, changed))) if before == mark => (Some((mark, false)), changed),
+            (Some(mark), Some(_)) => (Some((mark, true)), false),
+        };
+        self.learning.data_marks[which] = now;
+        if due {
+            let source = self.source(&self.learning.words[which].clone());
+            self.learning.send(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
         }
     }
 

@@ -372,7 +372,7 @@ pub const VERBS: &[Verb] = &[
         name: "prefer",
         group: Group::Changes,
         args: &[Z_ARG, arg("k", -100.0, 100.0, 1.0)],
-        says: "z moved by k along the way in which the critic's score rises: more like the data, or less below 0.",
+        says: "z moved by k along the way in which the critic's score rises at the first latent shown: more like the data, or less.",
         example: "seed(7).prefer(2)",
         run: |c| {
             let (mut z, k) = (c.latent(0)?, c.number(1)?);
