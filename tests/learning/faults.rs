@@ -45,6 +45,19 @@ fn a_killed_trainer_comes_back_where_it_was() {
 }
 
 #[test]
+fn stopped_and_started_again_there_is_one_trainer() {
+    let mut stage = Stage::open(|_, train| train.data2 = "lines".into(), None);
+    stage.until("a state", |s| s.show.learnt()[0] >= 2);
+    let (pid, step) = (stage.show.trainer_pid().unwrap(), stage.lesson().step);
+    stage.act(Training::Stop);
+    stage.act(Training::Go(Some(true)));
+    stage.until("another life", |s| s.lesson().state == "running" && s.show.trainer_pid().is_some_and(|p| p != pid));
+    assert!(!lives(pid));
+    // It goes on where the one before had saved itself.
+    stage.until("more epochs", |s| s.lesson().step > step);
+}
+
+#[test]
 fn a_killed_show_leaves_no_orphan() {
     let folder = folder();
     let here = folder.path();

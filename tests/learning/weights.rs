@@ -61,6 +61,32 @@ fn publish(folder: &Path, from: &Params, step: u64) {
     model::Card { step, ..card }.write(folder).unwrap();
 }
 
+/// A hand that goes to another model wants to see that one, whatever the training publishes.
+#[test]
+fn a_model_that_a_hand_chose_stays() {
+    let mut stage = Stage::open(|_, _| (), None);
+    stage.until("a state", |s| s.show.learnt()[0] >= 2);
+    let (from, to) = (stage.here().join("models/t"), stage.here().join("models/u"));
+    fs::create_dir(&to).unwrap();
+    for file in ["model.toml", model::WEIGHTS, model::CRITIC] {
+        fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    stage.show.act(Act::Model(to.display().to_string()));
+    let name = to.display().to_string();
+    stage.until("the other model", |s| s.show.desk().model == name);
+    let chosen = stage.still();
+    let before = stage.lesson().step;
+    stage.act(Training::Rewind("first".into()));
+    stage.until("more states", |s| {
+        assert_eq!(s.frame(), chosen);
+        let step = s.lesson().step;
+        step > 20 && step != before
+    });
+    assert_eq!(stage.lesson().shown, None);
+    stage.show.act(Act::Model(from.display().to_string()));
+    stage.until("the training again", |s| s.lesson().shown.is_some());
+}
+
 #[test]
 fn a_glide_has_no_jump() {
     let mut stage = Stage::open(

@@ -16,6 +16,11 @@ pub struct Eye {
 }
 
 impl Eye {
+    /// One that has seen nothing yet.
+    pub fn anew(&self) -> Self {
+        Self { always: self.always, ..Self::default() }
+    }
+
     /// The smoothed score; none before it has looked.
     pub fn score(&self) -> Option<f64> {
         self.score

@@ -421,7 +421,7 @@ impl Show {
         (self.learning.target, self.learning.before) = (None, None);
         self.learning.glide = None;
         self.learning.claimed.clear();
-        self.learning.eye = Eye { always: self.learning.eye.always, ..Eye::default() };
+        self.learning.eye = self.learning.eye.anew();
         self.host.language.env.lock().eye.score = 0.0;
         self.generator.set_share(1.0);
         if let Some(checker) = &self.learning.checker {
