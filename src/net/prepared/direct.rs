@@ -167,5 +167,5 @@ fn line<S: Simd>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, t
 #[inline(always)]
 fn window<S: Simd, const M: usize>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, taps: &[[Row; WIDE]]) {
     let steps = taps.iter().enumerate().map(|(tap, b)| (&plane[tap / t * wide + tap % t..], b));
-    multiply::<S, M>(s, sums, steps);
+    multiply::<S, M>(s, false, sums, steps);
 }

@@ -13,11 +13,12 @@ pub const fn most<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 8 } else { 4 }
 }
 
-/// `c[i] += Σ_step Σ_k a_step[i][k] · b_step[k]` for `M` pixels; `steps` gives pairs of (`M` rows
-/// of input, 32 rows of weights, one an input channel).
+/// `c[i] = start + Σ_step Σ_k a_step[i][k] · b_step[k]` for `M` pixels, where `start` is zero or what
+/// `c` was; `steps` gives pairs of (`M` rows of input, 32 rows of weights, one an input channel).
 #[inline(always)]
 pub fn multiply<'a, S: Simd, const M: usize>(
     s: S,
+    from_zero: bool,
     c: &mut [Row],
     steps: impl Iterator<Item = (&'a [Row], &'a [Row; WIDE])> + Clone,
 ) {
@@ -25,9 +26,11 @@ pub fn multiply<'a, S: Simd, const M: usize>(
     let c = &mut c[..M];
     for col in (0..WIDE).step_by(pair) {
         let mut sums = [[s.splat_f32s(0.0); 2]; M];
-        for (sum, row) in sums.iter_mut().zip(c.iter()) {
-            let (v, _) = S::as_simd_f32s(&row.0[col..col + pair]);
-            *sum = [v[0], v[1]];
+        if !from_zero {
+            for (sum, row) in sums.iter_mut().zip(c.iter()) {
+                let (v, _) = S::as_simd_f32s(&row.0[col..col + pair]);
+                *sum = [v[0], v[1]];
+            }
         }
         for (a, b) in steps.clone() {
             let a = &a[..M];

@@ -216,7 +216,6 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Products<'_, M
     fn with_simd<S: Simd>(self, s: S) {
         let Task { winograd, factors, stride, block, lines, across } = *self.task;
         let (count, blocks_in) = (lines * across, winograd.blocks_in);
-        self.products.fill(Row::ZERO);
         for (i, sums) in self.products.chunks_exact_mut(count).enumerate() {
             let at = (block * A * A * 4 + i) * blocks_in * WIDE;
             let (weights, _) = winograd.weights[at..at + blocks_in * WIDE].as_chunks::<WIDE>();
@@ -241,7 +240,7 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Products<'_, M
 #[inline(always)]
 fn group<S: Simd, const N: usize>(s: S, sums: &mut [Row], factors: &[Row], stride: usize, weights: &[[Row; WIDE]]) {
     let steps = weights.iter().enumerate().map(|(block, b)| (&factors[block * stride..], b));
-    multiply::<S, N>(s, sums, steps);
+    multiply::<S, N>(s, true, sums, steps);
 }
 
 /// `Aᵀ m A` of each tile and phase, with bias and activation, into the next plane.
