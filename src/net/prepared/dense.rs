@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::Layer;
 use super::direct::pack_channels;
-use super::micro::leaky;
-use super::rows::{Plane, Row, WIDE, blocks};
+use crate::net::micro::leaky;
+use crate::net::rows::{Plane, Row, WIDE, blocks};
 
 /// Weights and bias of the dense layer, packed.
 pub struct Dense {

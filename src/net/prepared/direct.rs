@@ -9,9 +9,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Layer;
-use super::micro::{leaky, most, multiply};
-use super::rows::{Plane, Row, WIDE, blocks, with_scratch};
 use crate::net::kernels::Geometry;
+use crate::net::micro::{leaky, most, multiply};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch};
 
 /// Pixels whose sums a task holds at a time, 32 KiB of them.
 const PIXELS: usize = 256;
@@ -136,7 +136,7 @@ impl WithSimd for Task<'_> {
                 }
             }
             for (y, sums) in sums.chunks_exact_mut(from.w).enumerate() {
-                let line = &mut part[(2 * y + phase / 2) * to.wide + to.pad..][..2 * from.w];
+                let line = &mut part[(2 * y + phase / 2) * to.wide + to.left..][..2 * from.w];
                 for (sum, pair) in sums.iter_mut().zip(line.chunks_exact_mut(2)) {
                     leaky(s, sum, direct.slope);
                     pair[phase % 2] = *sum;

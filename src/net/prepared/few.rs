@@ -7,10 +7,10 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::direct::pack_taps;
-use super::rows::{Plane, Row, WIDE, blocks};
 use super::{Layer, Pixel};
 use crate::net::kernels::Geometry;
 use crate::net::pointwise::tanh;
+use crate::net::rows::{Plane, Row, WIDE, blocks};
 
 /// Phases times channels that fit.
 const HALF: usize = WIDE / 2;

@@ -8,11 +8,11 @@
 use super::direct::Direct;
 use super::few::Few;
 use super::plain::Plain;
-use super::rows::{Plane, Row};
 use super::winograd::Winograd;
 use super::{Layer, Pixel};
 use crate::net::arch::Stage;
 use crate::net::kernels::{Act, Geometry};
+use crate::net::rows::{Plane, Row};
 
 /// Multiplications that one packed weight costs by being read: from memory (74 GMAC/s against
 /// 13 GB/s, measured for one core of a server with AVX-512), and from a cache.

@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 use super::direct::{pack_channels, pack_taps};
 use super::matrices::Matrices;
-use super::micro::{leaky, most, multiply};
-use super::rows::{Plane, Row, WIDE, blocks, with_scratch};
 use super::{Layer, lengthen};
 use crate::net::kernels::Geometry;
+use crate::net::micro::{leaky, most, multiply};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch};
 
 /// Tiles whose products a task holds at a time.
 const TILES: usize = 64;
@@ -275,7 +275,7 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Outputs<'_, M,
                 for (x, row) in line.iter_mut().enumerate().take(self.from.w - left) {
                     if oy < tall {
                         leaky(s, row, winograd.slope);
-                        self.part[oy * to.wide + to.pad + 2 * (left + x) + phase % 2] = *row;
+                        self.part[oy * to.wide + to.left + 2 * (left + x) + phase % 2] = *row;
                     }
                 }
             }
