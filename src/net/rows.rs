@@ -23,6 +23,11 @@ impl Row {
     pub const ZERO: Self = Self([0.0; WIDE]);
 }
 
+/// `len` rows of zeros. Memory that is touched for the first time is slow, so both cores do it.
+pub fn zeros(len: usize) -> Vec<Row> {
+    (0..len).into_par_iter().with_min_len(1 << 13).map(|_| Row::ZERO).collect()
+}
+
 /// Blocks that `channels` take.
 pub const fn blocks(channels: usize) -> usize {
     channels.div_ceil(WIDE)

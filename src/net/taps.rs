@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::kernels::Geometry;
 use super::micro::outer;
-use super::rows::{Plane, Row, WIDE, blocks, scatter};
+use super::rows::{Plane, Row, WIDE, blocks, scatter, zeros};
 
 /// Pixels of dy that a task takes at a time; they stay in a near cache with what they see.
 const PIXELS: usize = 128;
@@ -25,7 +25,7 @@ pub fn fits(g: &Geometry) -> bool {
 /// Planes of `[n, h, w, c]`.
 fn planes(values: &[f32], channels: usize, plane: &Plane) -> Vec<Row> {
     let n = values.len() / (plane.h * plane.w * channels);
-    let mut rows = vec![Row::ZERO; blocks(channels) * n * plane.len()];
+    let mut rows = zeros(blocks(channels) * n * plane.len());
     scatter(values, channels, plane, &mut rows);
     rows
 }
@@ -49,7 +49,7 @@ pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
     let n = dy.len() / (blocks_o * narrow.len());
     // Few tasks are cut once more, by the kernel's lines.
     let lines = if blocks_c * blocks_o < 8 { 1 } else { g.k };
-    let mut sums = vec![Row::ZERO; blocks_c * blocks_o * g.k * g.k * WIDE];
+    let mut sums = zeros(blocks_c * blocks_o * g.k * g.k * WIDE);
     sums.par_chunks_mut(lines * g.k * WIDE).enumerate().for_each(|(i, sums)| {
         let (pair, line) = (i * lines / g.k, i * lines % g.k);
         let x = &x[pair / blocks_o * n * plane.len()..][line * plane.wide..];

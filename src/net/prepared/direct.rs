@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::Layer;
 use crate::net::kernels::Geometry;
 use crate::net::micro::{leaky, most, multiply};
-use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
 
 /// Pixels whose sums a task holds at a time, 32 KiB of them.
 const PIXELS: usize = 256;
@@ -65,7 +65,7 @@ impl Direct {
     /// Room for the weights of a stage with a window (see [`Geometry::window`]).
     pub fn new(g: &Geometry, slope: f32) -> Self {
         let (t, blocks_in, blocks_out) = (g.k / 2, blocks(g.o), blocks(g.c));
-        let weights = vec![Row::ZERO; blocks_out * 4 * blocks_in * t * t * WIDE];
+        let weights = zeros(blocks_out * 4 * blocks_in * t * t * WIDE);
         Self { t, blocks_in, blocks_out, weights, bias: Vec::new(), slope }
     }
 

@@ -15,7 +15,7 @@ use super::matrices::Matrices;
 use super::{Layer, lengthen};
 use crate::net::kernels::Geometry;
 use crate::net::micro::{leaky, most, multiply};
-use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
 
 /// Tiles whose products a task holds at a time.
 const TILES: usize = 64;
@@ -41,7 +41,7 @@ impl<const M: usize, const T: usize, const A: usize> Winograd<M, T, A> {
     /// Room for the weights of a stage whose window has T taps.
     pub fn new(g: &Geometry, slope: f32) -> Self {
         let (blocks_in, blocks_out) = (blocks(g.o), blocks(g.c));
-        let weights = vec![Row::ZERO; blocks_out * Self::POINTS * 4 * blocks_in * WIDE];
+        let weights = zeros(blocks_out * Self::POINTS * 4 * blocks_in * WIDE);
         Self { blocks_in, blocks_out, weights, bias: Vec::new(), slope }
     }
 
