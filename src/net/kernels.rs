@@ -15,6 +15,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::pointwise::tanh;
+use super::taps;
 
 /// Sizes of one convolution with TensorFlow's SAME padding; all weights are `[k, k, c, o]`.
 ///
@@ -332,6 +333,9 @@ fn conv_window_few(y: &[f32], weights: &[f32], g: &Geometry, n: usize, out: &mut
 
 /// Gradient of the weights: `Σ unfold(x)ᵀ · dy`, `[k, k, c, o]`.
 pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
+    if taps::fits(g) {
+        return taps::conv_w(x, dy, g);
+    }
     let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
     let n = x.len() / (g.h * g.w * g.c);
     let pad = (g.pad(g.h).0, g.pad(g.w).0);
@@ -433,6 +437,13 @@ mod tests {
         }
         let dw = conv_w(&x, &y, &g);
         assert!((dot(&dw, &weights) - inner).abs() < bound, "{g:?}: adjoint in the weights");
+        // One weight at a time is too slow; some will do.
+        for at in (0..weights.len()).step_by(weights.len() / 7 + 1) {
+            let mut one = vec![0.0; weights.len()];
+            one[at] = 1.0;
+            let slow = dot(&conv_slow(&x, &one, &g), &y);
+            assert!((f64::from(dw[at]) - slow).abs() < 1e-3, "{g:?}: weight {at}: {} {slow}", dw[at]);
+        }
     }
 
     #[test]
@@ -446,6 +457,17 @@ mod tests {
         check(3, 9, 7, 2, 4, 3, 2);
         check(2, 5, 11, 2, 4, 6, 2);
         check(17, 32, 32, 3, 8, 5, 2);
+    }
+
+    #[test]
+    fn many_channels_agree_with_the_definition() {
+        for (k, stride) in [(1, 1), (1, 2), (3, 1), (3, 2), (4, 2), (5, 2), (6, 2), (10, 2)] {
+            check(3, 8, 8, 33, 40, k, stride);
+        }
+        check(1, 9, 13, 64, 32, 5, 2);
+        check(2, 7, 25, 32, 33, 6, 2);
+        check(1, 40, 36, 32, 32, 5, 1);
+        check(9, 16, 16, 32, 32, 5, 2);
     }
 
     #[test]

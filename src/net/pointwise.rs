@@ -7,7 +7,9 @@ use rayon::prelude::*;
 
 /// tanh as the odd rational function of degree 13/6 that Eigen uses; within 4e-7 of the true value.
 ///
-/// It has no branch and no call, so the compiler makes it a vector loop, which `f32::tanh` is not.
+/// It has no branch and no call, so the compiler makes it a vector loop, which `f32::tanh` is not; a
+/// loop has the machine's vectors only where this is part of it.
+#[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let x = x.clamp(-7.905_311, 7.905_311);
     let q = x * x;

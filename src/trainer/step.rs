@@ -189,7 +189,9 @@ impl State {
         device: &Device,
         between: &mut dyn FnMut(&mut Self) -> bool,
     ) -> Losses {
-        let fakes = Ready::new(&self.arch, &self.generator, false);
+        // All critic updates draw from the same weights, which pays for packing them; with dropout the
+        // pictures are made another way.
+        let fakes = Ready::new(&self.arch, &self.generator, self.arch.generator_dropout_rate.is_none());
         let (mut last, mut done) = ([0.0; 4], 0);
         while done < critic_steps {
             let batch = self.next_batch(data, device);

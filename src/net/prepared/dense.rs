@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::Layer;
 use super::direct::pack_channels;
-use super::micro::leaky;
-use super::rows::{Plane, Row, WIDE, blocks};
+use crate::net::micro::leaky;
+use crate::net::rows::{Plane, Row, WIDE, blocks, zeros};
 
 /// Weights and bias of the dense layer, packed.
 pub struct Dense {
@@ -22,7 +22,7 @@ pub struct Dense {
 impl Dense {
     /// Room for the weights of a layer that makes a map of `pixels`.
     pub fn new(z_dim: usize, pixels: usize, channels: usize, slope: f32) -> Self {
-        let weights = vec![Row::ZERO; blocks(channels) * pixels * z_dim];
+        let weights = zeros(blocks(channels) * pixels * z_dim);
         Self { z_dim, channels, weights, bias: Vec::new(), slope }
     }
 

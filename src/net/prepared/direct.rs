@@ -9,9 +9,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Layer;
-use super::micro::{leaky, most, multiply};
-use super::rows::{Plane, Row, WIDE, blocks, with_scratch};
 use crate::net::kernels::Geometry;
+use crate::net::micro::{leaky, most, multiply};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
 
 /// Pixels whose sums a task holds at a time, 32 KiB of them.
 const PIXELS: usize = 256;
@@ -65,7 +65,7 @@ impl Direct {
     /// Room for the weights of a stage with a window (see [`Geometry::window`]).
     pub fn new(g: &Geometry, slope: f32) -> Self {
         let (t, blocks_in, blocks_out) = (g.k / 2, blocks(g.o), blocks(g.c));
-        let weights = vec![Row::ZERO; blocks_out * 4 * blocks_in * t * t * WIDE];
+        let weights = zeros(blocks_out * 4 * blocks_in * t * t * WIDE);
         Self { t, blocks_in, blocks_out, weights, bias: Vec::new(), slope }
     }
 
@@ -136,7 +136,7 @@ impl WithSimd for Task<'_> {
                 }
             }
             for (y, sums) in sums.chunks_exact_mut(from.w).enumerate() {
-                let line = &mut part[(2 * y + phase / 2) * to.wide + to.pad..][..2 * from.w];
+                let line = &mut part[(2 * y + phase / 2) * to.wide + to.left..][..2 * from.w];
                 for (sum, pair) in sums.iter_mut().zip(line.chunks_exact_mut(2)) {
                     leaky(s, sum, direct.slope);
                     pair[phase % 2] = *sum;
@@ -167,5 +167,5 @@ fn line<S: Simd>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, t
 #[inline(always)]
 fn window<S: Simd, const M: usize>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, taps: &[[Row; WIDE]]) {
     let steps = taps.iter().enumerate().map(|(tap, b)| (&plane[tap / t * wide + tap % t..], b));
-    multiply::<S, M>(s, sums, steps);
+    multiply::<S, M>(s, false, sums, steps);
 }

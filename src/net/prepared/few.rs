@@ -7,10 +7,10 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::direct::pack_taps;
-use super::rows::{Plane, Row, WIDE, blocks};
 use super::{Layer, Pixel};
 use crate::net::kernels::Geometry;
 use crate::net::pointwise::tanh;
+use crate::net::rows::{Plane, Row, WIDE, blocks};
 
 /// Phases times channels that fit.
 const HALF: usize = WIDE / 2;
@@ -149,8 +149,12 @@ impl<P: Pixel> Cells<'_, P> {
                 S::as_mut_simd_f32s(&mut values[col..col + lanes]).0[0] = *sum;
             }
         }
-        for (i, values) in values.iter().enumerate() {
-            let cell = values.map(|v| P::of(tanh(v)));
+        // A loop over all of them at once becomes vectors, one over each pixel's would not.
+        let mut cells = [[P::default(); HALF]; M];
+        for (p, v) in cells.as_flattened_mut().iter_mut().zip(values.as_flattened()) {
+            *p = P::of(tanh(*v));
+        }
+        for (i, cell) in cells.iter().enumerate() {
             self.upper[(x + i) * pair..][..pair].copy_from_slice(&cell[..pair]);
             self.lower[(x + i) * pair..][..pair].copy_from_slice(&cell[pair..2 * pair]);
         }

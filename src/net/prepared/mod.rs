@@ -11,9 +11,7 @@ mod dense;
 mod direct;
 mod few;
 mod matrices;
-mod micro;
 mod plain;
-mod rows;
 mod way;
 mod winograd;
 
@@ -22,11 +20,11 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use self::dense::Dense;
-use self::rows::{Plane, Row, WIDE, blocks};
 use self::way::Way;
 use super::arch::{Activation, Arch};
 use super::kernels::Geometry;
 use super::pointwise::tanh;
+use super::rows::{Plane, Row, WIDE, blocks};
 
 /// Pictures that go through the stages together; more would only need more memory.
 const TOGETHER: usize = 8;
@@ -196,7 +194,7 @@ fn activate(activation: Activation, rows: &mut [Row], plane: &Plane) {
     };
     rows.par_chunks_mut(plane.len()).for_each(|rows| {
         for line in rows[plane.inside()].chunks_exact_mut(plane.wide) {
-            for row in &mut line[plane.pad..plane.pad + plane.w] {
+            for row in &mut line[plane.left..plane.left + plane.w] {
                 row.0 = row.0.map(apply);
             }
         }

@@ -1,9 +1,9 @@
 //! Any other stage, through the kernels that training uses: it leaves the planes and comes back.
 
-use super::rows::{Plane, Row, gather, scatter};
 use super::{Layer, Pixel};
 use crate::net::arch::Stage;
 use crate::net::kernels::{self, Act, Geometry};
+use crate::net::rows::{Plane, Row, gather, scatter};
 
 /// A stage without a window.
 pub struct Plain {

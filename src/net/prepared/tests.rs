@@ -2,10 +2,10 @@
 
 use super::direct::Direct;
 use super::few::Few;
-use super::rows::{gather, scatter};
 use super::winograd::Winograd;
 use super::*;
 use crate::net::kernels::{self, Act, Geometry};
+use crate::net::rows::{gather, scatter};
 
 fn noise(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;

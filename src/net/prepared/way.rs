@@ -8,15 +8,17 @@
 use super::direct::Direct;
 use super::few::Few;
 use super::plain::Plain;
-use super::rows::{Plane, Row};
 use super::winograd::Winograd;
 use super::{Layer, Pixel};
 use crate::net::arch::Stage;
 use crate::net::kernels::{Act, Geometry};
+use crate::net::rows::{Plane, Row};
 
-/// Multiplications that one packed weight costs by being read (74 GMAC/s against 13 GB/s, measured
-/// for one core of a server with AVX-512).
-const READ: usize = 24;
+/// Multiplications that one packed weight costs by being read: from memory (74 GMAC/s against
+/// 13 GB/s, measured for one core of a server with AVX-512), and from a cache.
+const READ: (usize, usize) = (24, 8);
+/// Weights of a stage that may stay in a cache from one picture to the next.
+const KEPT: usize = 2 << 20;
 
 /// How a stage is done.
 pub enum Way {
@@ -32,8 +34,9 @@ pub enum Way {
 /// Multiplications, and weights read, for one picture through tiles of `m`; 1 is tap by tap.
 fn cost(g: &Geometry, m: usize) -> usize {
     let (t, pairs) = (g.k / 2, 4 * g.c * g.o);
-    let points = (m + t - 1).pow(2);
-    pairs * points * (g.oh().div_ceil(m) * g.ow().div_ceil(m) + READ)
+    let weights = pairs * (m + t - 1).pow(2);
+    let read = if weights > KEPT { READ.0 } else { READ.1 };
+    weights * (g.oh().div_ceil(m) * g.ow().div_ceil(m) + read)
 }
 
 impl Way {

@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 use super::direct::{pack_channels, pack_taps};
 use super::matrices::Matrices;
-use super::micro::{leaky, most, multiply};
-use super::rows::{Plane, Row, WIDE, blocks, with_scratch};
 use super::{Layer, lengthen};
 use crate::net::kernels::Geometry;
+use crate::net::micro::{leaky, most, multiply};
+use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
 
 /// Tiles whose products a task holds at a time.
 const TILES: usize = 64;
@@ -41,7 +41,7 @@ impl<const M: usize, const T: usize, const A: usize> Winograd<M, T, A> {
     /// Room for the weights of a stage whose window has T taps.
     pub fn new(g: &Geometry, slope: f32) -> Self {
         let (blocks_in, blocks_out) = (blocks(g.o), blocks(g.c));
-        let weights = vec![Row::ZERO; blocks_out * Self::POINTS * 4 * blocks_in * WIDE];
+        let weights = zeros(blocks_out * Self::POINTS * 4 * blocks_in * WIDE);
         Self { blocks_in, blocks_out, weights, bias: Vec::new(), slope }
     }
 
@@ -216,7 +216,6 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Products<'_, M
     fn with_simd<S: Simd>(self, s: S) {
         let Task { winograd, factors, stride, block, lines, across } = *self.task;
         let (count, blocks_in) = (lines * across, winograd.blocks_in);
-        self.products.fill(Row::ZERO);
         for (i, sums) in self.products.chunks_exact_mut(count).enumerate() {
             let at = (block * A * A * 4 + i) * blocks_in * WIDE;
             let (weights, _) = winograd.weights[at..at + blocks_in * WIDE].as_chunks::<WIDE>();
@@ -241,7 +240,7 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Products<'_, M
 #[inline(always)]
 fn group<S: Simd, const N: usize>(s: S, sums: &mut [Row], factors: &[Row], stride: usize, weights: &[[Row; WIDE]]) {
     let steps = weights.iter().enumerate().map(|(block, b)| (&factors[block * stride..], b));
-    multiply::<S, N>(s, sums, steps);
+    multiply::<S, N>(s, true, sums, steps);
 }
 
 /// `Aᵀ m A` of each tile and phase, with bias and activation, into the next plane.
@@ -276,7 +275,7 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Outputs<'_, M,
                 for (x, row) in line.iter_mut().enumerate().take(self.from.w - left) {
                     if oy < tall {
                         leaky(s, row, winograd.slope);
-                        self.part[oy * to.wide + to.pad + 2 * (left + x) + phase % 2] = *row;
+                        self.part[oy * to.wide + to.left + 2 * (left + x) + phase % 2] = *row;
                     }
                 }
             }

@@ -1,11 +1,14 @@
-//! How values lie in memory for the prepared forward: rows of 32 channels, planes of pixels.
+//! How values lie in memory for the CPU's fast paths: rows of 32 channels, planes of pixels.
 //!
+//! [`super::prepared`] keeps its maps like this, [`super::taps`] brings them here for one call.
 //! A map of c channels is ⌈c / 32⌉ blocks; of each block there is one plane a picture, and a plane
 //! is a picture's pixels with a border of zeros, each pixel one [`Row`]. Channels past c are zero.
 //! Neither a convolution nor a transform has to look at an edge that way: the border is written
 //! once, when the buffer is made, and never again.
 
 use std::cell::RefCell;
+
+use rayon::prelude::*;
 
 /// Channels in a row: two registers of AVX-512, and two lines of the cache.
 pub const WIDE: usize = 32;
@@ -20,6 +23,11 @@ impl Row {
     pub const ZERO: Self = Self([0.0; WIDE]);
 }
 
+/// `len` rows of zeros. Memory that is touched for the first time is slow, so both cores do it.
+pub fn zeros(len: usize) -> Vec<Row> {
+    (0..len).into_par_iter().with_min_len(1 << 13).map(|_| Row::ZERO).collect()
+}
+
 /// Blocks that `channels` take.
 pub const fn blocks(channels: usize) -> usize {
     channels.div_ceil(WIDE)
@@ -31,8 +39,9 @@ pub struct Plane {
     /// Height and width of the picture.
     pub h: usize,
     pub w: usize,
-    /// Zeros above the first row and before the first column.
-    pub pad: usize,
+    /// Lines of zeros above the picture, and columns before it.
+    pub top: usize,
+    pub left: usize,
     /// Height and width of the plane.
     pub tall: usize,
     pub wide: usize,
@@ -41,14 +50,15 @@ pub struct Plane {
 impl Plane {
     /// A plane without a border.
     pub fn bare(h: usize, w: usize) -> Self {
-        Self { h, w, pad: 0, tall: h, wide: w }
+        Self { h, w, top: 0, left: 0, tall: h, wide: w }
     }
 
     /// A plane through which a window of `t` × `t` taps moves in steps of `m` until the picture is
     /// covered.
     pub fn windowed(h: usize, w: usize, t: usize, m: usize) -> Self {
         let side = |s: usize| s.next_multiple_of(m) + t - 1;
-        Self { h, w, pad: (t - 1) / 2, tall: side(h), wide: side(w) }
+        let pad = (t - 1) / 2;
+        Self { h, w, top: pad, left: pad, tall: side(h), wide: side(w) }
     }
 
     /// Rows in a plane.
@@ -58,25 +68,30 @@ impl Plane {
 
     /// Where pixel (y, x) stands.
     pub fn at(&self, y: usize, x: usize) -> usize {
-        (y + self.pad) * self.wide + x + self.pad
+        (y + self.top) * self.wide + x + self.left
     }
 
     /// The lines of the plane that hold pixels.
     pub fn inside(&self) -> std::ops::Range<usize> {
-        self.pad * self.wide..(self.pad + self.h) * self.wide
+        self.top * self.wide..(self.top + self.h) * self.wide
     }
 }
 
 /// Copies `[n, h, w, c]` into planes.
 pub fn scatter(values: &[f32], channels: usize, plane: &Plane, rows: &mut [Row]) {
-    let pictures = values.len() / (plane.h * plane.w * channels);
-    for (at, pixel) in values.chunks_exact(channels).enumerate() {
-        let (n, y, x) = (at / (plane.h * plane.w), at / plane.w % plane.h, at % plane.w);
-        for (block, part) in pixel.chunks(WIDE).enumerate() {
-            let row = &mut rows[(block * pictures + n) * plane.len() + plane.at(y, x)];
-            row.0[..part.len()].copy_from_slice(part);
+    let each = plane.h * plane.w * channels;
+    let n = values.len() / each;
+    rows[..blocks(channels) * n * plane.len()].par_chunks_mut(plane.len()).enumerate().for_each(|(i, rows)| {
+        let (block, picture) = (i / n * WIDE, i % n);
+        let part = block..channels.min(block + WIDE);
+        let lines = values[picture * each..(picture + 1) * each].chunks_exact(plane.w * channels);
+        for (y, line) in lines.enumerate() {
+            let rows = &mut rows[plane.at(y, 0)..][..plane.w];
+            for (row, pixel) in rows.iter_mut().zip(line.chunks_exact(channels)) {
+                row.0[..part.len()].copy_from_slice(&pixel[part.clone()]);
+            }
         }
-    }
+    });
 }
 
 /// The reverse of [`scatter`]: `[n, h, w, c]`.
