@@ -38,6 +38,8 @@ pub enum Training {
     Feed,
     /// Seconds of a glide.
     Morph(f64),
+    /// The desk wants to see the sheet of a state.
+    Look(u64),
 }
 
 /// Pictures that have to be fed before they can be learnt from.
@@ -79,6 +81,7 @@ impl Show {
             Training::Redraw => self.learn_from(0, "lines".into()),
             Training::Feed => self.feed(),
             Training::Morph(secs) => self.learning.secs = Some(secs),
+            Training::Look(step) => self.learning.looked_at = Some((step, self.real)),
         }
     }
 

@@ -98,6 +98,8 @@ pub(super) struct Learning {
     /// When the weights that were looked at last were written.
     written: Option<SystemTime>,
     sheet: Option<(u64, Arc<Picture>)>,
+    /// The state whose sheet somebody wants to see, and since when.
+    looked_at: Option<(u64, f64)>,
     /// For the data and the second data: the folder's mark, and whether it has just changed.
     data_marks: [Option<(u64, bool)>; 2],
     fed: u64,
@@ -142,6 +144,7 @@ impl Default for Learning {
             steps: Vec::new(),
             written: None,
             sheet: None,
+            looked_at: None,
             data_marks: [None; 2],
             fed: 0,
             eye: Eye::default(),
@@ -454,14 +457,17 @@ impl Show {
         if let Some(found) = self.learning.found.take() {
             self.take_found(found);
         }
-        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < LOOK_SECS {
+        let looked_at = self.learning.looked_at.filter(|(_, at)| self.real - at < LOOK_SECS).map(|(step, _)| step);
+        let wants = looked_at.or(self.learning.at());
+        let wants = wants.filter(|step| self.learning.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
+        let pause = if wants.is_some() && looked_at.is_some() { LOOK_SECS / 20.0 } else { LOOK_SECS };
+        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < pause {
             return;
         }
         self.learning.looked = self.real;
         let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
         let watched = self.learning.child.is_none();
         let known = self.learning.written;
-        let wants = self.learning.at().filter(|step| self.learning.sheet.as_ref().is_none_or(|(s, _)| s != step));
         let words = self.learning.words.clone();
         let fed = self.fed_folder();
         self.chores.give(move || {

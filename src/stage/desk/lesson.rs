@@ -10,8 +10,8 @@ use nannou::prelude::egui::{
 };
 
 use super::dial::Face;
-use super::preview;
 use super::style::{self, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
+use super::{more, preview};
 use crate::control::Dial;
 use crate::picture::Picture;
 use crate::show::addresses::{KEYS, find};
@@ -108,6 +108,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, sheet: &Sheet, acts: &mut Vec<Act>)
         states(ui, lesson, sheet, acts);
         ui.add_space(6.0);
         losses(ui, &lesson.losses);
+        more::show(ui, acts);
     });
 }
 
@@ -273,6 +274,7 @@ fn strip(ui: &mut Ui, lesson: &Lesson, acts: &mut Vec<Act>) {
     if response.clicked() {
         acts.push(Act::Train(Training::Rewind(step.to_string())));
     }
+    acts.push(Act::Train(Training::Look(*step)));
     let text = format!("step {}: click to glide back to it and learn on from there", style::grouped(*step));
     response.on_hover_text_at_pointer(format!("{text} · /flaneur/train/rewind"));
 }

@@ -8,6 +8,7 @@ mod center;
 mod dial;
 mod left;
 mod lesson;
+mod more;
 mod preview;
 mod report;
 mod right;
