@@ -6,8 +6,8 @@
 //! take the cores. A median that is too high is measured longer before it is believed.
 //! Measured on two cores with AVX-512 that others were using more or less: forward 1.1 to 1.8, critic step 2.0 to
 //! 2.9 (once 3.4), generator step 1.7 to 2.5. The bounds lie above these and below twice the usual ones (1.3, 2.2
-//! and 1.9); with every path done twice, or by burn's own operations, these tests fail. Who makes a path
-//! faster measures again and lowers its bound.
+//! and 1.9): with every path done twice all three fail, and by burn's own operations the first two do.
+//! Who makes a path faster measures again and lowers its bound.
 //! Absolute numbers come from `cargo bench` and `benches/peers/run`.
 
 // A test stops at the first thing that is not as it must be, helpers included.

@@ -78,7 +78,8 @@ def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], r
             if not model.exists():
                 us.ask("write", arch, SEED, model)
             try:
-                rows.extend(PARTS[part].measure(arch, model, who, options.quick, tell))
+                for row in PARTS[part].measure(arch, model, who, options.quick, tell):
+                    rows.append(row)
             except Failed as failed:
                 tell(f"{part} {arch} is left out: {failed}")
 

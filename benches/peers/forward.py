@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,12 @@ SEED = 1
 
 def measure(
     arch: str, folder: Path, contestants: list[Contestant], quick: bool, tell: Callable[[str], None]
-) -> list[Row]:
-    """Rows of one architecture at every batch; who fails is told of and left out."""
+) -> Iterator[Row]:
+    """Rows of one architecture, batch by batch; who fails is told of and left out."""
     warm, runs = (2, 12) if quick else (5, 60)
     z_dim = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))["z_dim"]
     tell(f"forward {arch}: loading")
     there = [who for who in contestants if answer(who, tell, "load", folder) is not None]
-    rows = []
     for batch in BATCHES:
         z = folder / f"z-{batch}.f32"
         np.random.RandomState(SEED).standard_normal((batch, z_dim)).astype("<f4").tofile(z)
@@ -40,8 +39,7 @@ def measure(
         pictures = {who.name: output(who, folder) for who in there}
         for who in there:
             difference = float(np.abs(pictures[who.name] - pictures[OURS]).max())
-            rows.append(Row("forward", arch, batch, who.name, ways[who.name], times[who.name], difference))
-    return rows
+            yield Row("forward", arch, batch, who.name, ways[who.name], times[who.name], difference)
 
 
 def answer(who: Contestant, tell: Callable[[str], None], *words: object) -> list[str] | None:

@@ -7,7 +7,7 @@ say whether both do the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contestant import OURS, Contestant
@@ -20,7 +20,7 @@ BATCH = 16
 
 def measure(
     arch: str, folder: Path, contestants: list[Contestant], quick: bool, tell: Callable[[str], None]
-) -> list[Row]:
+) -> Iterator[Row]:
     """One row each; the first epoch is the warm-up, and the one whose losses are compared."""
     epochs = 2 if quick else 7
     losses, times = {}, {who.name: [] for who in contestants}
@@ -33,12 +33,10 @@ def measure(
             time.sleep(PAUSE_SECS)
             times[who.name].append(who.numbers("epoch")[0])
         tell(f"training {arch}: epoch {epoch + 1} of {epochs}")
-    rows = []
     for who in contestants:
         way = "" if who.name == OURS else "graph"
         difference = apart(losses[who.name], losses[OURS])
-        rows.append(Row("training", arch, BATCH, who.name, way, times[who.name], difference))
-    return rows
+        yield Row("training", arch, BATCH, who.name, way, times[who.name], difference)
 
 
 def apart(losses: list[float], ours: list[float]) -> float:
