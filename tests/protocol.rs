@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, Command as Program, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{fail, succeed};
+use common::{fail, succeed, tiny};
 use flaneur::model::Card;
 use flaneur::net::arch::Arch;
 use flaneur::trainer::checkpoint;
@@ -23,24 +23,6 @@ use sha2::{Digest, Sha256};
 
 /// Longest wait for an event on a machine that compiles meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Small enough that an epoch takes milliseconds.
-fn tiny() -> Arch {
-    Arch {
-        input_dim: [16, 16, 3],
-        critic_conv_filters: vec![4, 6],
-        critic_conv_kernel_size: vec![3, 3],
-        critic_conv_strides: vec![2, 2],
-        generator_initial_dense_layer_size: [4, 4, 6],
-        generator_upsample: vec![1, 1],
-        generator_conv_filters: vec![5, 3],
-        generator_conv_kernel_size: vec![6, 6],
-        generator_conv_strides: vec![2, 2],
-        z_dim: 8,
-        batch_size: 4,
-        ..Arch::named("small").unwrap()
-    }
-}
 
 /// A folder with twenty pictures in `d` and the tiny architecture.
 fn ready() -> tempfile::TempDir {

@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use flaneur::net::arch::Arch;
+
 /// Runs `flaneur` in `folder`.
 pub fn flaneur(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flaneur")).current_dir(folder).args(arguments).output().unwrap()
@@ -27,4 +29,22 @@ pub fn fail(folder: &Path, arguments: &[&str], words: &str) {
     let told = stderr.matches("os error").count();
     assert!(told < 2, "{arguments:?}: told twice in\n{stderr}");
     assert!(stderr.contains(words) && !stderr.contains("panicked"), "{arguments:?}: \"{words}\" not in\n{stderr}");
+}
+
+/// Small enough that an epoch takes milliseconds.
+pub fn tiny() -> Arch {
+    Arch {
+        input_dim: [16, 16, 3],
+        critic_conv_filters: vec![4, 6],
+        critic_conv_kernel_size: vec![3, 3],
+        critic_conv_strides: vec![2, 2],
+        generator_initial_dense_layer_size: [4, 4, 6],
+        generator_upsample: vec![1, 1],
+        generator_conv_filters: vec![5, 3],
+        generator_conv_kernel_size: vec![6, 6],
+        generator_conv_strides: vec![2, 2],
+        z_dim: 8,
+        batch_size: 4,
+        ..Arch::named("small").unwrap()
+    }
 }

@@ -11,29 +11,14 @@ use flaneur::report::{Board, Stop};
 use flaneur::show::scene::{Act, Lesson, Scene, Training};
 use flaneur::show::{Options, Show};
 
-use crate::common::succeed;
+use crate::common::{self, succeed};
 
 /// Longest wait on a machine that compiles meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Small enough that an epoch takes milliseconds.
+/// The tiny networks, learning fast.
 pub fn tiny() -> Arch {
-    Arch {
-        input_dim: [16, 16, 3],
-        critic_conv_filters: vec![4, 6],
-        critic_conv_kernel_size: vec![3, 3],
-        critic_conv_strides: vec![2, 2],
-        generator_initial_dense_layer_size: [4, 4, 6],
-        generator_upsample: vec![1, 1],
-        generator_conv_filters: vec![5, 3],
-        generator_conv_kernel_size: vec![6, 6],
-        generator_conv_strides: vec![2, 2],
-        generator_learning_rate: 0.001,
-        critic_learning_rate: 0.001,
-        z_dim: 8,
-        batch_size: 4,
-        ..Arch::named("small").unwrap()
-    }
+    Arch { generator_learning_rate: 0.001, critic_learning_rate: 0.001, ..common::tiny() }
 }
 
 /// A folder with a model `t` that was trained a little, forty pictures in `d`, and a sketch.

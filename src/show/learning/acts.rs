@@ -135,6 +135,7 @@ impl Show {
         let source = self.source(&word);
         self.learning.words[which] = word;
         self.learning.data_marks[which] = None;
+        self.learning.look_soon();
         self.forget_looks();
         self.command(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
     }

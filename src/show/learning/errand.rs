@@ -63,6 +63,7 @@ impl Show {
             self.learning.losses.clear();
             (self.learning.sheet, self.learning.rewound, self.learning.step) = (None, None, None);
         }
+        self.learning.look_soon();
         self.learning.folder = folder;
         self.learning.of.clone_from(&self.model.name);
         match Child::start(errand, wishes, &self.board) {

@@ -219,6 +219,11 @@ impl Learning {
         true
     }
 
+    /// The next look at the disk is at once: what changes from now on is news.
+    fn look_soon(&mut self) {
+        self.looked = f64::NEG_INFINITY;
+    }
+
     /// How far the glide is, 0..1.
     fn share(&self, real: f64) -> f64 {
         match self.glide {
