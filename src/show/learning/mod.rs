@@ -491,13 +491,13 @@ impl Show {
 
     fn take_found(&mut self, found: Found) {
         if let Some((folder, fingerprint, step)) = found.weights {
-            if folder != self.model.folder && folder != self.learning.folder {
+            let of_model = folder == self.model.folder;
+            // The model's own weights, as they were read, are news only after others of its folder.
+            let others = self.learning.target.as_ref().is_some_and(|state| state.weights.starts_with(&folder));
+            if !of_model && folder != self.learning.folder {
                 // Of a model that a hand has left since.
-            } else if folder == self.model.folder
-                && fingerprint == self.model.fingerprint
-                && self.learning.target.is_none()
-            {
-                // The model's own weights, as they were read, are no news; or good ones after bad.
+            } else if of_model && fingerprint == self.model.fingerprint && !others {
+                // What was refused since then has been put right.
                 self.board.clear("learning");
             } else if folder != self.learning.folder || !self.unseen() {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
