@@ -193,9 +193,9 @@ impl Training<'_> {
         if fresh {
             self.warn(format!("step {step} is not that of the checkpoint: it goes on with fresh optimisers"));
         }
-        // With a checkpoint, so that a crash does not bring back what was left.
-        let saved = self.save(None);
-        self.forgive(saved)
+        // With a checkpoint of it, so that a crash does not bring back what was left.
+        let written = if fresh { self.save(None) } else { self.publish() };
+        self.forgive(written)
     }
 
     /// The steps that are kept, in words; of many the first and the last ones.

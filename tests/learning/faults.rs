@@ -201,7 +201,7 @@ fn an_emptied_data_folder_and_dropped_pictures() {
     for file in fs::read_dir(&data).unwrap() {
         fs::remove_file(file.unwrap().path()).unwrap();
     }
-    stage.until("the warning", |s| s.lesson().message.contains("picture"));
+    stage.until("the warning", |s| s.lesson().message.contains("readable pictures"));
     let step = stage.lesson().step;
     stage.until("more epochs", |s| s.lesson().step > step + 20);
     for file in fs::read_dir(stage.here().join("more")).unwrap() {

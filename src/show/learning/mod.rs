@@ -159,8 +159,9 @@ struct Found {
     steps: Vec<u64>,
     /// The sheet of the newest one that was wanted.
     sheet: Option<(u64, Arc<Picture>)>,
-    /// Numbers that change with the pictures in the folders of both data; none where there is no such folder.
-    data: [Option<u64>; 2],
+    /// Numbers that change with the pictures in the folders of both data; none where there is no such folder, or
+    /// where nobody looked.
+    data: Option<[Option<u64>; 2]>,
     /// Weights of a watched folder: which, their fingerprint and step.
     weights: Option<(PathBuf, String, u64)>,
     /// When those of the training's folder were written.
@@ -485,7 +486,7 @@ impl Show {
             let weights = if watched && written != known { weights_of(&folder) } else { None };
             let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of(Path::new(&word)) });
             let steps = published::steps(&folder);
-            out.put(Found { steps, sheet, data, weights, written });
+            out.put(Found { steps, sheet, data: Some(data), weights, written });
         });
     }
 
@@ -513,7 +514,7 @@ impl Show {
         if found.sheet.is_some() {
             learning.sheet = found.sheet;
         }
-        for (which, mark) in found.data.into_iter().enumerate() {
+        for (which, mark) in found.data.into_iter().flatten().enumerate() {
             self.take_mark(which, mark);
         }
     }
