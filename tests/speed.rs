@@ -7,7 +7,8 @@
 //! Measured on two cores with AVX-512 that others were using more or less: forward 1.1 to 1.8, critic step 2.0 to
 //! 2.9 (once 3.4), generator step 1.7 to 2.5. The bounds lie above these and below twice the usual ones (1.3, 2.2
 //! and 1.9): with every path done twice all three fail, and by burn's own operations the first two do.
-//! Who makes a path faster measures again and lowers its bound.
+//! Who makes a path faster measures again and lowers its bound: since the forward packs its weights it takes 0.8 on
+//! idle cores, and its bound is 1.4.
 //! Absolute numbers come from `cargo bench` and `benches/peers/run`.
 
 // A test stops at the first thing that is not as it must be, helpers included.
@@ -110,7 +111,7 @@ fn a_prepared_forward_of_one_picture() {
     let z: Vec<f32> = RandomState::new(2).normals(arch.z_dim).iter().map(|v| *v as f32).collect();
     // One alone is so short that a single interruption would tell more than its work.
     let times = 10;
-    check("forward of small", times * of_generator(&arch), 1.9, &mut || {
+    check("forward of small", times * of_generator(&arch), 1.4, &mut || {
         for _ in 0..times {
             let z = Tensor::from_data(TensorData::new(z.clone(), [1, arch.z_dim]), &device);
             black_box(floats(ready.pictures(z, None)));
