@@ -197,7 +197,20 @@ pub struct Train {
     /// Have the critic look at what is shown, also where no sketch asks for it.
     pub critic: bool,
     /// How lines are drawn.
+    #[serde(deserialize_with = "known_lines")]
     pub lines: Lines,
+}
+
+/// Lines without keys that are not known: the protocol lets those pass, a preset must not.
+fn known_lines<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Lines, D::Error> {
+    let table = toml::Table::deserialize(from)?;
+    let known = toml::Table::try_from(Lines::default()).map_err(serde::de::Error::custom)?;
+    if let Some(key) = table.keys().find(|key| !known.contains_key(*key)) {
+        let known: Vec<String> = known.keys().map(|key| format!("`{key}`")).collect();
+        let text = format!("unknown field `{key}`, expected one of {}", known.join(", "));
+        return Err(serde::de::Error::custom(text));
+    }
+    Lines::deserialize(table).map_err(serde::de::Error::custom)
 }
 
 impl Default for Train {
@@ -459,6 +472,8 @@ mod tests {
             ("version = 7", "line 1", "newer"),
             ("swap = \"soon\"", "line 1", "unknown variant"),
             ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
+            ("[train]\nlines = { vertcals = 3 }", "line 2", "did you mean verticals?"),
+            ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),
             ("[knobs]\na = 3.0", "", "outside of 0..1"),
             ("sketch = ", "line 1", ""),
         ] {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(feature = "gpu")]
 
+mod common;
+
 use flaneur::latent;
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
@@ -18,19 +20,13 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
     };
     println!("on {}", gpu.name);
     let cpu = choose(Wanted::Cpu).unwrap();
+    // Every kind of layer: a doubling, a transposed convolution, an odd kernel.
     let arch = Arch {
-        input_dim: [16, 16, 3],
-        critic_conv_filters: vec![4, 6],
         critic_conv_kernel_size: vec![3, 5],
-        critic_conv_strides: vec![2, 2],
-        generator_initial_dense_layer_size: [4, 4, 6],
         generator_upsample: vec![2, 1],
-        generator_conv_filters: vec![5, 3],
         generator_conv_kernel_size: vec![3, 6],
         generator_conv_strides: vec![1, 2],
-        z_dim: 8,
-        batch_size: 4,
-        ..Arch::named("small").unwrap()
+        ..common::tiny()
     };
     let each = 16 * 16 * 3;
     let data = Data { bytes: (0..8 * each).map(|i| (i * 31 % 251) as u8).collect(), each };

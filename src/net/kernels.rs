@@ -370,10 +370,11 @@ pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn noise(len: usize, seed: u32) -> Vec<f32> {
+    /// Values in −0.5..0.5, the same for a seed everywhere.
+    pub fn noise(len: usize, seed: u32) -> Vec<f32> {
         let mut state = seed.wrapping_mul(2_654_435_761) | 1;
         (0..len)
             .map(|_| {

@@ -4,20 +4,9 @@ use super::direct::Direct;
 use super::few::Few;
 use super::winograd::Winograd;
 use super::*;
+use crate::net::kernels::tests::noise;
 use crate::net::kernels::{self, Act, Geometry};
 use crate::net::rows::{gather, scatter};
-
-fn noise(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state as f32 / u32::MAX as f32 - 0.5
-        })
-        .collect()
-}
 
 /// A stage with what it reads.
 struct Case {

@@ -6,32 +6,32 @@
 //! way leaves the picture as it is and a line on the board.
 
 mod acts;
+mod disk;
 mod errand;
 mod eye;
 pub mod governor;
 pub mod history;
 pub mod logged;
+mod view;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Show;
-use super::scene::Lesson;
-use crate::clock::BAR;
 use crate::control::Dial;
+use crate::generator::Loaded;
 use crate::generator::learnt::{Checker, Claim, Refusal, State};
-use crate::generator::{Loaded, fingerprint};
 use crate::latest::Latest;
-use crate::model::{self, Card};
-use crate::net::arch::Arch;
+use crate::model;
 use crate::picture::Picture;
 use crate::preset::Trainer;
 use crate::trainer::child::{Child, Running};
 use crate::trainer::protocol::{Command, Event, Lines, Settings, Step};
 use crate::trainer::published;
 pub use acts::Training;
+use disk::Found;
 pub(super) use errand::ahead;
 pub use eye::Eye;
 use governor::{Frame, Governor, Wish};
@@ -40,12 +40,11 @@ use governor::{Frame, Governor, Wish};
 const MOST_LOSSES: usize = 512;
 /// The show plays for so long before a training starts by itself, so that its own time is known.
 const ALONE_SECS: f64 = 2.0;
-/// Between two looks for what else may have changed on disk: a shared folder, dropped pictures.
-const LOOK_SECS: f64 = 2.0;
 /// How long what a training publishes may be of before a rewind.
 const REWIND_SECS: f64 = 60.0;
 
 /// What the show knows of its training.
+#[derive(Default)]
 pub(super) struct Learning {
     child: Option<Child>,
     /// Children that were let go and still save themselves.
@@ -104,68 +103,6 @@ pub(super) struct Learning {
     data_marks: [Option<(u64, bool)>; 2],
     fed: u64,
     pub eye: Eye,
-}
-
-impl Default for Learning {
-    fn default() -> Self {
-        Self {
-            child: None,
-            leaving: Vec::new(),
-            checker: None,
-            folder: PathBuf::new(),
-            of: String::new(),
-            autostarted: false,
-            target: None,
-            before: None,
-            claimed: String::new(),
-            glide: None,
-            secs: None,
-            shown: 0,
-            refused: 0,
-            settings: Settings::default(),
-            paused: false,
-            held: false,
-            step: None,
-            data: String::new(),
-            second: String::new(),
-            losses: VecDeque::new(),
-            published: 0,
-            message: String::new(),
-            wanted: false,
-            words: Default::default(),
-            rewound: None,
-            lines: Lines::default(),
-            governor: Governor::default(),
-            late: 0,
-            governed: 0.0,
-            drawn: 0,
-            looked: 0.0,
-            found: Latest::default(),
-            steps: Vec::new(),
-            written: None,
-            sheet: None,
-            looked_at: None,
-            data_marks: [None; 2],
-            fed: 0,
-            eye: Eye::default(),
-        }
-    }
-}
-
-/// What a look at the disk found.
-#[derive(Default)]
-struct Found {
-    /// States in the history.
-    steps: Vec<u64>,
-    /// The sheet of the newest one that was wanted.
-    sheet: Option<(u64, Arc<Picture>)>,
-    /// Numbers that change with the pictures in the folders of both data; none where there is no such folder, or
-    /// where nobody looked.
-    data: Option<[Option<u64>; 2]>,
-    /// Weights of a watched folder: which, their fingerprint and step.
-    weights: Option<(PathBuf, String, u64)>,
-    /// When those of the training's folder were written.
-    written: Option<SystemTime>,
 }
 
 impl Learning {
@@ -438,103 +375,6 @@ impl Show {
         }
     }
 
-    /// The files of the model that is shown have changed: others train it. New weights of the same networks are
-    /// glided to, everything else is read anew.
-    pub(super) fn model_changed(&mut self) {
-        let (folder, arch, found) = (self.model.folder.clone(), self.model.arch.clone(), self.learning.found.clone());
-        if self.learning.folder == folder {
-            // The training's own folder; its events or the look at the disk say so.
-            return;
-        }
-        let (name, load) = (self.model.name.clone(), self.generator.loader());
-        self.chores.give(move || match Card::read(&folder) {
-            Ok(card) if card.arch.same_networks(&arch) => {
-                if let Some(weights) = weights_of(&folder) {
-                    found.put(Found { weights: Some(weights), ..Found::default() });
-                }
-            }
-            // What is wrong with it is said by whoever loads it.
-            _ => drop(load.put(name)),
-        });
-    }
-
-    /// Now and then, and elsewhere: which states there are, whether the data have changed, what a watched folder has.
-    fn look_at_disk(&mut self) {
-        if let Some(found) = self.learning.found.take() {
-            self.take_found(found);
-        }
-        let looked_at = self.learning.looked_at.filter(|(_, at)| self.real - at < LOOK_SECS).map(|(step, _)| step);
-        let wants = looked_at.or(self.learning.at());
-        let wants = wants.filter(|step| self.learning.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
-        let pause = if wants.is_some() && looked_at.is_some() { LOOK_SECS / 20.0 } else { LOOK_SECS };
-        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < pause {
-            return;
-        }
-        self.learning.looked = self.real;
-        let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
-        let watched = self.learning.child.is_none();
-        let known = self.learning.written;
-        let words = self.learning.words.clone();
-        let fed = self.fed_folder();
-        self.chores.give(move || {
-            let sheet = wants.and_then(|step| {
-                let picture = Picture::read(&published::state_files(&folder, step)[2])?;
-                Some((step, Arc::new(picture)))
-            });
-            // Only what was written anew is read.
-            let written = written_at(&folder);
-            let weights = if watched && written != known { weights_of(&folder) } else { None };
-            let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of(Path::new(&word)) });
-            let steps = published::steps(&folder);
-            out.put(Found { steps, sheet, data: Some(data), weights, written });
-        });
-    }
-
-    fn take_found(&mut self, found: Found) {
-        if let Some((folder, fingerprint, step)) = found.weights {
-            let of_model = folder == self.model.folder;
-            // The model's own weights, as they were read, are news only after others of its folder.
-            let others = self.learning.target.as_ref().is_some_and(|state| state.weights.starts_with(&folder));
-            if !of_model && folder != self.learning.folder {
-                // Of a model that a hand has left since.
-            } else if of_model && fingerprint == self.model.fingerprint && !others {
-                // What was refused since then has been put right.
-                self.board.clear("learning");
-            } else if folder != self.learning.folder || !self.unseen() {
-                let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
-                let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
-                self.claim(Claim { model, weights, critic, step, fingerprint, known: false });
-            }
-        }
-        let learning = &mut self.learning;
-        learning.written = found.written.or(learning.written);
-        if !found.steps.is_empty() {
-            learning.steps = found.steps;
-        }
-        if found.sheet.is_some() {
-            learning.sheet = found.sheet;
-        }
-        for (which, mark) in found.data.into_iter().flatten().enumerate() {
-            self.take_mark(which, mark);
-        }
-    }
-
-    /// Pictures that were dropped into a data folder, or taken out, are learnt from once it has been quiet for a look.
-    fn take_mark(&mut self, which: usize, mark: Option<u64>) {
-        let before = self.learning.data_marks[which];
-        let (now, due) = match (mark, before) {
-            (None, _) => (None, false),
-            (Some(mark), None) => (Some((mark, false)), false),
-            (Some(mark), Some((before, changed))) if before == mark => (Some((mark, false)), changed),
-            (Some(mark), Some(_)) => (Some((mark, true)), false),
-        };
-        self.learning.data_marks[which] = now;
-        if due {
-            let source = self.source(&self.learning.words[which].clone());
-            self.learning.send(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
-        }
-    }
-
     fn govern(&mut self) {
         let took = self.generator.shown().map(|drawn| drawn.took.as_secs_f64() * 1e3);
         let new = std::mem::replace(&mut self.learning.drawn, self.version) != self.version;
@@ -550,90 +390,4 @@ impl Show {
             Wish::Go => Command::Run,
         });
     }
-
-    /// Seconds of a glide to a new state.
-    pub(super) fn morph_secs(&self) -> f64 {
-        self.learning.secs.unwrap_or(self.preset.train.morph_bars * BAR * 60.0 / self.clock.bpm())
-    }
-
-    /// What the desk shows of it.
-    pub(super) fn lesson(&self) -> Lesson {
-        let learning = &self.learning;
-        let inside = self.host.language.env.lock();
-        let mix = inside.controls.dial_goal(Dial::Learnt);
-        drop(inside);
-        let by = self.hands.sources.iter().filter(|(path, _)| path.starts_with("/flaneur/train/"));
-        Lesson {
-            state: learning.word(),
-            step: learning.step.as_ref().map_or(0, |step| step.step),
-            shown: learning.at(),
-            share: learning.share(self.real),
-            mix,
-            rate: learning.settings.generator_rate.unwrap_or(0.0),
-            data_mix: learning.settings.mix.unwrap_or(0.0),
-            data: learning.data.clone(),
-            second: learning.second.clone(),
-            ms: learning.step.as_ref().map_or(0.0, |step| step.ms),
-            rest: learning.governor.rest(),
-            cost_ms: learning.governor.cost_ms(),
-            losses: learning.losses.iter().copied().collect(),
-            steps: learning.steps.clone(),
-            sheet: learning.sheet.clone(),
-            critic: self.learning.eye.score(),
-            message: learning.message.clone(),
-            morph_secs: self.morph_secs(),
-            by: by.map(|(path, who)| (path.clone(), who.clone())).collect(),
-        }
-    }
-
-    /// The trainer's process, while there is one: for whoever tests what happens when it is killed.
-    pub fn trainer_pid(&self) -> Option<u32> {
-        self.learning.pid()
-    }
-
-    /// States of a training that have reached the picture, and those that were not let through.
-    pub fn learnt(&self) -> [u64; 2] {
-        [self.learning.shown, self.learning.refused]
-    }
-
-    /// How far the glide to the newest state has come, 0..1; 1 is there.
-    pub fn learnt_share(&self) -> f64 {
-        self.learning.share(self.real)
-    }
-
-    /// Networks that are shown.
-    pub fn arch(&self) -> &Arch {
-        &self.model.arch
-    }
-}
-
-/// Fingerprint and step of the weights in a model folder; none while it is being written.
-fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
-    let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
-    let step = Card::read(folder).map_or(0, |card| card.step);
-    Some((folder.to_owned(), fingerprint(&bytes), step))
-}
-
-/// When the weights of a folder were written.
-fn written_at(folder: &Path) -> Option<SystemTime> {
-    std::fs::metadata(folder.join(model::WEIGHTS)).ok()?.modified().ok()
-}
-
-/// A number that changes with the files in a folder: their names, sizes and times.
-fn mark_of(folder: &Path) -> Option<u64> {
-    if !folder.is_dir() {
-        return None;
-    }
-    let mut mark = 0u64;
-    let mut add = |text: &str| mark = mark.wrapping_add(text.bytes().fold(0xcbf2_9ce4_8422_2325, fold));
-    for entry in std::fs::read_dir(folder).ok()?.flatten() {
-        let Ok(about) = entry.metadata() else { continue };
-        add(&format!("{:?} {} {:?}", entry.file_name(), about.len(), about.modified().ok()));
-    }
-    Some(mark)
-}
-
-/// One step of FNV-1a.
-fn fold(hash: u64, byte: u8) -> u64 {
-    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }

@@ -1,0 +1,164 @@
+//! What changes on disk beside a training: the states it keeps, dropped pictures, folders that somebody else writes.
+//!
+//! Looked at by the show's chores, never on the frame path; what they found waits in a slot for the next frame.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::super::Show;
+use crate::generator::fingerprint;
+use crate::generator::learnt::Claim;
+use crate::model::{self, Card};
+use crate::picture::Picture;
+use crate::trainer::protocol::Command;
+use crate::trainer::published;
+
+/// Between two looks.
+const LOOK_SECS: f64 = 2.0;
+
+/// What a look at the disk found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// States in the history.
+    steps: Vec<u64>,
+    /// The sheet of the newest one that was wanted.
+    sheet: Option<(u64, Arc<Picture>)>,
+    /// Numbers that change with the pictures in the folders of both data; none where there is no such folder, or
+    /// where nobody looked.
+    data: Option<[Option<u64>; 2]>,
+    /// Weights of a watched folder: which, their fingerprint and step.
+    weights: Option<(PathBuf, String, u64)>,
+    /// When those of the training's folder were written.
+    written: Option<SystemTime>,
+}
+
+impl Show {
+    /// The files of the model that is shown have changed: others train it. New weights of the same networks are
+    /// glided to, everything else is read anew.
+    pub(in crate::show) fn model_changed(&mut self) {
+        let (folder, arch, found) = (self.model.folder.clone(), self.model.arch.clone(), self.learning.found.clone());
+        if self.learning.folder == folder {
+            // The training's own folder; its events or the look at the disk say so.
+            return;
+        }
+        let (name, load) = (self.model.name.clone(), self.generator.loader());
+        self.chores.give(move || match Card::read(&folder) {
+            Ok(card) if card.arch.same_networks(&arch) => {
+                if let Some(weights) = weights_of(&folder) {
+                    found.put(Found { weights: Some(weights), ..Found::default() });
+                }
+            }
+            // What is wrong with it is said by whoever loads it.
+            _ => drop(load.put(name)),
+        });
+    }
+
+    /// Now and then, and elsewhere: which states there are, whether the data have changed, what a watched folder has.
+    pub(super) fn look_at_disk(&mut self) {
+        if let Some(found) = self.learning.found.take() {
+            self.take_found(found);
+        }
+        let looked_at = self.learning.looked_at.filter(|(_, at)| self.real - at < LOOK_SECS).map(|(step, _)| step);
+        let wants = looked_at.or(self.learning.at());
+        let wants = wants.filter(|step| self.learning.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
+        let pause = if wants.is_some() && looked_at.is_some() { LOOK_SECS / 20.0 } else { LOOK_SECS };
+        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < pause {
+            return;
+        }
+        self.learning.looked = self.real;
+        let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
+        let watched = self.learning.child.is_none();
+        let known = self.learning.written;
+        let words = self.learning.words.clone();
+        let fed = self.fed_folder();
+        self.chores.give(move || {
+            let sheet = wants.and_then(|step| {
+                let picture = Picture::read(&published::state_files(&folder, step)[2])?;
+                Some((step, Arc::new(picture)))
+            });
+            // Only what was written anew is read.
+            let written = written_at(&folder);
+            let weights = if watched && written != known { weights_of(&folder) } else { None };
+            let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of(Path::new(&word)) });
+            let steps = published::steps(&folder);
+            out.put(Found { steps, sheet, data: Some(data), weights, written });
+        });
+    }
+
+    fn take_found(&mut self, found: Found) {
+        if let Some((folder, fingerprint, step)) = found.weights {
+            let of_model = folder == self.model.folder;
+            // The model's own weights, as they were read, are news only after others of its folder.
+            let others = self.learning.target.as_ref().is_some_and(|state| state.weights.starts_with(&folder));
+            if !of_model && folder != self.learning.folder {
+                // Of a model that a hand has left since.
+            } else if of_model && fingerprint == self.model.fingerprint && !others {
+                // What was refused since then has been put right.
+                self.board.clear("learning");
+            } else if folder != self.learning.folder || !self.unseen() {
+                let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
+                let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
+                self.claim(Claim { model, weights, critic, step, fingerprint, known: false });
+            }
+        }
+        let learning = &mut self.learning;
+        learning.written = found.written.or(learning.written);
+        if !found.steps.is_empty() {
+            learning.steps = found.steps;
+        }
+        if found.sheet.is_some() {
+            learning.sheet = found.sheet;
+        }
+        for (which, mark) in found.data.into_iter().flatten().enumerate() {
+            self.take_mark(which, mark);
+        }
+    }
+
+    /// Pictures that were dropped into a data folder, or taken out, are learnt from once it has been quiet for a look.
+    fn take_mark(&mut self, which: usize, mark: Option<u64>) {
+        let before = self.learning.data_marks[which];
+        let (now, due) = match (mark, before) {
+            (None, _) => (None, false),
+            (Some(mark), None) => (Some((mark, false)), false),
+            (Some(mark), Some((before, changed))) if before == mark => (Some((mark, false)), changed),
+            (Some(mark), Some(_)) => (Some((mark, true)), false),
+        };
+        self.learning.data_marks[which] = now;
+        if due {
+            let source = self.source(&self.learning.words[which].clone());
+            self.learning.send(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
+        }
+    }
+}
+
+/// Fingerprint and step of the weights in a model folder; none while it is being written.
+fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
+    let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
+    let step = Card::read(folder).map_or(0, |card| card.step);
+    Some((folder.to_owned(), fingerprint(&bytes), step))
+}
+
+/// When the weights of a folder were written.
+fn written_at(folder: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folder.join(model::WEIGHTS)).ok()?.modified().ok()
+}
+
+/// A number that changes with the files in a folder: their names, sizes and times.
+fn mark_of(folder: &Path) -> Option<u64> {
+    if !folder.is_dir() {
+        return None;
+    }
+    let mut mark = 0u64;
+    let mut add = |text: &str| mark = mark.wrapping_add(text.bytes().fold(0xcbf2_9ce4_8422_2325, fold));
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let Ok(about) = entry.metadata() else { continue };
+        add(&format!("{:?} {} {:?}", entry.file_name(), about.len(), about.modified().ok()));
+    }
+    Some(mark)
+}
+
+/// One step of FNV-1a.
+fn fold(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+}
