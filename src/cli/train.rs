@@ -186,8 +186,9 @@ impl Train {
                 let most = Some(most << 20);
                 setrlimit(Resource::Data, Rlimit { current: most, maximum: most }).context("--memory")?;
                 // Where there is no room even for the threads, that is said now and not by a panic later.
-                let room = || format!("--memory {} is too little to begin with", self.memory.unwrap_or_default());
-                rayon::ThreadPoolBuilder::new().build_global().with_context(room)?;
+                if let Err(why) = rayon::ThreadPoolBuilder::new().build_global() {
+                    bail!("--memory is too little for the program's threads; give it more ({why})");
+                }
             }
         }
         Ok(())

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command as Program, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -304,7 +304,8 @@ impl Keeper {
         let wished = lock(&self.shared).wishes.data.clone();
         // It begins with what a hand has chosen since, which the preset's folder may no longer hold.
         let data = match wished {
-            Some(Source { path: Some(path), .. }) => Some(OsString::from(path)),
+            // A name that was mistyped is no reason to end.
+            Some(Source { path: Some(path), .. }) if Path::new(&path).exists() => Some(OsString::from(path)),
             Some(Source { lines: Some(_), .. }) => Some("lines".into()),
             _ => None,
         };
