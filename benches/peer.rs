@@ -43,6 +43,9 @@ fn main() -> io::Result<()> {
         println!("peer: nothing to measure alone; benches/peers/run compares with other frameworks");
         return Ok(());
     }
+    flaneur::memory::keep();
+    // As the trainer does; a show's generator has a thread of its own, which is a little slower.
+    flaneur::worker::work_along()?;
     let mut server =
         Server { device: Device::flex(), ready: None, z: Vec::new(), pictures: Vec::new(), training: None };
     let mut out = io::stdout().lock();

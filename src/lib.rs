@@ -10,6 +10,7 @@ pub mod generator;
 pub mod hints;
 pub mod latent;
 pub mod latest;
+pub mod memory;
 pub mod midi;
 pub mod model;
 pub mod net;
@@ -25,8 +26,3 @@ pub mod sketch;
 pub mod stage;
 pub mod trainer;
 pub mod worker;
-
-/// Pictures and activations of a training step are megabytes that come and go; this allocator (with the
-/// option that `main` gives it) keeps them, where the system's fetches zeroed pages every time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -101,6 +101,20 @@ pub fn rehearsing() -> bool {
     std::env::var_os("FLANEUR_REHEARSE").is_some()
 }
 
+/// Makes this thread one of those that share out work, for a program whose one thread does nothing else:
+/// it then works along where it would only have waited to be woken. Comes before any such work; later it does
+/// nothing.
+///
+/// # Errors
+/// If the other threads cannot be started.
+pub fn work_along() -> std::io::Result<()> {
+    match rayon::ThreadPoolBuilder::new().use_current_thread().build_global() {
+        // A pool that is there already is as good.
+        Err(why) if std::error::Error::source(&why).is_some() => Err(std::io::Error::other(why)),
+        _ => Ok(()),
+    }
+}
+
 /// Runs `work`; a panic becomes its message.
 ///
 /// # Errors

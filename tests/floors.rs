@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor, as in `src/ARCHITECTURE.md`.
 const FLOORS: [&[&str]; 9] = [
-    &["latest", "clock", "report", "worker", "files", "random", "hints"],
+    &["latest", "clock", "report", "worker", "files", "random", "hints", "memory"],
     &["latent", "control", "picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
     &["model"],

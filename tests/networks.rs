@@ -8,6 +8,7 @@ use flaneur::net::arch::Arch;
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::kernels::{Act, Geometry};
 use flaneur::net::params::{Params, floats};
+use flaneur::net::pointwise::Descent;
 use flaneur::net::{critic, ops, plain};
 use flaneur::random::RandomState;
 
@@ -118,6 +119,40 @@ fn our_batch_norm_and_slope_are_burns() {
     };
     for (ours, theirs) in run(ops::slope).iter().zip(run(plain::slope)) {
         same("slope", ours, &theirs);
+    }
+}
+
+#[test]
+fn our_lengths_and_steps_are_burns() {
+    let device = Device::flex();
+    let mut random = RandomState::new(7);
+    let x = tensor(&mut random, [5 * 4 * 3 * 2], &device);
+    let weights = tensor(&mut random, [5], &device).autodiff();
+    let run = |lengths: fn(Tensor<4>) -> Tensor<1>| {
+        with_gradients(std::slice::from_ref(&x).try_into().unwrap(), |[x]: [Tensor<1>; 1]| {
+            (lengths(x.reshape([5, 4, 3, 2])) * weights.clone()).sum()
+        })
+    };
+    for (ours, theirs) in run(ops::lengths::<4>).iter().zip(run(plain::lengths::<4>)) {
+        same("lengths", ours, &theirs);
+    }
+    for beta1 in [Some(0.5), None] {
+        let step = Descent { beta1, beta2: 0.999, rate: 0.01, eps: 1e-7 };
+        let [w, m] = [(); 2].map(|()| tensor(&mut random, [200_000], &device));
+        let v = tensor(&mut random, [200_000], &device).abs();
+        let (mut ours, mut theirs) = ([w.clone(), m.clone(), v.clone()], [w.clone(), m, v]);
+        for _ in 0..3 {
+            let g = tensor(&mut random, [200_000], &device);
+            let with = |[w, m, v]: [Tensor<1>; 3]| [w, g.clone(), m, v];
+            (ours, theirs) = (ops::descend(with(ours), step), plain::descend(with(theirs), step));
+        }
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            same(&format!("step {beta1:?}"), &floats(ours), &floats(theirs));
+        }
+        // What others still hold is not changed with it.
+        let before = floats(w.clone());
+        ops::descend([w.clone(), w.clone(), w.clone(), w.clone().abs()], step);
+        assert_eq!(floats(w), before);
     }
 }
 

@@ -71,8 +71,8 @@ class Contestant:
 
 
 def ours(executable: Path, logs: Path) -> Contestant:
-    """Our side, with the option of the allocator that the program gives itself."""
-    return Contestant(OURS, [str(executable), "serve"], logs, {"MIMALLOC_PURGE_DELAY": "-1"})
+    """Our side, which starts itself as the program does."""
+    return Contestant(OURS, [str(executable), "serve"], logs, {})
 
 
 def peer(name: str, logs: Path) -> Contestant:

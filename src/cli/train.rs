@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::DeviceChoice;
@@ -22,6 +22,7 @@ use crate::trainer::published::Weights;
 use crate::trainer::run::{self, Plan, TrainError, Training, Watched};
 use crate::trainer::source::{self, Named};
 use crate::trainer::step::{Data, State};
+use crate::worker;
 
 #[derive(Args)]
 pub struct Train {
@@ -185,13 +186,13 @@ impl Train {
             if let Some(most) = self.memory {
                 let most = Some(most << 20);
                 setrlimit(Resource::Data, Rlimit { current: most, maximum: most }).context("--memory")?;
-                // Where there is no room even for the threads, that is said now and not by a panic later.
-                if let Err(why) = rayon::ThreadPoolBuilder::new().build_global() {
-                    bail!("--memory is too little for the program's threads; give it more ({why})");
-                }
             }
         }
-        Ok(())
+        // Where there is no room even for the threads, that is said now and not by a panic later.
+        worker::work_along().map_err(|why| match self.memory {
+            Some(_) => anyhow!("--memory is too little for the program's threads; give it more ({why})"),
+            None => anyhow!("the threads cannot be started: {why}"),
+        })
     }
 
     /// The data: lines that are drawn, or files that are read.

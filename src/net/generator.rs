@@ -12,7 +12,9 @@ use super::arch::{Activation, Arch, Stage, fused};
 use super::kernels::Act;
 use super::ops;
 use super::params::{Params, Plan, floats, plan_layer, plan_norm};
-use super::prepared::{Layer, Pixel, Prepared};
+use super::plain;
+use super::prepared::{Layer, Prepared};
+use super::windowed::Windowed;
 
 /// Added to a variance before its root, as Keras does.
 pub const NORM_EPS: f32 = 1e-3;
@@ -59,10 +61,14 @@ fn double(x: Tensor<4>) -> Tensor<4> {
     ])
 }
 
-fn stage_conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, stage: &Stage, act: Act) -> Tensor<4> {
-    match stage.doubled {
-        true => ops::conv(double(x), w, b, stage.geometry, act),
-        false => ops::conv_t(x, w, b, stage.geometry, act),
+/// One stage; `plain` is by burn's own operations whatever the device.
+fn stage_conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, stage: &Stage, act: Act, plain: bool) -> Tensor<4> {
+    let g = stage.geometry;
+    match (stage.doubled, plain) {
+        (true, true) => plain::conv(double(x), w, b, g, act),
+        (true, false) => ops::conv(double(x), w, b, g, act),
+        (false, true) => plain::conv_t(x, w, b, g, act),
+        (false, false) => ops::conv_t(x, w, b, g, act),
     }
 }
 
@@ -92,9 +98,9 @@ pub fn train(arch: &Arch, params: &Params, z: Tensor<2>, drop: Option<Tensor<2>>
         let (kernel, bias) = (params.at::<4>(at), params.at::<1>(at + 1));
         at += 2;
         if i + 1 == stages.len() {
-            x = stage_conv(x, kernel, bias, stage, Act::Tanh);
+            x = stage_conv(x, kernel, bias, stage, Act::Tanh, false);
         } else {
-            x = stage_conv(x, kernel, bias, stage, Act::Leaky(1.0));
+            x = stage_conv(x, kernel, bias, stage, Act::Leaky(1.0), false);
             x = norm_or_act(x, arch, params, normed, &mut at, &mut statistics);
         }
     }
@@ -137,12 +143,22 @@ pub struct Ready {
     arch: Arch,
     device: Device,
     form: Form,
+    prepare: bool,
+    /// By burn's own operations, wherever it runs.
+    plain: bool,
 }
 
 /// The dense layer, then a kernel and a bias for each stage.
 struct Folded {
     dense: (Tensor<2>, Tensor<2>),
-    convs: Vec<(Tensor<4>, Tensor<1>)>,
+    convs: Vec<Conv>,
+}
+
+/// A stage's weights.
+enum Conv {
+    Kernel(Tensor<4>, Tensor<1>),
+    /// Reordered for a device that multiplies matrices best.
+    Windowed(Windowed),
 }
 
 /// What the weights have become.
@@ -154,8 +170,8 @@ enum Form {
 }
 
 impl Ready {
-    /// Folds `params` (without a graph). `prepare` also packs the kernels once for many forwards of
-    /// small batches, where the device is the CPU; leave it out where the weights change every step.
+    /// Folds `params` (without a graph). `prepare` also packs or reorders the kernels once for many
+    /// forwards; leave it out where the weights change every step.
     pub fn new(arch: &Arch, params: &Params, prepare: bool) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
         let form = match prepare && ops::ours(&device) {
@@ -163,9 +179,14 @@ impl Ready {
                 let packed = Box::new(Prepared::new(arch, layers(arch, params)));
                 Form::Prepared { packed, params: params.clone() }
             }
-            false => fold(arch, params),
+            false => fold(arch, params, prepare),
         };
-        Self { arch: arch.clone(), device, form }
+        Self { arch: arch.clone(), device, form, prepare, plain: false }
+    }
+
+    /// What everything else is tested against: folded weights through burn's own operations, on any device.
+    pub fn reference(arch: &Arch, params: &Params) -> Self {
+        Self { plain: true, ..Self::new(arch, params, false) }
     }
 
     /// Takes other weights of the same architecture and device. What was packed is packed anew in its
@@ -176,7 +197,7 @@ impl Ready {
                 packed.load(layers(&self.arch, params));
                 *kept = params.clone();
             }
-            Form::Folded(_) => self.form = fold(&self.arch, params),
+            Form::Folded(_) => self.form = fold(&self.arch, params, self.prepare),
         }
     }
 
@@ -190,7 +211,13 @@ impl Ready {
         match &self.form {
             Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
             Form::Folded(_) if ops::ours(&self.device) => "unfolded, weights not packed".into(),
-            Form::Folded(_) => "burn's own operations".into(),
+            Form::Folded(folded) => {
+                let name = |conv: &Conv| match conv {
+                    Conv::Kernel(..) => "burn's transposed convolution",
+                    Conv::Windowed(_) => "matrix product",
+                };
+                format!("norms folded: {}", folded.convs.iter().map(name).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 
@@ -202,7 +229,7 @@ impl Ready {
     /// Pictures `[n, h, w, c]` in −1..1 for z `[n, z_dim]`; `drop` as in [`train`].
     pub fn pictures(&self, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
         match (&self.form, drop) {
-            (Form::Folded(folded), drop) => forward(&self.arch, folded, z, drop),
+            (Form::Folded(folded), drop) => forward(&self.arch, folded, z, drop, self.plain),
             (Form::Prepared { packed, .. }, None) => {
                 let [n, _] = z.dims();
                 let [h, w, c] = self.arch.input_dim;
@@ -221,10 +248,24 @@ impl Ready {
             Form::Prepared { packed, .. } => packed.draw(&flat),
             Form::Folded(_) => {
                 let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
-                floats(self.pictures(z, None)).into_iter().map(<u8 as Pixel>::of).collect()
+                bytes(self.pictures(z, None))
             }
         }
     }
+}
+
+/// The bytes of pictures `[n, h, w, c]`, rounded on their device. Up to three of them come back in one number:
+/// a whole number below 2²⁴ is one in f32, so nothing is lost, and a third of the bytes cross.
+fn bytes(pictures: Tensor<4>) -> Vec<u8> {
+    let [n, h, w, c] = pictures.dims();
+    let levels = ((pictures + 1.0) * 127.5).clamp(0.0, 255.0).floor();
+    if c > 3 {
+        return floats(levels).into_iter().map(|v| v as u8).collect();
+    }
+    let places: Vec<f32> = [1.0, 256.0, 65_536.0][..c].to_vec();
+    let places = Tensor::<1>::from_data(TensorData::new(places, [c]), &levels.device());
+    let packed = floats((levels.reshape([n * h * w, c]) * places.reshape([1, c])).sum_dim(1));
+    packed.into_iter().flat_map(|v| (v as u32).to_le_bytes().into_iter().take(c)).collect()
 }
 
 /// Scale and shift of the norm that stands at `at`, which is left behind, for a layer with this bias.
@@ -253,8 +294,8 @@ fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer> + 
     })
 }
 
-/// Folds the norms into tensors.
-fn fold(arch: &Arch, params: &Params) -> Form {
+/// Folds the norms into tensors; `reorder` those that a GPU is faster with.
+fn fold(arch: &Arch, params: &Params, reorder: bool) -> Form {
     let normed = arch.generator_batch_norm_momentum.is_some();
     let features = arch.dense_features();
     let mut at = 2;
@@ -278,13 +319,14 @@ fn fold(arch: &Arch, params: &Params) -> Form {
             };
             (kernel, bias) = (kernel * scale, shift);
         }
-        convs.push((kernel, bias));
+        let windowed = (reorder && !stage.doubled).then(|| Windowed::new(&kernel, &bias, stage.geometry)).flatten();
+        convs.push(windowed.map_or(Conv::Kernel(kernel, bias), Conv::Windowed));
     }
     Form::Folded(Box::new(Folded { dense, convs }))
 }
 
 /// The forward in tensors.
-fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
+fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, plain: bool) -> Tensor<4> {
     let Folded { dense, convs } = folded;
     let act = arch.generator_activation;
     let x = activate(z.matmul(dense.0.clone()) + dense.1.clone(), act);
@@ -293,10 +335,17 @@ fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>) 
     let [h, w, c] = arch.generator_initial_dense_layer_size;
     let mut x = x.reshape([n, h, w, c]);
     let stages = arch.stages();
-    for (i, (stage, (kernel, bias))) in stages.iter().zip(convs).enumerate() {
+    for (i, (stage, conv)) in stages.iter().zip(convs).enumerate() {
         let last = i + 1 == stages.len();
+        let (kernel, bias) = match conv {
+            Conv::Windowed(windowed) => {
+                x = windowed.run(x, &|x| if last { x.tanh() } else { activate(x, act) });
+                continue;
+            }
+            Conv::Kernel(kernel, bias) => (kernel.clone(), bias.clone()),
+        };
         let after = if last { Act::Tanh } else { fused(act).unwrap_or(Act::Leaky(1.0)) };
-        x = stage_conv(x, kernel.clone(), bias.clone(), stage, after);
+        x = stage_conv(x, kernel, bias, stage, after, plain);
         if !last && fused(act).is_none() {
             x = activate(x, act);
         }

@@ -14,8 +14,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::pointwise::tanh;
-use super::taps;
+use super::pointwise::{tanh, zeros};
+use super::{pairs, strips, taps};
 
 /// Sizes of one convolution with TensorFlow's SAME padding; all weights are `[k, k, c, o]`.
 ///
@@ -83,7 +83,7 @@ thread_local! {
 }
 
 /// Lends a buffer of `len` floats with arbitrary contents, kept by the thread for the next call.
-fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SCRATCH.with(|kept| kept.borrow_mut().pop()).unwrap_or_default();
     if buffer.len() < len {
         buffer.resize(len, 0.0);
@@ -104,7 +104,7 @@ fn gemm(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
 }
 
 /// Adds the bias (length = channels) and applies the activation, in place.
-fn finish(out: &mut [f32], bias: &[f32], act: Act) {
+pub fn finish(out: &mut [f32], bias: &[f32], act: Act) {
     match act {
         Act::Leaky(slope) => {
             for pixel in out.chunks_exact_mut(bias.len()) {
@@ -172,10 +172,16 @@ fn piece(rows_in_all: usize, across: usize) -> usize {
 
 /// `act(conv(x, weights) + bias)`: `[n, h, w, c]` → `[n, oh, ow, o]`.
 pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    if strips::fits(g) {
+        return strips::conv(x, weights, bias, g, act);
+    }
+    if pairs::fits(g) {
+        return pairs::conv(x, weights, bias, g, act);
+    }
     let (oh, ow) = (g.oh(), g.ow());
     let n = x.len() / (g.h * g.w * g.c);
     let pad = (g.pad(g.h).0, g.pad(g.w).0);
-    let mut out = vec![0.0; n * oh * ow * g.o];
+    let mut out = zeros(n * oh * ow * g.o);
     let step = piece(n * oh, ow);
     out.par_chunks_mut(step * ow * g.o).enumerate().for_each(|(i, part)| {
         let count = part.len() / (ow * g.o);
@@ -191,6 +197,7 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
 /// `act(conv_t(y, weights) + bias)`: `[n, oh, ow, o]` → `[n, h, w, c]`, the adjoint of [`conv`] in x.
 pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
     match g.window() {
+        _ if pairs::fits(g) => pairs::conv_t(y, weights, bias, g, act),
         Some(_) => conv_window(y, &window_weights(weights, g), bias, g, act),
         None => conv_t_scatter(y, weights, bias, g, act),
     }
@@ -201,7 +208,7 @@ fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: A
     let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
     let n = y.len() / (oh * ow * g.o);
     let (pad_y, pad_x) = (g.pad(g.h).0, g.pad(g.w).0);
-    let mut out = vec![0.0; n * g.h * g.w * g.c];
+    let mut out = zeros(n * g.h * g.w * g.c);
     // Small maps go several pictures to a piece; a lone picture is cut in two bands, each of which
     // computes the few rows both need.
     let per_piece = (PIECE_ROWS / (oh * ow)).clamp(1, n.div_ceil(2).max(1));
@@ -250,8 +257,8 @@ fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: A
     out
 }
 
-/// Reorders `[k, k, c, o]` for [`conv_window`]: `[t, t, o, 2, 2, c]` with t = k / 2.
-fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
+/// Reorders `[k, k, c, o]` for a convolution through the shared window: `[t, t, o, 2, 2, c]` with t = k / 2.
+pub fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
     let t = g.k / 2;
     let mut out = vec![0.0; weights.len()];
     out.par_chunks_mut(g.o * 4 * g.c).enumerate().for_each(|(tap, part)| {
@@ -277,7 +284,7 @@ fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
 fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
     let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
     let n = y.len() / (oh * ow * g.o);
-    let mut out = vec![0.0; n * g.h * g.w * g.c];
+    let mut out = zeros(n * g.h * g.w * g.c);
     if n * oh * ow <= PIECE_ROWS {
         conv_window_few(y, weights, g, n, &mut out);
         finish(&mut out, bias, act);
@@ -335,6 +342,9 @@ fn conv_window_few(y: &[f32], weights: &[f32], g: &Geometry, n: usize, out: &mut
 pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
     if taps::fits(g) {
         return taps::conv_w(x, dy, g);
+    }
+    if pairs::fits_weights(g) {
+        return pairs::conv_w(x, dy, g);
     }
     let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
     let n = x.len() / (g.h * g.w * g.c);
@@ -466,6 +476,10 @@ pub(super) mod tests {
             check(3, 8, 8, 33, 40, k, stride);
         }
         check(1, 9, 13, 64, 32, 5, 2);
+        // The way of `pairs`, and the nearest that is not.
+        check(2, 16, 16, 128, 256, 3, 2);
+        check(3, 20, 16, 130, 257, 3, 2);
+        check(2, 18, 16, 128, 256, 3, 2);
         check(2, 7, 25, 32, 33, 6, 2);
         check(1, 40, 36, 32, 32, 5, 1);
         check(9, 16, 16, 32, 32, 5, 2);

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::kernels::{self, Act, Geometry};
 use super::plain;
-use super::pointwise;
+use super::pointwise::{self, Descent};
 
 type Array = FloatTensor<Flex>;
 type Tracked<C> = Autodiff<Flex, C>;
@@ -47,6 +47,14 @@ pub trait NetOps: Backend {
         eps: f32,
         slope: f32,
     ) -> FloatTensor<Self>;
+    fn net_lengths(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn net_descend(
+        w: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        m: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        d: Descent,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 fn array(values: Vec<f32>, shape: &[usize]) -> Array {
@@ -86,20 +94,36 @@ fn shape(tensor: &Array) -> Vec<usize> {
     tensor.layout().shape().to_vec()
 }
 
-fn flex_slope(y: &Array, dy: &Array, slope: f32) -> Array {
-    array(with_values(y, |y| with_values(dy, |dy| pointwise::leaky_grad(y, dy, slope))), &shape(dy))
+/// The tensor as one whole in row-major order, to be written to; copied only if somebody else still reads it.
+fn owned(tensor: Array) -> Array {
+    let whole = tensor.as_slice::<f32>().is_some_and(|values| values.len() == tensor.storage::<f32>().len());
+    if whole { tensor } else { tensor.to_contiguous() }
+}
+
+fn changed(tensor: Array, change: impl FnOnce(&mut [f32])) -> Array {
+    let mut tensor = owned(tensor);
+    change(tensor.storage_mut());
+    tensor
+}
+
+fn flex_slope(y: &Array, dy: Array, slope: f32) -> Array {
+    with_values(y, |y| changed(dy, |dy| pointwise::leaky_grad(y, dy, slope)))
 }
 
 /// The gradient before the activation, from the activation's output y and the gradient after it.
 fn before(act: Act, y: &Array, dy: Array) -> Array {
     match act {
         Act::Leaky(1.0) => dy,
-        Act::Leaky(slope) => flex_slope(y, &dy, slope),
-        Act::Tanh => {
-            let values = with_values(y, |y| with_values(&dy, |dy| pointwise::tanh_grad(y, dy)));
-            array(values, &shape(&dy))
-        }
+        Act::Leaky(slope) => flex_slope(y, dy, slope),
+        Act::Tanh => with_values(y, |y| changed(dy, |dy| pointwise::tanh_grad(y, dy))),
     }
+}
+
+fn flex_lengths(x: &Array) -> Array {
+    let n = shape(x).first().copied().unwrap_or(1);
+    let values = with_values(x, |x| pointwise::lengths(x, (x.len() / n).max(1)));
+    let len = values.len();
+    array(values, &[len])
 }
 
 impl NetOps for Flex {
@@ -112,11 +136,21 @@ impl NetOps for Flex {
     }
 
     fn net_slope(y: Array, dy: Array, slope: f32) -> Array {
-        flex_slope(&y, &dy, slope)
+        flex_slope(&y, dy, slope)
     }
 
     fn net_norm(x: Array, gamma: Array, beta: Array, eps: f32, slope: f32) -> Array {
         norm_forward(&x, &gamma, &beta, eps, slope).0
+    }
+
+    fn net_lengths(x: Array) -> Array {
+        flex_lengths(&x)
+    }
+
+    fn net_descend(w: Array, g: Array, m: Array, v: Array, d: Descent) -> (Array, Array, Array) {
+        let [mut w, mut m, mut v] = [w, m, v].map(owned);
+        with_values(&g, |g| pointwise::descend(w.storage_mut(), g, m.storage_mut(), v.storage_mut(), &d));
+        (w, m, v)
     }
 }
 
@@ -187,7 +221,24 @@ impl Backward<Flex, 1> for SlopeBackward {
         let (y, slope) = ops.state;
         let d = grads.consume::<Flex>(&ops.node);
         if let Some(node) = node {
-            grads.register::<Flex>(node.id, flex_slope(&y, &d, slope));
+            grads.register::<Flex>(node.id, flex_slope(&y, d, slope));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LengthsBackward;
+
+impl Backward<Flex, 1> for LengthsBackward {
+    type State = (Array, Array);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [node] = ops.parents;
+        let (x, y) = ops.state;
+        let dy = grads.consume::<Flex>(&ops.node);
+        if let Some(node) = node {
+            let dx = with_values(&x, |x| with_values(&y, |y| with_values(&dy, |dy| pointwise::lengths_grad(x, y, dy))));
+            grads.register::<Flex>(node.id, array(dx, &shape(&x)));
         }
     }
 }
@@ -239,7 +290,7 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
     }
 
     fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
-        let out = flex_slope(y.primitive(), dy.primitive(), slope);
+        let out = flex_slope(y.primitive(), dy.primitive().clone(), slope);
         match SlopeBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), slope), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
@@ -260,6 +311,27 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
+    }
+
+    fn net_lengths(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let y = flex_lengths(x.primitive());
+        match LengthsBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), y.clone()), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    /// Weights that were moved are the beginning of other graphs: nothing is differentiated through a step.
+    fn net_descend(
+        w: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        m: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        d: Descent,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let [w, g, m, v] = [w, g, m, v].map(FloatTensor::<Self>::into_primitive);
+        let (w, m, v) = Flex::net_descend(w, g, m, v, d);
+        (FloatTensor::<Self>::new(w), FloatTensor::<Self>::new(m), FloatTensor::<Self>::new(v))
     }
 }
 
@@ -308,5 +380,26 @@ pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps
             slope,
         )),
         false => plain::norm(x, gamma, beta, eps, slope),
+    }
+}
+
+/// The length of each of the n pieces of x `[n, ..]`, the root of its sum of squares: `[n]`.
+pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    match ours(&x.device()) {
+        true => Tensor::from_dispatch(Dispatch::net_lengths(x.into_dispatch())),
+        false => plain::lengths(x),
+    }
+}
+
+/// Moves weights by a gradient, and first and second moments with them; all flat and without a graph.
+/// See [`pointwise::descend`].
+pub fn descend([w, g, m, v]: [Tensor<1>; 4], d: Descent) -> [Tensor<1>; 3] {
+    match ours(&w.device()) {
+        true => {
+            let [w, g, m, v] = [w, g, m, v].map(Tensor::into_dispatch);
+            let (w, m, v) = Dispatch::net_descend(w, g, m, v, d);
+            [w, m, v].map(Tensor::from_dispatch)
+        }
+        false => plain::descend([w, g, m, v], d),
     }
 }

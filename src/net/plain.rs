@@ -7,6 +7,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Tensor, s};
 
 use super::kernels::{Act, Geometry};
+use super::pointwise::Descent;
 
 fn apply(x: Tensor<4>, act: Act) -> Tensor<4> {
     match act {
@@ -65,4 +66,24 @@ pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps
     let var = centred.clone().powi_scalar(2).mean_dim(0);
     let scaled = centred / (var + eps).sqrt() * gamma.reshape([1, channels]) + beta.reshape([1, channels]);
     leaky(scaled, slope).reshape(dims)
+}
+
+/// See [`super::ops::lengths`].
+pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let dims = x.dims();
+    let flat: Tensor<2> = x.reshape([dims[0], dims.iter().product::<usize>() / dims[0]]);
+    flat.powi_scalar(2).sum_dim(1).reshape([dims[0]]).sqrt()
+}
+
+/// See [`super::ops::descend`].
+pub fn descend([w, g, m, v]: [Tensor<1>; 4], d: Descent) -> [Tensor<1>; 3] {
+    let v = v * d.beta2 + g.clone().powi_scalar(2) * (1.0 - d.beta2);
+    let (m, step) = match d.beta1 {
+        Some(beta1) => {
+            let m = m * beta1 + g * (1.0 - beta1);
+            (m.clone(), m / (v.clone().sqrt() + d.eps))
+        }
+        None => (m, g / (v.clone() + d.eps).sqrt()),
+    };
+    [w - step * d.rate, m, v]
 }

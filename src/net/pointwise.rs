@@ -19,28 +19,89 @@ pub fn tanh(x: f32) -> f32 {
     x * p / d
 }
 
-/// `dy · act'(y)` for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
-pub fn leaky_grad(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
-    let mut out = vec![0.0; dy.len()];
-    let pieces = out.par_chunks_mut(1 << 16).zip(y.par_chunks(1 << 16)).zip(dy.par_chunks(1 << 16));
-    pieces.for_each(|((out, y), dy)| {
-        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
-            *o = if *y > 0.0 { *d } else { d * slope };
+/// Values that a thread takes at a time.
+const PIECE: usize = 1 << 16;
+
+/// `len` zeros. A recycled buffer has to be overwritten and a new one fetched page by page, so both cores do it.
+pub fn zeros(len: usize) -> Vec<f32> {
+    const PAGE: usize = 1 << 10;
+    if len < PIECE {
+        return vec![0.0; len];
+    }
+    let pages: Vec<[f32; PAGE]> =
+        (0..len.div_ceil(PAGE)).into_par_iter().with_min_len(PIECE / PAGE / 2).map(|_| [0.0; PAGE]).collect();
+    let mut values = pages.into_flattened();
+    values.truncate(len);
+    values
+}
+
+/// `dy · act'(y)` in the place of dy, for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
+pub fn leaky_grad(y: &[f32], dy: &mut [f32], slope: f32) {
+    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| {
+        for (d, y) in dy.iter_mut().zip(y) {
+            *d = if *y > 0.0 { *d } else { *d * slope };
         }
+    });
+}
+
+/// `dy · (1 − y²)` in the place of dy, the gradient before a tanh whose output is y.
+pub fn tanh_grad(y: &[f32], dy: &mut [f32]) {
+    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| {
+        for (d, y) in dy.iter_mut().zip(y) {
+            *d *= 1.0 - y * y;
+        }
+    });
+}
+
+/// Lengths of rows of `each` values: the root of the sum of squares.
+pub fn lengths(x: &[f32], each: usize) -> Vec<f32> {
+    let squares = |part: &[f32]| part.iter().map(|v| v * v).sum::<f32>();
+    // Short sums first, which lose less; their order is the same everywhere.
+    x.par_chunks(each).map(|row| row.chunks(256).map(squares).sum::<f32>().sqrt()).collect()
+}
+
+/// The gradient of [`lengths`], `x · (dy / y)`; where y is 0 it is 0.
+pub fn lengths_grad(x: &[f32], y: &[f32], dy: &[f32]) -> Vec<f32> {
+    let mut out = zeros(x.len());
+    let each = x.len() / y.len();
+    out.par_chunks_mut(each).zip(x.par_chunks(each)).zip(y.par_iter().zip(dy)).for_each(|((out, x), (y, dy))| {
+        let share = if *y > 0.0 { dy / y } else { 0.0 };
+        out.iter_mut().zip(x).for_each(|(out, x)| *out = x * share);
     });
     out
 }
 
-/// `dy · (1 − y²)`, the gradient before a tanh whose output is y.
-pub fn tanh_grad(y: &[f32], dy: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; dy.len()];
-    let pieces = out.par_chunks_mut(1 << 16).zip(y.par_chunks(1 << 16)).zip(dy.par_chunks(1 << 16));
-    pieces.for_each(|((out, y), dy)| {
-        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
-            *o = d * (1.0 - y * y);
+/// One step of an optimiser that keeps averages of gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Descent {
+    /// Decay of the first moments; absent where the gradient itself is what is divided by the second.
+    pub beta1: Option<f32>,
+    /// Decay of the second moments.
+    pub beta2: f32,
+    /// Of this step, corrections for its count included.
+    pub rate: f32,
+    /// Beside the root; inside of it where there are no first moments.
+    pub eps: f32,
+}
+
+/// Moves weights by a gradient, and the moments m and v with them, all in place:
+/// `v = β2 v + (1 − β2) g²`, `m = β1 m + (1 − β1) g`, `w −= rate · m / (√v + ε)`; without first moments
+/// `w −= rate · g / √(v + ε)`.
+pub fn descend(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], d: &Descent) {
+    let pieces = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(m.par_chunks_mut(PIECE));
+    pieces.zip(v.par_chunks_mut(PIECE)).for_each(|(((w, g), m), v)| {
+        for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            *v = *v * d.beta2 + g * g * (1.0 - d.beta2);
+            let step = match d.beta1 {
+                Some(beta1) => {
+                    *m = *m * beta1 + g * (1.0 - beta1);
+                    *m / (v.sqrt() + d.eps)
+                }
+                None => g / (*v + d.eps).sqrt(),
+            };
+            *w -= step * d.rate;
         }
     });
-    out
 }
 
 /// Mean and biased variance of each channel of `[rows, channels]`.
@@ -65,7 +126,7 @@ pub fn norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Ve
     let rstd: Vec<f32> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let scale: Vec<f32> = gamma.iter().zip(&rstd).map(|(g, r)| g * r).collect();
     let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-    let mut out = vec![0.0; x.len()];
+    let mut out = zeros(x.len());
     let share = share_of(x.len(), channels);
     out.par_chunks_mut(share).zip(x.par_chunks(share)).for_each(|(out, x)| {
         for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
@@ -103,7 +164,7 @@ pub fn norm_grad(x: &[f32], dz: &[f32], gamma: &[f32], mean: &[f32], rstd: &[f32
         dbeta.iter_mut().zip(b).for_each(|(t, p)| *t += p);
     }
     let count = (x.len() / channels) as f32;
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = zeros(x.len());
     dx.par_chunks_mut(share).zip(x.par_chunks(share)).zip(dz.par_chunks(share)).for_each(|((dx, x), dz)| {
         let cells = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dz.chunks_exact(channels));
         for ((dx, x), dz) in cells {
@@ -158,6 +219,18 @@ mod tests {
     #[test]
     fn sums_and_slopes() {
         assert_eq!(channel_sum(&[1.0, 2.0, 3.0, 4.0], 2), vec![4.0, 6.0]);
-        assert_eq!(leaky_grad(&[1.0, -1.0], &[2.0, 2.0], 0.25), vec![2.0, 0.5]);
+        let mut d = [2.0, 2.0];
+        leaky_grad(&[1.0, -1.0], &mut d, 0.25);
+        assert_eq!(d, [2.0, 0.5]);
+        tanh_grad(&[0.5, 0.0], &mut d);
+        assert_eq!(d, [1.5, 0.5]);
+    }
+
+    #[test]
+    fn lengths_and_their_gradient() {
+        let x = [3.0, 4.0, 0.0, 0.0];
+        let y = lengths(&x, 2);
+        assert_eq!(y, [5.0, 0.0]);
+        assert_eq!(lengths_grad(&x, &y, &[10.0, 1.0]), [6.0, 8.0, 0.0, 0.0]);
     }
 }

@@ -5,10 +5,12 @@
 use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::net::arch::Optimiser;
+use crate::net::ops;
 use crate::net::params::Params;
+use crate::net::pointwise::Descent;
 
 /// Keras' default epsilon.
-const EPS: f64 = 1e-7;
+const EPS: f32 = 1e-7;
 
 /// One network's optimiser: first and second moments of every trained array.
 pub struct Moments {
@@ -30,11 +32,11 @@ impl Moments {
         Self { kind, rate, count: 0, first: zeros(), second: zeros() }
     }
 
-    /// One update of `params` (plain values) by the gradients of `tracked`, its tracked twin.
+    /// One update of `params` (plain values) by the gradients of `tracked`, its tracked twin, which it uses up.
     ///
     /// Adam (Kingma & Ba 2015, the form at the end of its section 2, which Keras uses):
     /// `rate · sqrt(1 − β2^t) / (1 − β1^t) · m / (sqrt(v) + eps)`.
-    pub fn update(&mut self, params: &mut Params, tracked: &Params, gradients: &mut Gradients) {
+    pub fn update(&mut self, params: &mut Params, tracked: Params, gradients: &mut Gradients) {
         self.count += 1;
         let (beta1, beta2) = match self.kind {
             Optimiser::Adam => (0.5, 0.999),
@@ -46,19 +48,17 @@ impl Moments {
             Optimiser::Rmsprop => self.rate,
             _ => self.rate * (1.0 - f64::powf(beta2, t)).sqrt() / (1.0 - f64::powf(beta1, t)),
         };
-        let trained = params.list.iter_mut().zip(&tracked.list).filter(|(p, _)| p.trained);
+        let beta1 = (self.kind != Optimiser::Rmsprop).then_some(beta1 as f32);
+        let descent = Descent { beta1, beta2: beta2 as f32, rate: rate as f32, eps: EPS };
+        let trained = params.list.iter_mut().zip(tracked.list).filter(|(p, _)| p.trained);
         for (((param, twin), m), v) in trained.zip(&mut self.first).zip(&mut self.second) {
             // An array that the loss does not reach has no gradient and stays as it is.
             let Some(gradient) = twin.value.grad_remove(gradients) else { continue };
-            *v = v.clone() * beta2 + gradient.clone().powi_scalar(2) * (1.0 - beta2);
-            let step = match self.kind {
-                Optimiser::Rmsprop => gradient / (v.clone() + EPS).sqrt(),
-                _ => {
-                    *m = m.clone() * beta1 + gradient * (1.0 - beta1);
-                    m.clone() / (v.clone().sqrt() + EPS)
-                }
-            };
-            param.value = param.value.clone() - step * rate;
+            // Where nobody else has them, they are changed in place.
+            drop(twin);
+            let taken = [&mut param.value, m, v].map(|kept| std::mem::replace(kept, gradient.clone()));
+            let [w, first, second] = taken;
+            [param.value, *m, *v] = ops::descend([w, gradient, first, second], descent);
         }
     }
 }

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::net::arch::Arch;
 use crate::net::critic;
 use crate::net::generator::{self, Ready};
+use crate::net::ops;
 use crate::net::params::{Params, floats};
 use crate::random::RandomState;
 use crate::trainer::optimiser::Moments;
@@ -201,6 +202,8 @@ impl State {
                 break;
             }
         }
+        // Who still holds the weights would have them copied.
+        drop(fakes);
         let generator = self.generator_update(device);
         between(self);
         let [total, real, fake, penalty] = last;
@@ -278,14 +281,26 @@ impl State {
         let tracked = self.critic.tracked();
         let arch = &self.arch;
         let statistics = critic::statistics(arch, &self.critic, real.clone(), &masks[0]);
-        let real_term = critic::score(arch, &tracked, lifted(real), &masks[0]).mean().neg();
-        let fake_term = critic::score(arch, &tracked, lifted(fake), &masks[1]).mean();
+        let (real_scores, fake_scores) = match arch.critic_batch_norm_momentum {
+            // What one batch says about its statistics is not to depend on the other.
+            Some(_) => (
+                critic::score(arch, &tracked, lifted(real), &masks[0]),
+                critic::score(arch, &tracked, lifted(fake), &masks[1]),
+            ),
+            // One batch of both reads the weights once.
+            None => {
+                let both = masks[0].iter().zip(&masks[1]).map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 0));
+                let pictures = Tensor::cat(vec![real, fake], 0);
+                let scores = critic::score(arch, &tracked, lifted(pictures), &both.collect());
+                (scores.clone().narrow(0, 0, n), scores.narrow(0, n, n))
+            }
+        };
+        let (real_term, fake_term) = (real_scores.mean().neg(), fake_scores.mean());
         let gradient = critic::input_gradient(arch, &tracked, lifted(between), &masks[2]);
-        let norm = gradient.powi_scalar(2).sum_dim(1).sum_dim(2).sum_dim(3).reshape([n]).sqrt();
-        let penalty = (norm.neg() + 1.0).powi_scalar(2).mean();
+        let penalty = (ops::lengths(gradient).neg() + 1.0).powi_scalar(2).mean();
         let total = real_term.clone() + fake_term.clone() + penalty.clone() * arch.grad_weight;
         let mut gradients = total.backward();
-        self.critic_moments.update(&mut self.critic, &tracked, &mut gradients);
+        self.critic_moments.update(&mut self.critic, tracked, &mut gradients);
         self.critic.follow(statistics, arch.critic_batch_norm_momentum.unwrap_or(0.0));
         [total, real_term, fake_term, penalty].map(scalar)
     }
@@ -303,7 +318,7 @@ impl State {
         judge.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
         let loss = critic::score(&self.arch, &judge, trained.pictures, &masks).mean().neg();
         let mut gradients = loss.backward();
-        self.generator_moments.update(&mut self.generator, &tracked, &mut gradients);
+        self.generator_moments.update(&mut self.generator, tracked, &mut gradients);
         self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
         if let Some((average, decay)) = &mut self.average {
             // A young average follows faster, or it would show the first weights for a thousand epochs.

@@ -1,0 +1,132 @@
+//! What draws on stage agrees with burn's plain operations: at most one level of 255 apart in any value, for
+//! every named architecture, for 200 random z.
+//!
+//! The reference are folded weights through burn's own operations on the CPU. Against it stand the CPU's packed
+//! weights, and the form that a GPU gets, on whatever adapter there is, software ones too. All of it takes many
+//! minutes without a graphics card, so that unless this is asked for the larger networks draw fewer:
+//! `cargo test --release --test agreement -- --include-ignored --nocapture`.
+
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use flaneur::net::arch::{Arch, NAMES};
+use flaneur::net::generator::{self, Ready};
+use flaneur::net::params::{Params, floats};
+use flaneur::random::RandomState;
+
+const COUNT: usize = 200;
+/// Pictures at a time.
+const BATCH: usize = 8;
+/// One level, on the scale −1..1 of a picture's values (which spans two).
+const LEVEL: f32 = 1.0 / 255.0;
+
+/// Random weights under which pictures are neither flat nor saturated, as after a training.
+fn lively(arch: &Arch) -> Params {
+    let device = Device::flex();
+    let mut random = RandomState::new(5);
+    let mut params = Params::init(&generator::plans(arch), &mut random, &device);
+    let z = tensor(&latents(arch, 32, 6), arch, &device).autodiff();
+    let statistics = generator::train(arch, &params.tracked(), z, None).statistics;
+    params.follow(statistics, 0.0);
+    params
+}
+
+fn latents(arch: &Arch, count: usize, seed: u32) -> Vec<Vec<f32>> {
+    let mut random = RandomState::new(seed);
+    (0..count).map(|_| random.normals(arch.z_dim).iter().map(|v| *v as f32).collect()).collect()
+}
+
+fn tensor(z: &[Vec<f32>], arch: &Arch, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(z.concat(), [z.len(), arch.z_dim]), device)
+}
+
+fn on(params: &Params, device: &Device) -> Params {
+    let mut params = params.clone();
+    for param in &mut params.list {
+        let values = param.values();
+        let len = values.len();
+        param.value = Tensor::from_data(TensorData::new(values, [len]), device);
+    }
+    params
+}
+
+/// Values and bytes of a form stay with the reference.
+fn check(arch: &str, count: usize, other: &Device) {
+    let name = arch;
+    let arch = Arch::named(name).unwrap();
+    let params = lively(&arch);
+    let reference = Ready::reference(&arch, &params);
+    let ready = Ready::new(&arch, &on(&params, other), true);
+    let (mut worst, mut spread, mut took) = (0.0f32, 0.0f32, Duration::ZERO);
+    for z in latents(&arch, count, 7).chunks(BATCH) {
+        let expected = floats(reference.pictures(tensor(z, &arch, &Device::flex()), None));
+        let start = Instant::now();
+        let drawn = floats(ready.pictures(tensor(z, &arch, other), None));
+        took += start.elapsed();
+        assert_eq!(drawn.len(), expected.len(), "{name}");
+        let bytes = ready.bytes(z);
+        for ((a, b), byte) in drawn.iter().zip(&expected).zip(bytes) {
+            assert!(a.is_finite() && b.is_finite(), "{name}");
+            worst = worst.max((a - b).abs());
+            spread = spread.max(b.abs());
+            let level = ((b + 1.0) * 127.5).clamp(0.0, 255.0) as u8;
+            assert!(byte.abs_diff(level) <= 1, "{name}: {byte} instead of {level}");
+        }
+    }
+    let (way, ms) = (ready.way(), took.as_secs_f64() * 1e3 / count as f64);
+    println!("{name}: {count} z by {way}: at most {worst:.1e} apart, values up to {spread:.2}, {ms:.1} ms each");
+    // Pictures that show nothing would agree whatever is wrong.
+    assert!(spread > 0.3, "{name}: the pictures are flat, {spread}");
+    assert!(worst <= LEVEL, "{name}: differs by {worst}");
+}
+
+/// z that take seconds: by the reference on the CPU, and on a software adapter.
+fn few(name: &str) -> (usize, usize) {
+    match name {
+        "small" => (COUNT, 5 * BATCH),
+        "quarter" => (COUNT, BATCH),
+        "seed" => (5 * BATCH, 2),
+        _ => (BATCH, 1),
+    }
+}
+
+#[test]
+fn packed_weights_on_the_cpu() {
+    NAMES.iter().for_each(|(name, _)| check(name, few(name).0, &Device::flex()));
+}
+
+#[test]
+#[ignore = "takes minutes by burn's own operations"]
+fn packed_weights_on_the_cpu_for_as_many_z() {
+    NAMES.iter().for_each(|(name, _)| check(name, COUNT, &Device::flex()));
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use flaneur::net::device::{Wanted, choose};
+
+    use super::*;
+
+    fn check_all(count: impl Fn(&str) -> usize) {
+        let gpu = match choose(Wanted::Gpu) {
+            Ok(chosen) => chosen,
+            Err(reason) => return println!("skipped: {reason}"),
+        };
+        println!("on {}", gpu.name);
+        NAMES.iter().for_each(|(name, _)| check(name, count(name), &gpu.device));
+    }
+
+    #[test]
+    fn the_form_of_a_gpu() {
+        check_all(|name| few(name).1);
+    }
+
+    #[test]
+    #[ignore = "takes many minutes on a software adapter"]
+    fn the_form_of_a_gpu_for_as_many_z() {
+        check_all(|_| COUNT);
+    }
+}
