@@ -1,6 +1,6 @@
 //! How fast the engine is: forwards, training steps, drawing. `cargo bench`.
 //!
-//! Runs on the CPU; the machine and its threads are for the reader to note beside the numbers.
+//! Runs on the CPU, but for the group `adapter`; the machine and its threads are for the reader to note beside the numbers.
 
 // A bench that cannot begin has nothing to report to but its reader.
 #![allow(clippy::expect_used)]
@@ -14,6 +14,7 @@ use flaneur::dataset::lines::Rules;
 use flaneur::dataset::write::{Drawing, Format};
 use flaneur::latent;
 use flaneur::net::arch::Arch;
+use flaneur::net::device::{Wanted, choose};
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
@@ -28,12 +29,35 @@ fn forward(c: &mut Criterion) {
         let arch = Arch::named(name).expect("a named architecture");
         let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
         let ready = Ready::new(&arch, &params, true);
-        for batch in [1, 16] {
-            let z: Vec<Vec<f32>> =
-                (0..batch).map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect()).collect();
+        for batch in [1, 8] {
+            let z = latents(&arch, batch);
             group.bench_function(format!("{name}/batch {batch}"), |b| b.iter(|| ready.bytes(&z)));
         }
     }
+}
+
+/// A graphics adapter's forward, in both forms that it could have; a software adapter only gets the smallest network.
+fn adapter(c: &mut Criterion) {
+    let Ok(chosen) = choose(Wanted::Gpu) else { return println!("adapter: there is none") };
+    println!("adapter: {}", chosen.name);
+    let real = !chosen.name.contains("software");
+    let mut group = c.benchmark_group("adapter");
+    group.sample_size(if real { 60 } else { 10 });
+    for name in if real { &["small", "seed", "seed-k10"][..] } else { &["small"] } {
+        let arch = Arch::named(name).expect("a named architecture");
+        let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &chosen.device);
+        for (form, prepare) in [("matrix products", true), ("burn's own", false)] {
+            let ready = Ready::new(&arch, &params, prepare);
+            for batch in [1, 8] {
+                let z = latents(&arch, batch);
+                group.bench_function(format!("{name}/batch {batch}, {form}"), |b| b.iter(|| ready.bytes(&z)));
+            }
+        }
+    }
+}
+
+fn latents(arch: &Arch, count: u32) -> Vec<Vec<f32>> {
+    (0..count).map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect()).collect()
 }
 
 fn training(c: &mut Criterion) {
@@ -82,5 +106,5 @@ fn sketches(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sketches, forward, training, drawing);
+criterion_group!(benches, sketches, forward, adapter, training, drawing);
 criterion_main!(benches);

@@ -64,21 +64,27 @@ fn seconds(work: &mut (dyn FnMut() + Send)) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Fails if `path` takes more than `most` times the time of its reference.
+/// Fails if `path` takes more than `most` times the time of a GEMM of so many multiplications.
 fn check(what: &str, multiplications: usize, most: f64, path: &mut (dyn FnMut() + Send)) {
+    let mut reference = Reference::new(multiplications);
+    compare(what, most, path, &mut || reference.run());
+}
+
+/// Fails if `path` takes more than `most` times the time of `reference`.
+fn compare(what: &str, most: f64, path: &mut (dyn FnMut() + Send), reference: &mut (dyn FnMut() + Send)) {
     if cfg!(debug_assertions) {
         eprintln!("{what}: skipped, its time says nothing without optimisation; use cargo test --release");
         return;
     }
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build().unwrap();
-    let mut reference = Reference::new(multiplications);
     let ratio = threads.install(|| {
         // The first fills caches, pools and buffers.
         path();
+        reference();
         let mut ratios = Vec::new();
         loop {
-            ratios.push(seconds(path) / seconds(&mut || reference.run()));
+            ratios.push(seconds(path) / seconds(reference));
             ratios.sort_by(f64::total_cmp);
             let median = ratios[ratios.len() / 2];
             if ratios.len() == PAIRS.1 || ratios.len() >= PAIRS.0 && median <= most {
@@ -117,6 +123,19 @@ fn a_prepared_forward_of_one_picture() {
             black_box(floats(ready.pictures(z, None)));
         }
     });
+}
+
+#[test]
+fn preparing_pays() {
+    let arch = Arch::named("small").unwrap();
+    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+    let [prepared, plain] = [true, false].map(|prepare| Ready::new(&arch, &params, prepare));
+    let z: Vec<Vec<f32>> = vec![RandomState::new(2).normals(arch.z_dim).iter().map(|v| *v as f32).collect()];
+    let [mut prepared, mut plain] = [prepared, plain].map(|ready| {
+        let z = z.clone();
+        move || (0..5).for_each(|_| drop(black_box(ready.bytes(&z))))
+    });
+    compare("prepared forward beside an unprepared one", 0.7, &mut prepared, &mut plain);
 }
 
 /// A fresh training of the small network on drawn lines, in batches of 4.

@@ -53,6 +53,7 @@ pub(crate) struct Glide {
 }
 
 /// What is asked for.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pose: Arc<Pose>,
     version: u64,

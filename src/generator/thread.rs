@@ -15,12 +15,15 @@ use crate::net::critic;
 use crate::net::device::{self, Chosen, Wanted};
 use crate::net::generator::{self, Ready};
 use crate::net::params::Params;
+use crate::net::pending::Pending;
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::{Ending, caught, rehearsing};
 
 /// Longest sleep between two looks at orders.
 const LOOK: Duration = Duration::from_millis(10);
+/// The same while pictures are on their way from a device.
+const SHORT_LOOK: Duration = Duration::from_micros(200);
 /// Longest pause before a broken network is built again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Batch sizes drawn once before a model is shown: kernels are compiled and tuned on their first use.
@@ -133,7 +136,8 @@ impl Engine {
         self.show(Blend { share: 1.0, ..before.blend });
     }
 
-    fn draw(&self, latents: &[Vec<f32>]) -> Vec<Picture> {
+    /// Begins to draw; [`Self::take`] takes what it gives.
+    fn begin(&self, latents: &[Vec<f32>]) -> Pending {
         let fitting: Vec<Vec<f32>>;
         // A pose made for the model before.
         let latents = if latents.iter().all(|z| z.len() == self.z_dim) {
@@ -149,8 +153,46 @@ impl Engine {
                 .collect();
             &fitting
         };
-        Picture::batch(&self.ready.bytes(latents), self.shape)
+        self.ready.begin(latents)
     }
+
+    /// The pictures of `count` latents. Panics if the device gave something else, as one that is gone does.
+    fn take(&self, pending: Pending, count: usize) -> Vec<Picture> {
+        let pictures = Picture::batch(&pending.wait(), self.shape);
+        assert!(pictures.len() == count, "the device gave {} pictures instead of {count}", pictures.len());
+        pictures
+    }
+
+    fn draw(&self, latents: &[Vec<f32>]) -> Vec<Picture> {
+        self.take(self.begin(latents), latents.len())
+    }
+
+    /// Begins what is asked for; gives it back with the reason where that fails.
+    fn start(&self, ask: Ask, rehearsing: bool) -> Result<OnTheWay, (Ask, String)> {
+        let start = Instant::now();
+        let begun = caught(|| {
+            let far = |z: &Vec<f32>| z.first().is_some_and(|v| *v >= 99.0);
+            assert!(!rehearsing || !ask.pose.latents.iter().any(far), "a rehearsed fault");
+            self.begin(&ask.pose.latents)
+        });
+        match begun {
+            Ok(pending) => Ok(OnTheWay { ask, pending, start }),
+            Err(panic) => Err((ask, panic)),
+        }
+    }
+
+    /// Waits for what was begun.
+    fn finish(&self, OnTheWay { ask, pending, start }: OnTheWay) -> Result<Drawn, String> {
+        let pictures = Arc::new(caught(|| self.take(pending, ask.pose.latents.len()))?);
+        Ok(Drawn { pose: ask.pose, pictures, version: ask.version, took: start.elapsed() })
+    }
+}
+
+/// Pictures that are being drawn.
+struct OnTheWay {
+    ask: Ask,
+    pending: Pending,
+    start: Instant,
 }
 
 /// Reads and tries a model; it is not at work yet.
@@ -204,67 +246,93 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
     let mut faults = 0u32;
     let mut gaze = Gaze::default();
     let rehearsing = rehearsing();
+    // What a device is still at when the next is begun.
+    let mut on_the_way: Option<OnTheWay> = None;
     while !ending.wished() {
-        if let Some(name) = shared.load.take() {
-            match load(&name, &chosen) {
-                Ok((mut new, loaded)) => {
-                    if let Some(before) = &engine
-                        && let Err(panic) = caught(|| new.follow(before))
-                    {
-                        board.notice("mix", format!("no blend with the model before: {panic}"));
-                    }
-                    engine = Some(new);
-                    board.clear("model");
-                    shared.loaded.put(loaded);
-                }
-                Err(why) if engine.is_none() => return fail(&shared, why),
-                Err(why) => board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
-            }
-        }
         let measuring = lock(&shared.measure).front().is_some();
-        let Some(ask) = shared.asks.wait(if measuring { Duration::ZERO } else { LOOK }) else {
-            if let Some(engine) = &mut engine {
-                measure_one(&shared, engine);
-                gaze.look(&shared, engine);
-                // Nothing is drawn, and glides go on coming.
-                if let Err(panic) = caught(|| engine.follow_glides(&shared, u64::MAX)) {
-                    board.fault("generator", format!("learnt weights could not be taken: {panic}"));
+        let next = match shared.load.take() {
+            // What is on its way comes from the model before.
+            Some(name) => {
+                if let (Some(way), Some(engine)) = (on_the_way.take(), &engine)
+                    && let Ok(drawn) = engine.finish(way)
+                {
+                    shared.drawn.put(drawn);
                 }
+                match load(&name, &chosen) {
+                    Ok((mut new, loaded)) => {
+                        if let Some(before) = &engine
+                            && let Err(panic) = caught(|| new.follow(before))
+                        {
+                            board.notice("mix", format!("no blend with the model before: {panic}"));
+                        }
+                        engine = Some(new);
+                        board.clear("model");
+                        shared.loaded.put(loaded);
+                    }
+                    Err(why) if engine.is_none() => return fail(&shared, why),
+                    Err(why) => board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
+                }
+                None
             }
-            continue;
+            None => shared.asks.wait(match (measuring, &on_the_way) {
+                (true, _) => Duration::ZERO,
+                (false, Some(_)) => SHORT_LOOK,
+                (false, None) => LOOK,
+            }),
         };
         let Some(at_work) = &mut engine else { continue };
-        blend(at_work, &shared, ask.blend, board);
-        let at_work = &*at_work;
-        match draw(at_work, &ask, rehearsing) {
-            Ok(drawn) => {
-                if faults > 0 {
-                    board.clear("generator");
-                    faults = 0;
-                }
-                shared.drawn.put(drawn);
-                if measuring {
-                    measure_one(&shared, at_work);
-                }
-                gaze.look(&shared, at_work);
-            }
-            Err(panic) => {
-                faults += 1;
-                board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
-                pause(faults, ending);
-                match load(&at_work.name.clone(), &chosen) {
-                    Ok((mut new, _)) => {
-                        // What cannot be blended is shown as it was read.
-                        let _ = caught(|| new.follow(at_work));
-                        engine = Some(new);
+        // The next is begun before the last is waited for; what is there already is not kept.
+        let mut failed: Option<(Ask, String)> = None;
+        let begun = next.and_then(|ask| {
+            blend(at_work, &shared, ask.blend, board);
+            at_work.start(ask, rehearsing).map_err(|fault| failed = Some(fault)).ok()
+        });
+        let mut come = Vec::new();
+        for way in [on_the_way.take(), begun].into_iter().flatten() {
+            come.extend(on_the_way.replace(way));
+        }
+        if let Some(way) = on_the_way.take_if(|way| way.pending.look()) {
+            come.push(way);
+        }
+        let idle = come.is_empty() && on_the_way.is_none();
+        for way in come {
+            let ask = way.ask.clone();
+            match at_work.finish(way) {
+                Ok(drawn) => {
+                    if std::mem::take(&mut faults) > 0 {
+                        board.clear("generator");
                     }
-                    Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
+                    shared.drawn.put(drawn);
                 }
-                // What was asked for is still wanted, unless something newer is.
-                if let Some(newer) = shared.asks.put(ask) {
-                    shared.asks.put(newer);
-                }
+                Err(panic) => failed = Some((ask, panic)),
             }
+        }
+        if let Some((ask, panic)) = failed {
+            faults += 1;
+            on_the_way = None;
+            board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
+            pause(faults, ending);
+            match load(&at_work.name.clone(), &chosen) {
+                Ok((mut new, _)) => {
+                    // What cannot be blended is shown as it was read.
+                    let _ = caught(|| new.follow(at_work));
+                    engine = Some(new);
+                }
+                Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
+            }
+            // What was asked for is still wanted, unless something newer is.
+            if let Some(newer) = shared.asks.put(ask) {
+                shared.asks.put(newer);
+            }
+            continue;
+        }
+        if measuring {
+            measure_one(&shared, at_work);
+        }
+        gaze.look(&shared, at_work);
+        // Nothing is drawn, and glides go on coming.
+        if idle && let Err(panic) = caught(|| at_work.follow_glides(&shared, u64::MAX)) {
+            board.fault("generator", format!("learnt weights could not be taken: {panic}"));
         }
     }
 }
@@ -318,17 +386,6 @@ impl Gaze {
 
 fn fail(shared: &Shared, why: String) {
     *lock(&shared.failed) = Some(why);
-}
-
-fn draw(engine: &Engine, ask: &Ask, rehearsing: bool) -> Result<Drawn, String> {
-    let start = Instant::now();
-    let pictures = caught(|| {
-        let far = |z: &Vec<f32>| z.first().is_some_and(|v| *v >= 99.0);
-        assert!(!rehearsing || !ask.pose.latents.iter().any(far), "a rehearsed fault");
-        engine.draw(&ask.pose.latents)
-    });
-    let pictures = Arc::new(pictures?);
-    Ok(Drawn { pose: ask.pose.clone(), pictures, version: ask.version, took: start.elapsed() })
 }
 
 /// 0.1 s, doubled with each fault in a row.

@@ -12,6 +12,7 @@ use super::arch::{Activation, Arch, Stage, fused};
 use super::kernels::Act;
 use super::ops;
 use super::params::{Params, Plan, floats, plan_layer, plan_norm};
+use super::pending::Pending;
 use super::plain;
 use super::prepared::{Layer, Prepared};
 use super::windowed::Windowed;
@@ -241,14 +242,19 @@ impl Ready {
     }
 
     /// Pictures of z given as plain rows, as bytes in RGB order: `n · h · w · c` bytes, each
-    /// `clip(127.5 · (x + 1))` rounded down like matplotlib's.
+    /// `clip(127.5 · (x + 1))` rounded down like matplotlib's. Empty if the device failed.
     pub fn bytes(&self, z: &[Vec<f32>]) -> Vec<u8> {
+        self.begin(z).wait()
+    }
+
+    /// The same, begun: on the CPU they are there when this returns.
+    pub fn begin(&self, z: &[Vec<f32>]) -> Pending {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         match &self.form {
-            Form::Prepared { packed, .. } => packed.draw(&flat),
+            Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
             Form::Folded(_) => {
                 let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
-                bytes(self.pictures(z, None))
+                Pending::coming(bytes(self.pictures(z, None)))
             }
         }
     }
@@ -256,16 +262,26 @@ impl Ready {
 
 /// The bytes of pictures `[n, h, w, c]`, rounded on their device. Up to three of them come back in one number:
 /// a whole number below 2²⁴ is one in f32, so nothing is lost, and a third of the bytes cross.
-fn bytes(pictures: Tensor<4>) -> Vec<u8> {
+fn bytes(pictures: Tensor<4>) -> impl Future<Output = Vec<u8>> {
     let [n, h, w, c] = pictures.dims();
-    let levels = ((pictures + 1.0) * 127.5).clamp(0.0, 255.0).floor();
-    if c > 3 {
-        return floats(levels).into_iter().map(|v| v as u8).collect();
+    let levels = ((pictures + 1.0) * 127.5).clamp(0.0, 255.0).floor().reshape([n * h * w, c]);
+    let packs = c <= 3;
+    let numbers = match packs {
+        true => {
+            let places: Vec<f32> = [1.0, 256.0, 65_536.0][..c].to_vec();
+            let places = Tensor::<2>::from_data(TensorData::new(places, [1, c]), &levels.device());
+            (levels * places).sum_dim(1)
+        }
+        false => levels,
+    };
+    async move {
+        let data = numbers.into_data_async().await.ok();
+        let numbers = data.and_then(|data| data.try_into_vec::<f32>().ok()).unwrap_or_default();
+        match packs {
+            true => numbers.into_iter().flat_map(|v| (v as u32).to_le_bytes().into_iter().take(c)).collect(),
+            false => numbers.into_iter().map(|v| v as u8).collect(),
+        }
     }
-    let places: Vec<f32> = [1.0, 256.0, 65_536.0][..c].to_vec();
-    let places = Tensor::<1>::from_data(TensorData::new(places, [c]), &levels.device());
-    let packed = floats((levels.reshape([n * h * w, c]) * places.reshape([1, c])).sum_dim(1));
-    packed.into_iter().flat_map(|v| (v as u32).to_le_bytes().into_iter().take(c)).collect()
 }
 
 /// Scale and shift of the norm that stands at `at`, which is left behind, for a layer with this bias.

@@ -14,6 +14,7 @@ mod micro;
 pub mod ops;
 mod pairs;
 pub mod params;
+pub mod pending;
 pub mod plain;
 pub mod pointwise;
 pub mod prepared;

@@ -75,7 +75,7 @@ pub struct Recorder {
 
 /// Pictures that wait for the encoder.
 const QUEUE_LIVE: usize = 8;
-const QUEUE_FILM: usize = 2;
+const QUEUE_FILM: usize = 16;
 
 impl Recorder {
     /// Opens the file and starts the thread.
