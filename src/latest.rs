@@ -38,6 +38,12 @@ impl<T> Latest<T> {
         before
     }
 
+    /// Gives a value back, unless there is a newer one.
+    pub fn put_back(&self, value: T) {
+        lock(&self.0.value).get_or_insert(value);
+        self.0.filled.notify_one();
+    }
+
     /// Takes the value if there is one.
     pub fn take(&self) -> Option<T> {
         lock(&self.0.value).take()
@@ -59,6 +65,7 @@ mod tests {
     fn the_newest_value_wins_and_is_read_once() {
         let slot = Latest::default();
         assert_eq!((slot.put(1), slot.put(2)), (None, Some(1)));
+        slot.put_back(0);
         assert_eq!((slot.take(), slot.take()), (Some(2), None));
     }
 

@@ -1,4 +1,4 @@
-//! What draws on stage agrees with burn's plain operations: at most one level of 255 apart in any value, for
+//! What draws on stage agrees with burn's plain operations: at most 1/255 apart in any value of −1..1, for
 //! every named architecture, for 200 random z.
 //!
 //! The reference are folded weights through burn's own operations on the CPU. Against it stand the CPU's packed
@@ -20,7 +20,7 @@ use flaneur::random::RandomState;
 const COUNT: usize = 200;
 /// Pictures at a time.
 const BATCH: usize = 8;
-/// One level, on the scale −1..1 of a picture's values (which spans two).
+/// Half a level of a byte, on the scale −1..1 of a picture's values (which spans two).
 const LEVEL: f32 = 1.0 / 255.0;
 
 /// Random weights under which pictures are neither flat nor saturated, as after a training.

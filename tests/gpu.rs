@@ -9,7 +9,9 @@ mod common;
 use flaneur::latent;
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
-use flaneur::net::generator::Ready;
+use flaneur::net::generator::{self, Ready};
+use flaneur::net::params::Params;
+use flaneur::random::RandomState;
 use flaneur::trainer::step::{Data, State};
 
 #[test]
@@ -44,4 +46,20 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
     }
     assert_eq!(drawn.len(), expected.len());
     assert!(drawn.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
+}
+
+#[test]
+fn pictures_that_are_begun_together_come_in_order() {
+    let Ok(gpu) = choose(Wanted::Gpu) else { return println!("skipped: there is no adapter") };
+    let arch = Arch::named("small").unwrap();
+    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &gpu.device);
+    let ready = Ready::new(&arch, &params, true);
+    let z: Vec<Vec<f32>> = (0..8).map(|s| latent::seed(s, 100).iter().map(|v| *v as f32).collect()).collect();
+    // The first compiles.
+    let expected = ready.bytes(&z);
+    // Whether they overlap is the driver's: a software one takes its time in the call that begins.
+    let (first, mut second) = (ready.begin(&z), ready.begin(&z[4..]));
+    assert_eq!(first.wait(), expected);
+    second.look();
+    assert_eq!(second.wait(), expected[expected.len() / 2..]);
 }

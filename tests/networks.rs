@@ -62,6 +62,7 @@ fn our_convolutions_and_their_gradients_are_burns() {
         (6, 6, 2, 2, 3, 1),
         (7, 9, 2, 3, 3, 2),
         (9, 9, 2, 2, 2, 3),
+        (16, 16, 128, 256, 3, 2),
     ] {
         let g = Geometry { h, w, c, o, k, stride };
         let n = 3;
@@ -126,7 +127,9 @@ fn our_batch_norm_and_slope_are_burns() {
 fn our_lengths_and_steps_are_burns() {
     let device = Device::flex();
     let mut random = RandomState::new(7);
-    let x = tensor(&mut random, [5 * 4 * 3 * 2], &device);
+    // One row of zeros, whose length has no slope.
+    let x = tensor(&mut random, [4 * 4 * 3 * 2], &device);
+    let x = Tensor::cat(vec![x, Tensor::zeros([4 * 3 * 2], &device)], 0);
     let weights = tensor(&mut random, [5], &device).autodiff();
     let run = |lengths: fn(Tensor<4>) -> Tensor<1>| {
         with_gradients(std::slice::from_ref(&x).try_into().unwrap(), |[x]: [Tensor<1>; 1]| {

@@ -253,10 +253,12 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
         let next = match shared.load.take() {
             // What is on its way comes from the model before.
             Some(name) => {
-                if let (Some(way), Some(engine)) = (on_the_way.take(), &engine)
-                    && let Ok(drawn) = engine.finish(way)
-                {
-                    shared.drawn.put(drawn);
+                if let (Some(way), Some(engine)) = (on_the_way.take(), &engine) {
+                    let ask = way.ask.clone();
+                    match engine.finish(way) {
+                        Ok(drawn) => drop(shared.drawn.put(drawn)),
+                        Err(_) => shared.asks.put_back(ask),
+                    }
                 }
                 match load(&name, &chosen) {
                     Ok((mut new, loaded)) => {
@@ -281,50 +283,32 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
             }),
         };
         let Some(at_work) = &mut engine else { continue };
-        // The next is begun before the last is waited for; what is there already is not kept.
-        let mut failed: Option<(Ask, String)> = None;
-        let begun = next.and_then(|ask| {
+        let idle = next.is_none() && on_the_way.is_none();
+        if let Some(ask) = &next {
             blend(at_work, &shared, ask.blend, board);
-            at_work.start(ask, rehearsing).map_err(|fault| failed = Some(fault)).ok()
-        });
-        let mut come = Vec::new();
-        for way in [on_the_way.take(), begun].into_iter().flatten() {
-            come.extend(on_the_way.replace(way));
         }
-        if let Some(way) = on_the_way.take_if(|way| way.pending.look()) {
-            come.push(way);
-        }
-        let idle = come.is_empty() && on_the_way.is_none();
-        for way in come {
-            let ask = way.ask.clone();
-            match at_work.finish(way) {
-                Ok(drawn) => {
-                    if std::mem::take(&mut faults) > 0 {
-                        board.clear("generator");
+        match turn(at_work, &shared, &mut on_the_way, next, rehearsing) {
+            Ok(drawn) => {
+                if drawn && std::mem::take(&mut faults) > 0 {
+                    board.clear("generator");
+                }
+            }
+            Err((ask, panic)) => {
+                faults += 1;
+                board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
+                pause(faults, ending);
+                match load(&at_work.name.clone(), &chosen) {
+                    Ok((mut new, _)) => {
+                        // What cannot be blended is shown as it was read.
+                        let _ = caught(|| new.follow(at_work));
+                        engine = Some(new);
                     }
-                    shared.drawn.put(drawn);
+                    Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
                 }
-                Err(panic) => failed = Some((ask, panic)),
+                // What was asked for is still wanted, unless something newer is.
+                shared.asks.put_back(ask);
+                continue;
             }
-        }
-        if let Some((ask, panic)) = failed {
-            faults += 1;
-            on_the_way = None;
-            board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
-            pause(faults, ending);
-            match load(&at_work.name.clone(), &chosen) {
-                Ok((mut new, _)) => {
-                    // What cannot be blended is shown as it was read.
-                    let _ = caught(|| new.follow(at_work));
-                    engine = Some(new);
-                }
-                Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
-            }
-            // What was asked for is still wanted, unless something newer is.
-            if let Some(newer) = shared.asks.put(ask) {
-                shared.asks.put(newer);
-            }
-            continue;
         }
         if measuring {
             measure_one(&shared, at_work);
@@ -335,6 +319,52 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
             board.fault("generator", format!("learnt weights could not be taken: {panic}"));
         }
     }
+}
+
+/// Begins what is asked for, before it waits for what is on the way; what is there already is handed over. Says
+/// whether pictures were; of a fault it gives the newest ask that has none.
+fn turn(
+    engine: &Engine,
+    shared: &Shared,
+    on_the_way: &mut Option<OnTheWay>,
+    next: Option<Ask>,
+    rehearsing: bool,
+) -> Result<bool, (Ask, String)> {
+    let mut drawn = false;
+    let mut hand_over = |mut way: OnTheWay, before: &mut Option<Instant>| {
+        let ask = way.ask.clone();
+        // A device does one after the other: waiting for the one before is not this one's time.
+        way.start = before.map_or(way.start, |before| before.max(way.start));
+        let pictures = engine.finish(way).map_err(|panic| (ask, panic))?;
+        *before = Some(Instant::now());
+        shared.drawn.put(pictures);
+        drawn = true;
+        Ok(())
+    };
+    let mut before = None;
+    if let Some(ask) = next {
+        let older = on_the_way.take();
+        let newest = ask.clone();
+        *on_the_way = Some(engine.start(ask, rehearsing)?);
+        if let Some(older) = older {
+            // Where this one fails, the newer one is what is wanted again.
+            hand_over(older, &mut before).map_err(|(_, panic)| {
+                *on_the_way = None;
+                (newest, panic)
+            })?;
+        }
+        if let (Some(way), Some(before)) = (on_the_way.as_mut(), before) {
+            way.start = before.max(way.start);
+        }
+    }
+    let there = match on_the_way {
+        Some(way) => caught(|| way.pending.look()).unwrap_or(true),
+        None => false,
+    };
+    if there && let Some(way) = on_the_way.take() {
+        hand_over(way, &mut before)?;
+    }
+    Ok(drawn)
 }
 
 /// Shows another blend of weights, if another one is asked for.

@@ -88,7 +88,14 @@ mod gpu {
         }
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
+        ask_at_once();
         Some(Chosen { device, name: format!("gpu ({})", card.name) })
+    }
+
+    /// Has a device asked for its answer when that is wanted, not when it is looked at: only then can other
+    /// work be given to it meanwhile (see [`crate::net::pending`]).
+    fn ask_at_once() {
+        burn_std::set_runtime_kind(burn_std::RuntimeKind::Async);
     }
 
     /// Every adapter.
@@ -113,6 +120,7 @@ mod gpu {
         }
         let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
         let device = adapters.into_iter().next().ok_or_else(|| NoGpu("there is no GPU here".into()))?;
+        ask_at_once();
         let name = device.identity().map_or_else(|| "unnamed".into(), |identity| identity.name);
         Ok(Chosen { device, name: format!("gpu ({name}; software, no graphics card: slower than the cpu)") })
     }

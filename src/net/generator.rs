@@ -2,8 +2,8 @@
 //!
 //! dense → batch norm → activation → stages of (transposed) convolution, the last through tanh.
 //! [`train`] is the differentiable form of the generator's own step; [`Ready`] is what everyone else
-//! uses: moving statistics folded into the weights, and on the CPU, where it will draw many pictures,
-//! the weights packed once for [`super::prepared`].
+//! uses: moving statistics folded into the weights, and, where it will draw many pictures, the weights packed
+//! once for [`super::prepared`] on the CPU, or reordered for [`super::windowed`] elsewhere.
 
 use burn::tensor::activation as act;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -211,10 +211,10 @@ impl Ready {
     pub fn way(&self) -> String {
         match &self.form {
             Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
-            Form::Folded(_) if ops::ours(&self.device) => "unfolded, weights not packed".into(),
+            Form::Folded(_) if ops::ours(&self.device) && !self.plain => "unfolded, weights not packed".into(),
             Form::Folded(folded) => {
                 let name = |conv: &Conv| match conv {
-                    Conv::Kernel(..) => "burn's transposed convolution",
+                    Conv::Kernel(..) => "burn's own operation",
                     Conv::Windowed(_) => "matrix product",
                 };
                 format!("norms folded: {}", folded.convs.iter().map(name).collect::<Vec<_>>().join(", "))

@@ -1,6 +1,7 @@
-//! The CPU's convolutions: plain functions on f32 slices, in NHWC, one GEMM under each.
+//! The CPU's convolutions: plain functions on f32 slices, in NHWC, most with one GEMM under them.
 //!
-//! `net::ops` feeds them from burn-flex tensors; nobody else calls them.
+//! `net::ops` feeds them from burn-flex tensors, `net::prepared` falls back to them. What has few channels, three
+//! taps at stride 2 or a large kernel goes to [`super::strips`], [`super::pairs`] or [`super::taps`].
 //! A convolution is trilinear in (input, weights, output), so three kernels are closed under
 //! differentiation: [`conv`] gives the output, [`conv_t`] is its adjoint in the input (and so the
 //! transposed convolution), [`conv_w`] its adjoint in the weights.
@@ -93,12 +94,12 @@ pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     result
 }
 
-fn rows(data: &[f32], rows: usize, cols: usize) -> MatRef<'_, f32> {
+pub(super) fn rows(data: &[f32], rows: usize, cols: usize) -> MatRef<'_, f32> {
     MatRef::from_row_major_slice(data, rows, cols)
 }
 
 /// `out[m, n] (+)= a[m, k] · b[k, n]`, all row-major, on the calling thread.
-fn gemm(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
+pub(super) fn gemm(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
     let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
     matmul(out, accum, a, b, 1.0, Par::Seq);
 }
@@ -258,7 +259,7 @@ fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: A
 }
 
 /// Reorders `[k, k, c, o]` for a convolution through the shared window: `[t, t, o, 2, 2, c]` with t = k / 2.
-pub fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
+fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
     let t = g.k / 2;
     let mut out = vec![0.0; weights.len()];
     out.par_chunks_mut(g.o * 4 * g.c).enumerate().for_each(|(tap, part)| {
@@ -476,9 +477,14 @@ pub(super) mod tests {
             check(3, 8, 8, 33, 40, k, stride);
         }
         check(1, 9, 13, 64, 32, 5, 2);
-        // The way of `pairs`, and the nearest that is not.
-        check(2, 16, 16, 128, 256, 3, 2);
+        // The ways of `pairs`, in one task and in several, and the nearest that is not theirs.
+        check(9, 16, 16, 128, 256, 3, 2);
+        check(3, 8, 8, 128, 256, 3, 2);
+        check(1, 4, 4, 128, 256, 3, 2);
         check(3, 20, 16, 130, 257, 3, 2);
+        // Several blocks of channels from few.
+        check(2, 12, 8, 3, 70, 3, 2);
+        check(2, 12, 12, 3, 70, 6, 2);
         check(2, 18, 16, 128, 256, 3, 2);
         check(2, 7, 25, 32, 33, 6, 2);
         check(1, 40, 36, 32, 32, 5, 1);

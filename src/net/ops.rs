@@ -94,7 +94,7 @@ fn shape(tensor: &Array) -> Vec<usize> {
     tensor.layout().shape().to_vec()
 }
 
-/// The tensor as one whole in row-major order, to be written to; copied only if somebody else still reads it.
+/// The tensor as one whole in row-major order, to be written to, which copies it if somebody else still reads it.
 fn owned(tensor: Array) -> Array {
     let whole = tensor.as_slice::<f32>().is_some_and(|values| values.len() == tensor.storage::<f32>().len());
     if whole { tensor } else { tensor.to_contiguous() }

@@ -7,16 +7,15 @@
 //! (x₀ − x₂)g₀, x₂(g₀ + g₂), (x₄ − x₂)g₂, x₁g₁, x₃g₁; y₀ is the sum of the 1st, 2nd and 4th, y₁ of the
 //! 2nd, 3rd and 5th.
 //!
-//! Along both axes a tile of 2 × 2 outputs takes 25 products instead of 36. All factors are ±1, so nothing
+//! Along both axes a tile of 2 × 2 outputs takes 25 products instead of 36. All factors are ±1, so little
 //! is lost in accuracy. The map is bilinear, so its two derivatives take 25 as well. The functions are those
 //! of [`super::kernels`], which calls them where [`fits`]; sums do not depend on the number of threads.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::Accum;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::kernels::{Act, Geometry, finish, with_scratch};
+use super::kernels::{Act, Geometry, finish, gemm, rows, with_scratch};
 use super::pointwise::zeros;
 
 /// Terms of a product along one axis: where it stands, and whether it is subtracted.
@@ -144,14 +143,6 @@ fn tilings(g: &Geometry) -> (Tiling, Tiling) {
     (wide, Tiling { h: g.oh(), w: g.ow(), channels: g.o, side: 2 })
 }
 
-fn rows(data: &[f32], cols: usize) -> MatRef<'_, f32> {
-    MatRef::from_row_major_slice(data, data.len() / cols, cols)
-}
-
-fn gemm(out: &mut [f32], cols: usize, accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
-    matmul(MatMut::from_row_major_slice_mut(out, a.nrows(), cols), accum, a, b, 1.0, Par::Seq);
-}
-
 /// The second factors of all products, `[factor, c, o]`.
 fn factors(weights: &[f32], g: &Geometry, out: &mut [f32]) {
     let each = g.c * g.o;
@@ -177,7 +168,8 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
     let (wide, narrow) = tilings(g);
     let n = x.len() / (g.h * g.w * g.c);
     let mut out = zeros(n * g.oh() * g.ow() * g.o);
-    let lines = TILES.div_ceil(narrow.across());
+    // Two tasks at least.
+    let lines = TILES.div_ceil(narrow.across()).min((n * g.oh() / 2).div_ceil(2)).max(1);
     with_scratch(FACTORS * g.c * g.o, |seconds| {
         factors(weights, g, seconds);
         let seconds = &*seconds;
@@ -191,7 +183,7 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
                     }
                     with_scratch(count * g.o, |made| {
                         let second = &seconds[f * g.c * g.o..(f + 1) * g.c * g.o];
-                        gemm(made, g.o, Accum::Replace, rows(firsts, g.c), rows(second, g.o));
+                        gemm(made, Accum::Replace, rows(firsts, count, g.c), rows(second, g.c, g.o));
                         for ((y, x), made) in products(f).zip(made.chunks_exact(tiles * g.o)) {
                             // The first tile of this part is the first of the pixels that it gets.
                             narrow.scatter(made, (OUTPUTS[y], OUTPUTS[x]), out);
@@ -212,7 +204,7 @@ pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) 
     let mut out = zeros(n * g.h * g.w * g.c);
     let each = narrow.across() * g.oh() / 2;
     // Tiles of one picture overlap, so a task has whole ones; two tasks at least.
-    let pictures = TILES.div_ceil(each).min(n.div_ceil(2));
+    let pictures = TILES.div_ceil(each).min(n.div_ceil(2)).max(1);
     with_scratch(FACTORS * g.c * g.o, |seconds| {
         factors(weights, g, seconds);
         let seconds = &*seconds;
@@ -226,7 +218,7 @@ pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) 
                     }
                     with_scratch(count * g.c, |made| {
                         let second = &seconds[f * g.c * g.o..(f + 1) * g.c * g.o];
-                        gemm(made, g.c, Accum::Replace, rows(firsts, g.o), rows(second, g.o).transpose());
+                        gemm(made, Accum::Replace, rows(firsts, count, g.o), rows(second, g.c, g.o).transpose());
                         for ((y, x), made) in products(f).zip(made.chunks_exact(tiles * g.c)) {
                             wide.scatter(made, (INPUTS[y], INPUTS[x]), out);
                         }
@@ -261,7 +253,12 @@ pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
                             narrow.gather(dy, first, (OUTPUTS[y], OUTPUTS[x]), part);
                         }
                         let accum = if first == 0 { Accum::Replace } else { Accum::Add };
-                        gemm(sum, g.o, accum, rows(firsts, g.c).transpose(), rows(seconds, g.o));
+                        gemm(
+                            sum,
+                            accum,
+                            rows(firsts, share * count, g.c).transpose(),
+                            rows(seconds, share * count, g.o),
+                        );
                     });
                 });
             }

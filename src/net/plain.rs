@@ -72,7 +72,10 @@ pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps
 pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let dims = x.dims();
     let flat: Tensor<2> = x.reshape([dims[0], dims.iter().product::<usize>() / dims[0]]);
-    flat.powi_scalar(2).sum_dim(1).reshape([dims[0]]).sqrt()
+    let squares: Tensor<1> = flat.powi_scalar(2).sum_dim(1).reshape([dims[0]]);
+    // The root has no slope at 0; there the length counts as constant.
+    let none = squares.clone().lower_equal_elem(0.0);
+    squares.mask_fill(none.clone(), 1.0).sqrt().mask_fill(none, 0.0)
 }
 
 /// See [`super::ops::descend`].

@@ -150,9 +150,10 @@ pub fn norm_grad(x: &[f32], dz: &[f32], gamma: &[f32], mean: &[f32], rstd: &[f32
         .map(|(x, dz)| {
             let mut sums = (vec![0.0; channels], vec![0.0; channels]);
             for (x, dz) in x.chunks_exact(channels).zip(dz.chunks_exact(channels)) {
-                for c in 0..channels {
-                    sums.0[c] += dz[c] * (x[c] - mean[c]) * rstd[c];
-                    sums.1[c] += dz[c];
+                let cells = sums.0.iter_mut().zip(&mut sums.1).zip(x).zip(dz).zip(mean.iter().zip(rstd));
+                for ((((dgamma, dbeta), x), dz), (mean, rstd)) in cells {
+                    *dgamma += dz * (x - mean) * rstd;
+                    *dbeta += dz;
                 }
             }
             sums
@@ -163,14 +164,18 @@ pub fn norm_grad(x: &[f32], dz: &[f32], gamma: &[f32], mean: &[f32], rstd: &[f32
         dgamma.iter_mut().zip(g).for_each(|(t, p)| *t += p);
         dbeta.iter_mut().zip(b).for_each(|(t, p)| *t += p);
     }
+    // What is the same for all pixels of a channel: dx = of_dz · dz + of_x · (x − mean) + shift.
     let count = (x.len() / channels) as f32;
+    let of_dz: Vec<f32> = gamma.iter().zip(rstd).map(|(g, r)| g * r).collect();
+    let of_x: Vec<f32> = (0..channels).map(|c| -of_dz[c] * rstd[c] * dgamma[c] / count).collect();
+    let shift: Vec<f32> = (0..channels).map(|c| -of_dz[c] * dbeta[c] / count).collect();
     let mut dx = zeros(x.len());
     dx.par_chunks_mut(share).zip(x.par_chunks(share)).zip(dz.par_chunks(share)).for_each(|((dx, x), dz)| {
-        let cells = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dz.chunks_exact(channels));
-        for ((dx, x), dz) in cells {
-            for c in 0..channels {
-                let hat = (x[c] - mean[c]) * rstd[c];
-                dx[c] = gamma[c] * rstd[c] * (dz[c] - dbeta[c] / count - hat * dgamma[c] / count);
+        let pixels = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dz.chunks_exact(channels));
+        for ((dx, x), dz) in pixels {
+            let channels = of_dz.iter().zip(&of_x).zip(shift.iter().zip(mean));
+            for (((dx, x), dz), ((of_dz, of_x), (shift, mean))) in dx.iter_mut().zip(x).zip(dz).zip(channels) {
+                *dx = of_dz * dz + of_x * (x - mean) + shift;
             }
         }
     });

@@ -28,6 +28,16 @@ pub fn zeros(len: usize) -> Vec<Row> {
     (0..len).into_par_iter().with_min_len(1 << 13).map(|_| Row::ZERO).collect()
 }
 
+/// Values of channels, one each, in blocks.
+pub fn channels(values: &[f32]) -> Vec<Row> {
+    let row = |part: &[f32]| {
+        let mut row = Row::ZERO;
+        row.0[..part.len()].copy_from_slice(part);
+        row
+    };
+    values.chunks(WIDE).map(row).collect()
+}
+
 /// Blocks that `channels` take.
 pub const fn blocks(channels: usize) -> usize {
     channels.div_ceil(WIDE)

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::kernels::{Act, Geometry, finish, with_scratch};
 use super::micro::most;
 use super::pointwise::zeros;
-use super::rows::{Row, WIDE, blocks};
+use super::rows::{Row, WIDE, blocks, channels};
 
 /// Pixels that a task makes at least: so often are weights used while they are near.
 const PIXELS: usize = 128;
@@ -160,17 +160,6 @@ fn frame(picture: &[f32], (w, c): (usize, usize), from: isize, border: &Border, 
     }
 }
 
-/// Values of channels in blocks of 32.
-fn pack_bias(bias: &[f32]) -> Vec<Row> {
-    bias.chunks(WIDE)
-        .map(|part| {
-            let mut row = Row::ZERO;
-            row.0[..part.len()].copy_from_slice(part);
-            row
-        })
-        .collect()
-}
-
 /// The slope that the sums get at once, and whether tanh is still to come.
 fn slope_of(act: Act) -> (f32, bool) {
     match act {
@@ -203,7 +192,7 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
             row.0[..part.len()].copy_from_slice(part);
         }
     });
-    let (bias, (slope, tanh)) = (pack_bias(bias), slope_of(act));
+    let (bias, (slope, tanh)) = (channels(bias), slope_of(act));
     let runs = Runs { lines: g.k, line: border.wide * g.c, run, step: g.stride * g.c };
     let mut out = zeros(n * oh * ow * g.o);
     let lines = lines_of(ow, oh, g.stride * border.wide * g.c);

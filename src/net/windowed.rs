@@ -6,13 +6,12 @@
 //! are laid side by side before it, or added up behind it. Used by [`super::generator`]; it agrees with
 //! [`super::plain`] to rounding.
 
-use burn::tensor::{Tensor, TensorData, s};
+use burn::tensor::{Tensor, s};
 
-use super::kernels::{Geometry, window_weights};
-use super::params::floats;
+use super::kernels::Geometry;
 
-/// Bytes that one array may take: what every adapter can bind at once.
-const MOST: usize = 64 << 20;
+/// Bytes that the largest array between may take: what every adapter can bind at once.
+const MOST: usize = 100 << 20;
 
 /// The weights of one stage, reordered once.
 pub struct Windowed {
@@ -32,17 +31,26 @@ enum Weights {
     Added(Tensor<2>),
 }
 
+/// Bytes of the largest array between for one picture, its border included.
+fn one(g: &Geometry, t: usize) -> usize {
+    (g.oh() + t - 1) * (g.ow() + t - 1) * t * t * g.o.min(4 * g.c) * size_of::<f32>()
+}
+
 impl Windowed {
-    /// From a kernel `[k, k, c, o]` and a bias `[c]`, if the stage has a window.
+    /// From a kernel `[k, k, c, o]` and a bias `[c]`, if the stage has a window and is not too large.
+    ///
+    /// Output pixel 2i + r takes input pixel i + d with kernel row r + 2 (t − 1 − d), d counted from the window's
+    /// first row: so kernel rows are pairs, the last pair first.
     pub fn new(kernel: &Tensor<4>, bias: &Tensor<1>, g: Geometry) -> Option<Self> {
         let t = g.window()?;
-        let values = window_weights(&floats(kernel.clone()), &g);
-        let laid = Tensor::<2>::from_data(TensorData::new(values, [t * t * g.o, 4 * g.c]), &kernel.device());
+        if one(&g, t) > MOST {
+            return None;
+        }
+        // [tap row, phase row, tap column, phase column, c, o]
+        let pairs = kernel.clone().reshape([t, 2, t, 2, g.c, g.o]).flip([0, 2]);
         let weights = match g.o <= 4 * g.c {
-            true => Weights::Laid(laid),
-            false => {
-                Weights::Added(laid.reshape([t * t, g.o, 4 * g.c]).permute([1, 0, 2]).reshape([g.o, t * t * 4 * g.c]))
-            }
+            true => Weights::Laid(pairs.permute([0, 2, 5, 1, 3, 4]).reshape([t * t * g.o, 4 * g.c])),
+            false => Weights::Added(pairs.permute([5, 0, 2, 1, 3, 4]).reshape([g.o, t * t * 4 * g.c])),
         };
         let bias = bias.clone().reshape([1, g.c]).repeat_dim(1, 4);
         Some(Self { geometry: g, t, weights, bias })
@@ -52,8 +60,7 @@ impl Windowed {
     pub fn run(&self, y: Tensor<4>, then: &dyn Fn(Tensor<2>) -> Tensor<2>) -> Tensor<4> {
         let g = &self.geometry;
         let [n, h, w, _] = y.dims();
-        let one = h * w * self.t.pow(2) * g.o.min(4 * g.c) * size_of::<f32>();
-        let together = (MOST / one).max(1);
+        let together = (MOST / one(g, self.t)).max(1);
         let part = |from: usize| {
             let part = y.clone().narrow(0, from, together.min(n - from));
             let rows = match &self.weights {

@@ -73,7 +73,7 @@ pub struct Recorder {
     pub settings: Settings,
 }
 
-/// Pictures that wait for the encoder.
+/// Pictures that wait for the encoder; a film's come eight at a time, and the next eight are drawn meanwhile.
 const QUEUE_LIVE: usize = 8;
 const QUEUE_FILM: usize = 16;
 

@@ -4,9 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Layer;
-use super::direct::pack_channels;
 use crate::net::micro::leaky;
-use crate::net::rows::{Plane, Row, WIDE, blocks, zeros};
+use crate::net::rows::{self, Plane, Row, WIDE, blocks, zeros};
 
 /// Weights and bias of the dense layer, packed.
 pub struct Dense {
@@ -40,7 +39,7 @@ impl Dense {
                 }
             }
         });
-        let rows: Vec<Vec<Row>> = layer.shift.chunks_exact(channels).map(pack_channels).collect();
+        let rows: Vec<Vec<Row>> = layer.shift.chunks_exact(channels).map(rows::channels).collect();
         self.bias = (0..blocks(channels)).flat_map(|block| rows.iter().map(move |rows| rows[block])).collect();
     }
 

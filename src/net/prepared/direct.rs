@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::Layer;
 use crate::net::kernels::Geometry;
 use crate::net::micro::{leaky, most, multiply};
-use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
+use crate::net::rows::{Plane, Row, WIDE, blocks, channels, with_scratch, zeros};
 
 /// Pixels whose sums a task holds at a time, 32 KiB of them.
 const PIXELS: usize = 256;
@@ -27,16 +27,6 @@ pub struct Direct {
     /// `[block out]`.
     bias: Vec<Row>,
     slope: f32,
-}
-
-/// Values of channels as rows.
-pub fn pack_channels(values: &[f32]) -> Vec<Row> {
-    let row = |part: &[f32]| {
-        let mut row = Row::ZERO;
-        row.0[..part.len()].copy_from_slice(part);
-        row
-    };
-    values.chunks(WIDE).map(row).collect()
 }
 
 /// The taps of one phase from one block in to one block out, `[t · t, 32 in]` rows of 32 out, from a
@@ -75,7 +65,7 @@ impl Direct {
         self.weights.par_chunks_mut(self.t * self.t * WIDE).enumerate().for_each(|(i, rows)| {
             pack_taps(layer, g, i / blocks_in / 4, i / blocks_in % 4, i % blocks_in, rows);
         });
-        self.bias = pack_channels(&layer.shift);
+        self.bias = channels(&layer.shift);
     }
 
     /// Taps of the window, in each direction.

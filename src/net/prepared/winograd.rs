@@ -10,12 +10,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::direct::{pack_channels, pack_taps};
+use super::direct::pack_taps;
 use super::matrices::Matrices;
 use super::{Layer, lengthen};
 use crate::net::kernels::Geometry;
 use crate::net::micro::{leaky, most, multiply};
-use crate::net::rows::{Plane, Row, WIDE, blocks, with_scratch, zeros};
+use crate::net::rows::{Plane, Row, WIDE, blocks, channels, with_scratch, zeros};
 
 /// Tiles whose products a task holds at a time.
 const TILES: usize = 64;
@@ -58,7 +58,7 @@ impl<const M: usize, const T: usize, const A: usize> Winograd<M, T, A> {
                 }
             });
         });
-        self.bias = pack_channels(&layer.shift);
+        self.bias = channels(&layer.shift);
     }
 
     /// Makes the next map from `input`, whose planes are [`Plane::windowed`] for this window and M;
