@@ -110,8 +110,8 @@ impl Line<'_> {
                     let b = vectors(row);
                     for (sum, x) in sums.iter_mut().zip(&x) {
                         let x = s.splat_f32s(x[j]);
-                        for n in 0..N {
-                            sum[n] = s.mul_add_e_f32s(x, b[n], sum[n]);
+                        for (sum, b) in sum.iter_mut().zip(&b) {
+                            *sum = s.mul_add_e_f32s(x, *b, *sum);
                         }
                     }
                 }
@@ -120,16 +120,16 @@ impl Line<'_> {
                 let b = vectors(row);
                 for (sum, part) in sums.iter_mut().zip(&parts) {
                     let x = s.splat_f32s(part.1[j]);
-                    for n in 0..N {
-                        sum[n] = s.mul_add_e_f32s(x, b[n], sum[n]);
+                    for (sum, b) in sum.iter_mut().zip(&b) {
+                        *sum = s.mul_add_e_f32s(x, *b, *sum);
                     }
                 }
             }
         }
         let (zero, slope) = (s.splat_f32s(0.0), s.splat_f32s(self.to.slope));
         for (sum, row) in sums.iter().zip(made) {
-            for n in 0..N {
-                let v = s.select_f32s(s.greater_than_f32s(sum[n], zero), sum[n], s.mul_f32s(sum[n], slope));
+            for (n, sum) in sum.iter().enumerate() {
+                let v = s.select_f32s(s.greater_than_f32s(*sum, zero), *sum, s.mul_f32s(*sum, slope));
                 S::as_mut_simd_f32s(&mut row.0[col + n * S::F32_LANES..][..S::F32_LANES]).0[0] = v;
             }
         }
