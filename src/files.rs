@@ -3,7 +3,7 @@
 //! Every module that writes uses this one; it knows no formats.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +23,20 @@ pub fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, FileError> {
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     at(path, fs::read(path))
+}
+
+/// Reads a file piece by piece, in order.
+pub fn read_pieces(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileError> {
+    let mut piece = vec![0; 1 << 20];
+    let mut file = at(path, fs::File::open(path))?;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(&piece[..count]),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return at(path, Err(cause)),
+        }
+    }
 }
 
 /// Reads a whole text file.
@@ -74,5 +88,17 @@ mod tests {
         assert_eq!(read_text(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        let content: Vec<u8> = (0..(5 << 19)).map(|i| (i % 251) as u8).collect();
+        write(&path, &content).unwrap();
+        let mut pieces = Vec::new();
+        read_pieces(&path, |piece| pieces.push(piece.to_vec())).unwrap();
+        assert!(pieces.len() > 1 && pieces.concat() == content);
+        assert!(read_pieces(&folder.path().join("none"), |_| ()).unwrap_err().to_string().contains("none"));
     }
 }

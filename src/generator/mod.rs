@@ -5,18 +5,20 @@
 //! with growing pauses, and is reported. A model is exchanged whole, between two forwards, after a check; what a
 //! training has learnt ([`learnt`]) is glided to, by blends of weights.
 
+mod engine;
 pub mod eye;
 pub mod learnt;
 mod thread;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::files::{self, FileError};
 use crate::latent::pose::Pose;
 use crate::latest::{Latest, lock};
 use crate::net::arch::Arch;
@@ -337,5 +339,19 @@ impl Generator {
 
 /// The first eight bytes of a file's SHA-256 in hexadecimal.
 pub fn fingerprint(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The same of a file, read piece by piece: a large one would only fill memory.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn fingerprint_of(path: &Path) -> Result<String, FileError> {
+    let mut digest = Sha256::new();
+    files::read_pieces(path, |piece| digest.update(piece))?;
+    Ok(hexadecimal(&digest.finalize()))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -10,7 +10,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -217,12 +217,8 @@ impl Backward<Flex, 1> for SlopeBackward {
     type State = (Array, f32);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [node] = ops.parents;
         let (y, slope) = ops.state;
-        let d = grads.consume::<Flex>(&ops.node);
-        if let Some(node) = node {
-            grads.register::<Flex>(node.id, flex_slope(&y, d, slope));
-        }
+        unary::<Flex, _>(ops.parents, ops.node, grads, |d| flex_slope(&y, d, slope));
     }
 }
 
@@ -233,13 +229,11 @@ impl Backward<Flex, 1> for LengthsBackward {
     type State = (Array, Array);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [node] = ops.parents;
         let (x, y) = ops.state;
-        let dy = grads.consume::<Flex>(&ops.node);
-        if let Some(node) = node {
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
             let dx = with_values(&x, |x| with_values(&y, |y| with_values(&dy, |dy| pointwise::lengths_grad(x, y, dy))));
-            grads.register::<Flex>(node.id, array(dx, &shape(&x)));
-        }
+            array(dx, &shape(&x))
+        });
     }
 }
 

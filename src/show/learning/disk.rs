@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::Show;
-use crate::generator::fingerprint;
+use crate::generator::fingerprint_of;
 use crate::generator::learnt::Claim;
 use crate::model::{self, Card};
 use crate::picture::Picture;
@@ -134,9 +134,9 @@ impl Show {
 
 /// Fingerprint and step of the weights in a model folder; none while it is being written.
 fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
-    let bytes = crate::files::read(&folder.join(model::WEIGHTS)).ok()?;
+    let fingerprint = fingerprint_of(&folder.join(model::WEIGHTS)).ok()?;
     let step = Card::read(folder).map_or(0, |card| card.step);
-    Some((folder.to_owned(), fingerprint(&bytes), step))
+    Some((folder.to_owned(), fingerprint, step))
 }
 
 /// When the weights of a folder were written.

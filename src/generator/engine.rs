@@ -1,0 +1,232 @@
+//! The network at work: its weights and their blends, and pictures that are being drawn.
+//!
+//! Owned by the generator's thread ([`super::thread`]), which asks it; a fault is a panic or a reason here, and
+//! what becomes of it is decided there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::learnt::State;
+use super::{Ask, Blend, Drawn, Glide, Loaded, Shared};
+use crate::latest::lock;
+use crate::model::arrays::Incoming;
+use crate::model::{self, Model};
+use crate::net::arch::Arch;
+use crate::net::critic;
+use crate::net::device::Chosen;
+use crate::net::generator::{self, Ready};
+use crate::net::ops;
+use crate::net::params::{Params, Plan};
+use crate::net::pending::Pending;
+use crate::picture::Picture;
+use crate::worker::caught;
+
+/// Batch sizes drawn once before a model is shown: a graphics card's kernels are compiled on their first use, which
+/// takes long. The CPU has nothing to compile, and one picture tells whether the network works.
+const WARM: [usize; 4] = [1, 2, 4, 8];
+
+/// The network at work.
+pub(super) struct Engine {
+    ready: Ready,
+    pub(super) arch: Arch,
+    /// Its weights as they were read, and those of the model before it where both have the same arrays.
+    own: Params,
+    pub(super) before: Option<Params>,
+    /// The ends of the last glide between learnt states, both its own weights until there is one.
+    from: Params,
+    to: Params,
+    /// What is seen.
+    pub(super) blend: Blend,
+    /// What the last blend took, and when it was made.
+    blending: (Duration, Instant),
+    /// The critic's weights.
+    pub(super) critic: Option<Params>,
+    pub(super) name: String,
+    shape: [usize; 3],
+    pub(super) z_dim: usize,
+}
+
+/// A blend during a glide costs at most this share of the time.
+const BLENDING: u32 = 4;
+
+impl Engine {
+    /// Where a glide is at `share`.
+    fn learnt(&self, share: f64) -> Params {
+        match share {
+            share if share >= 1.0 => self.to.clone(),
+            share if share <= 0.0 => self.from.clone(),
+            share => self.from.blend(&self.to, share as f32),
+        }
+    }
+
+    /// The weights that are seen. At the ends nothing is computed, so that they are the bytes of the files.
+    pub(super) fn seen(&self) -> Params {
+        let learnt = match self.blend.learnt {
+            share if share >= 1.0 => self.learnt(self.blend.share),
+            share if share <= 0.0 => self.own.clone(),
+            share => self.own.blend(&self.learnt(self.blend.share), share as f32),
+        };
+        match &self.before {
+            Some(before) if self.blend.mix < 1.0 => before.blend(&learnt, self.blend.mix as f32),
+            _ => learnt,
+        }
+    }
+
+    /// Shows another blend.
+    pub(super) fn show(&mut self, blend: Blend) {
+        let start = Instant::now();
+        self.blend = blend;
+        self.ready.renew(&self.seen());
+        self.blending = (start.elapsed(), Instant::now());
+    }
+
+    /// Whether another blend is due. The steps of a glide wait until they are cheap; hands and ends do not.
+    pub(super) fn due(&self, wanted: Blend, exact: bool) -> bool {
+        let only_share = Blend { share: self.blend.share, ..wanted } == self.blend;
+        let (took, at) = self.blending;
+        wanted != self.blend && (exact || !only_share || wanted.share >= 1.0 || at.elapsed() >= took * BLENDING)
+    }
+
+    /// Begins the glides that wait, up to the one that is wanted. The queue is not held meanwhile.
+    pub(super) fn follow_glides(&mut self, shared: &Shared, wanted: u64) {
+        loop {
+            let next = lock(&shared.glides).pop_front_if(|glide| glide.number <= wanted);
+            let Some(Glide { number, left_at, to }) = next else { return };
+            if to.model == self.name {
+                self.from = self.learnt(left_at);
+                self.take_state(&to);
+            }
+            self.blend = Blend { glide: number, share: 0.0, ..self.blend };
+        }
+    }
+
+    fn take_state(&mut self, state: &State) {
+        let device = self.own.list.first().map(|p| p.value.device()).unwrap_or_default();
+        // The show checks that states are of this model's networks; one that came late is of no use.
+        let fits = |plans: &[Plan], arrays: &[Vec<f32>]| {
+            plans.len() == arrays.len() && plans.iter().zip(arrays).all(|(plan, values)| plan.len() == values.len())
+        };
+        let plans = generator::plans(&self.arch);
+        if fits(&plans, &state.generator) {
+            self.to = Params::of(&plans, &state.generator, &device);
+        }
+        let plans = critic::plans(&self.arch);
+        if fits(&plans, &state.critic) {
+            self.critic = Some(Params::of(&plans, &state.critic, &device));
+        }
+    }
+
+    /// Comes after another network, so that a blend of both can be shown.
+    pub(super) fn follow(&mut self, before: &Self) {
+        let again = before.name == self.name && before.arch.same_networks(&self.arch);
+        if again {
+            // A model that is read again, or built again after a fault, goes on where it was.
+            self.before.clone_from(&before.before);
+            (self.from, self.to) = (before.from.clone(), before.to.clone());
+            self.critic = before.critic.clone().or(self.critic.take());
+            return self.show(before.blend);
+        }
+        if before.arch.same_networks(&self.arch) {
+            self.before = Some(before.seen());
+        }
+        self.show(Blend { share: 1.0, ..before.blend });
+    }
+
+    /// Begins to draw; [`Self::take`] takes what it gives.
+    fn begin(&self, latents: &[Vec<f32>]) -> Pending {
+        let fitting: Vec<Vec<f32>>;
+        // A pose made for the model before.
+        let latents = if latents.iter().all(|z| z.len() == self.z_dim) {
+            latents
+        } else {
+            fitting = latents
+                .iter()
+                .map(|z| {
+                    let mut z = z.clone();
+                    z.resize(self.z_dim, 0.0);
+                    z
+                })
+                .collect();
+            &fitting
+        };
+        self.ready.begin(latents)
+    }
+
+    /// The pictures of `count` latents. Panics if the device gave something else, as one that is gone does.
+    fn take(&self, pending: Pending, count: usize) -> Vec<Picture> {
+        let pictures = Picture::batch(&pending.wait(), self.shape);
+        assert!(pictures.len() == count, "the device gave {} pictures instead of {count}", pictures.len());
+        pictures
+    }
+
+    pub(super) fn draw(&self, latents: &[Vec<f32>]) -> Vec<Picture> {
+        self.take(self.begin(latents), latents.len())
+    }
+
+    /// Begins what is asked for; gives it back with the reason where that fails.
+    pub(super) fn start(&self, ask: Ask, rehearsing: bool) -> Result<OnTheWay, (Ask, String)> {
+        let start = Instant::now();
+        let begun = caught(|| {
+            let far = |z: &Vec<f32>| z.first().is_some_and(|v| *v >= 99.0);
+            assert!(!rehearsing || !ask.pose.latents.iter().any(far), "a rehearsed fault");
+            self.begin(&ask.pose.latents)
+        });
+        match begun {
+            Ok(pending) => Ok(OnTheWay { ask, pending, start }),
+            Err(panic) => Err((ask, panic)),
+        }
+    }
+
+    /// Waits for what was begun.
+    pub(super) fn finish(&self, OnTheWay { ask, pending, start }: OnTheWay) -> Result<Drawn, String> {
+        let pictures = Arc::new(caught(|| self.take(pending, ask.pose.latents.len()))?);
+        Ok(Drawn { pose: ask.pose, pictures, version: ask.version, took: start.elapsed() })
+    }
+}
+
+/// Pictures that are being drawn.
+pub(super) struct OnTheWay {
+    pub(super) ask: Ask,
+    pub(super) pending: Pending,
+    pub(super) start: Instant,
+}
+
+/// Reads and tries a model; it is not at work yet.
+pub(super) fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), String> {
+    let built = caught(|| {
+        let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
+        let ready = model.ready();
+        let shape = model.card.arch.input_dim;
+        let (arch, own) = (model.card.arch.clone(), model.generator);
+        let z_dim = model.card.z_dim;
+        let folder = model::folder(name);
+        let critic = Incoming::read(&folder.join(model::CRITIC))
+            .and_then(|file| file.params("critic", &critic::plans(&arch), &chosen.device))
+            .ok();
+        let loaded_arch = arch.clone();
+        let engine = Engine {
+            ready,
+            arch,
+            from: own.clone(),
+            to: own.clone(),
+            own,
+            before: None,
+            blend: Blend::WHOLE,
+            blending: (Duration::ZERO, Instant::now()),
+            critic,
+            name: name.to_owned(),
+            shape,
+            z_dim,
+        };
+        let sizes = if ops::ours(&chosen.device) { &WARM[..1] } else { &WARM };
+        for &count in sizes {
+            engine.draw(&vec![vec![0.0; engine.z_dim]; count]);
+        }
+        let fingerprint = super::fingerprint_of(&folder.join(model::WEIGHTS)).map_err(|e| e.to_string())?;
+        let size = [shape[0], shape[1]];
+        let (arch, critic) = (loaded_arch, engine.critic.is_some());
+        let loaded = Loaded { name: name.to_owned(), folder, z_dim: engine.z_dim, size, fingerprint, arch, critic };
+        Ok((engine, loaded))
+    });
+    built.unwrap_or_else(|panic| Err(format!("the network failed while it was tried: {panic}")))
+}
