@@ -78,6 +78,7 @@ impl Play {
             fps: self.fps,
             record: self.record.clone(),
             take: self.take.clone(),
+            stats: self.stats,
             ..Options::default()
         };
         if !self.headless {
@@ -92,16 +93,10 @@ impl Play {
     fn headless(&self, show: &mut Show) -> anyhow::Result<()> {
         let fps = self.fps.unwrap_or(if show.preset().fps > 0.0 { show.preset().fps } else { 60.0 });
         let pause = if fps > 0.0 { Duration::from_secs_f64(1.0 / fps) } else { Duration::ZERO };
-        let (mut due, mut told) = (Instant::now(), Instant::now());
+        let mut due = Instant::now();
         let mut last = None;
         while !show.finished() {
             last = Some(show.frame());
-            if let Some(every) = self.stats
-                && told.elapsed().as_secs_f64() >= every
-            {
-                told = Instant::now();
-                print_figures(show);
-            }
             due += pause;
             match due.checked_duration_since(Instant::now()) {
                 Some(left) => std::thread::sleep(left),
@@ -114,9 +109,6 @@ impl Play {
             Canvas::default().draw(scene, size, true).write_png(path).context("the screenshot")?;
         }
         show.close();
-        if self.stats.is_some() {
-            print_figures(show);
-        }
         Ok(())
     }
 
@@ -151,26 +143,4 @@ impl Play {
     fn windows(&self, _: Show) -> anyhow::Result<()> {
         self.check_window()
     }
-}
-
-/// One line of figures, for people and for tools.
-fn print_figures(show: &Show) {
-    let (parts, late, cause) = show.figures();
-    let parts: Vec<String> = parts.iter().map(|p| format!("{} {:.2}/{:.2} ms", p.name, p.p50_ms, p.p99_ms)).collect();
-    let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
-    println!(
-        "{:.1} s · {} frames · {} pictures · {late} late{cause} · p50/p99: {} · memory {:.1} MB",
-        show.secs(),
-        show.frames(),
-        show.pictures(),
-        parts.join(", "),
-        memory_mb()
-    );
-}
-
-/// Resident memory of this process in megabytes; 0 where the system does not tell.
-fn memory_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
 }

@@ -11,6 +11,7 @@ pub mod scene;
 
 mod acts;
 mod desk;
+mod figures;
 mod hands;
 pub mod learning;
 mod lights;
@@ -40,6 +41,7 @@ use crate::report::{Board, Stop};
 use crate::sketch::host::Host;
 use crate::sketch::{Complaint, Program, lengths};
 use crate::worker::Chores;
+use figures::Figures;
 use hands::Hands;
 use learning::Learning;
 use learning::history::Course;
@@ -98,6 +100,7 @@ pub struct Show {
     real: f64,
     frames: u64,
     last_frame: Option<Instant>,
+    figures: Figures,
     /// Frames after which a live show ends by itself.
     most_frames: Option<u64>,
     /// Time a frame should take, if the show has a rate.
@@ -155,6 +158,7 @@ impl Show {
         self.log_frame();
         self.frames += 1;
         self.tell();
+        self.tell_figures();
         if self.preset.query.page {
             *lock(&self.shown_scene) = Some(scene.clone());
         }
@@ -448,6 +452,7 @@ impl Show {
         if !std::mem::replace(&mut self.closed, true) {
             self.take = None;
             self.end_training();
+            self.end_figures();
             self.recording.end(&self.chores, &self.board);
             if let Some(reload) = self.reload.take() {
                 reload.close(&self.chores);

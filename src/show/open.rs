@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::figures::Figures;
 use super::hands::Hands;
 use super::lights::Lights;
 use super::recording::Recording;
@@ -48,6 +49,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A log of the performance from the first frame on.
     pub take: Option<PathBuf>,
+    /// Print figures every so many seconds, and at the end.
+    pub stats: Option<f64>,
     /// The trainer's program, if it is another than this one.
     pub trainer: Option<PathBuf>,
     /// Without a watch on the files, without snapshots, strict about the sketch: a film.
@@ -172,6 +175,7 @@ impl Show {
             real: 0.0,
             frames: 0,
             last_frame: None,
+            figures: Figures::new(options.stats),
             most_frames: options.frames,
             target: (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps)),
             pose: Arc::new(Pose::default()),
