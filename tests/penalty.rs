@@ -6,6 +6,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::arch::{Activation, Arch};
 use flaneur::net::critic::{self, Masks};
+use flaneur::net::objective::{Batch, fits, objective};
+use flaneur::net::ops;
 use flaneur::net::params::{Params, floats};
 use flaneur::random::RandomState;
 
@@ -53,14 +55,7 @@ fn check(kernel: usize, activation: Activation, norm: Option<f32>, dropped: bool
     let mut random = RandomState::new(3);
     let params = params(&arch, &mut random);
     let pictures = tensor(&mut random, [3, 8, 8, 2]);
-    let masks: Masks = match dropped {
-        true => arch
-            .critic_layers()
-            .iter()
-            .map(|g| tensor(&mut random, [3, g.oh(), g.ow(), g.o]).greater_elem(-0.5).float() * 1.25)
-            .collect(),
-        false => Vec::new(),
-    };
+    let masks = if dropped { masks(&arch, &mut random, 3) } else { Masks::new() };
     let lifted: Masks = masks.iter().map(|m| m.clone().autodiff()).collect();
     let tracked = params.tracked();
     let mut gradients = penalty(&arch, &tracked, &pictures.clone().autodiff(), &lifted).backward();
@@ -104,6 +99,75 @@ fn the_penalty_with_batch_norm_and_dropout() {
         check(kernel, Activation::Tanh, Some(0.9), false);
         check(kernel, Activation::LeakyRelu, Some(0.9), true);
     }
+}
+
+fn masks(arch: &Arch, random: &mut RandomState, n: usize) -> Masks {
+    let mask = |random: &mut RandomState, shape| tensor(random, shape).greater_elem(-0.5).float() * 1.25;
+    arch.critic_layers().iter().map(|g| mask(random, [n, g.oh(), g.ow(), g.o])).collect()
+}
+
+/// The loss that is written out for the CPU, against burn's autodiff of the same loss.
+fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dropped: bool) {
+    let [h, w, c] = arch.input_dim;
+    let (n, weight) = (3, arch.grad_weight as f32);
+    let name = format!("{:?}, {:?}, dropout {dropped}", arch.critic_conv_filters, arch.critic_activation);
+    assert!(fits(arch), "{name}");
+    let [real, fake] = [(); 2].map(|()| tensor(random, [n, h, w, c]));
+    let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
+    let masks = [(); 3].map(|()| if dropped { masks(arch, random, n) } else { Masks::new() });
+    let lists = [floats(real.clone()), floats(fake.clone())];
+    let found = objective(arch, params, &Batch { real: &lists[0], fake: &lists[1], alpha: &alpha }, &masks);
+
+    let tracked = params.tracked();
+    let share = Tensor::<1>::from_data(&alpha[..], &Device::flex()).reshape([n, 1, 1, 1]);
+    let between = real.clone() * share.clone() + fake.clone() * (share.neg() + 1.0);
+    let [real_masks, fake_masks, masks] = masks.map(|m| m.into_iter().map(Tensor::autodiff).collect::<Masks>());
+    let real = critic::score(arch, &tracked, real.autodiff(), &real_masks).mean().neg();
+    let fake = critic::score(arch, &tracked, fake.autodiff(), &fake_masks).mean();
+    let gradient = critic::input_gradient(arch, &tracked, between.autodiff(), &masks);
+    let penalty = (ops::lengths(gradient).neg() + 1.0).powi_scalar(2).mean();
+    let mut gradients = (real.clone() + fake.clone() + penalty.clone() * weight).backward();
+
+    let near = |a: f64, b: f64, scale: f64| (a - b).abs() < 1e-4 * scale.max(0.1);
+    for (what, found, expected) in
+        [("real", found.real, real), ("fake", found.fake, fake), ("penalty", found.penalty, penalty)]
+    {
+        let expected = first(expected);
+        assert!(near(f64::from(found), expected, expected.abs().max(0.1)), "{name}: {what} {found} {expected}");
+    }
+    assert_eq!(found.gradients.len(), params.list.len(), "{name}");
+    for ((param, gradient), plain) in
+        tracked.list.iter().zip(&found.gradients).zip(tracked.clone().gradients(&mut gradients))
+    {
+        let expected = floats(plain.unwrap());
+        let largest = expected.iter().fold(0.0, |most: f32, v| most.max(v.abs()));
+        assert_eq!(gradient.len(), expected.len(), "{name}: {}", param.name);
+        for (a, b) in gradient.iter().zip(&expected) {
+            assert!(near(f64::from(*a), f64::from(*b), f64::from(largest)), "{name}: {}: {a} {b}", param.name);
+        }
+    }
+}
+
+#[test]
+fn the_loss_written_out_is_the_loss_of_autodiff() {
+    let mut random = RandomState::new(7);
+    for activation in [Activation::LeakyRelu, Activation::Relu, Activation::Linear] {
+        for dropped in [false, true] {
+            for kernel in [3, 5] {
+                let arch = small(kernel, activation, None);
+                let mut params = params(&arch, &mut random);
+                // Fresh biases are 0 and would hide what they do.
+                for param in params.list.iter_mut().filter(|p| p.name.ends_with("bias")) {
+                    param.value = param.value.clone() + 0.1;
+                }
+                check_written_out(&arch, &params, &mut random, dropped);
+            }
+        }
+    }
+    let arch = Arch { input_dim: [32, 32, 3], ..Arch::named("small").unwrap() };
+    let params = params(&arch, &mut random);
+    check_written_out(&arch, &params, &mut random, false);
+    assert!(!fits(&small(3, Activation::Tanh, None)) && !fits(&small(3, Activation::LeakyRelu, Some(0.9))));
 }
 
 /// The input gradient itself, against differences of the score.

@@ -1,7 +1,7 @@
 //! Networks as plain functions of tensors.
 //!
-//! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `ops`
-//! holds the operations they are made of, `kernels` with `pointwise`, and `plain`, are the two ways
+//! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `objective` is
+//! the CPU's way to a critic's loss, `ops` holds the operations they are made of, `kernels` with `pointwise`, and `plain`, are the two ways
 //! those run, `prepared` is the CPU's way to draw and `windowed` a GPU's, `pending` holds pictures on
 //! their way from a device, and `device` chooses where. Under `kernels` stand the ways that pay for some
 //! sizes: `strips` (few channels), `pairs` (three taps at stride 2) and `taps` (the gradient of a large
@@ -14,6 +14,7 @@ pub mod device;
 pub mod generator;
 pub mod kernels;
 mod micro;
+pub mod objective;
 pub mod ops;
 mod pairs;
 pub mod params;

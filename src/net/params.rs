@@ -3,7 +3,7 @@
 //!
 //! Every array is kept flat, so that optimisers and averages need not know its shape.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use crate::random::RandomState;
 
@@ -103,6 +103,12 @@ impl Params {
             Param { value, ..p.clone() }
         });
         Self { list: list.collect() }
+    }
+
+    /// The gradients of tracked arrays, in the order of those that are trained, and an end to tracking. An array
+    /// that the loss does not reach has none.
+    pub fn gradients(self, gradients: &mut Gradients) -> Vec<Option<Tensor<1>>> {
+        self.list.into_iter().filter(|p| p.trained).map(|p| p.value.grad_remove(gradients)).collect()
     }
 
     /// The same values without any graph.

@@ -2,7 +2,7 @@
 //!
 //! Owned by `trainer::step`; its moments are part of a checkpoint.
 
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::net::arch::Optimiser;
 use crate::net::ops;
@@ -32,11 +32,12 @@ impl Moments {
         Self { kind, rate, count: 0, first: zeros(), second: zeros() }
     }
 
-    /// One update of `params` (plain values) by the gradients of `tracked`, its tracked twin, which it uses up.
+    /// One update of `params` (plain values) by the gradients of its trained arrays in their order; an array
+    /// without one stays as it is. Where nobody else holds an array, it is changed in place.
     ///
     /// Adam (Kingma & Ba 2015, the form at the end of its section 2, which Keras uses):
     /// `rate · sqrt(1 − β2^t) / (1 − β1^t) · m / (sqrt(v) + eps)`.
-    pub fn update(&mut self, params: &mut Params, tracked: Params, gradients: &mut Gradients) {
+    pub fn update(&mut self, params: &mut Params, gradients: Vec<Option<Tensor<1>>>) {
         self.count += 1;
         let (beta1, beta2) = match self.kind {
             Optimiser::Adam => (0.5, 0.999),
@@ -50,12 +51,9 @@ impl Moments {
         };
         let beta1 = (self.kind != Optimiser::Rmsprop).then_some(beta1 as f32);
         let descent = Descent { beta1, beta2: beta2 as f32, rate: rate as f32, eps: EPS };
-        let trained = params.list.iter_mut().zip(tracked.list).filter(|(p, _)| p.trained);
-        for (((param, twin), m), v) in trained.zip(&mut self.first).zip(&mut self.second) {
-            // An array that the loss does not reach has no gradient and stays as it is.
-            let Some(gradient) = twin.value.grad_remove(gradients) else { continue };
-            // Where nobody else has them, they are changed in place.
-            drop(twin);
+        let trained = params.list.iter_mut().filter(|p| p.trained).zip(gradients);
+        for (((param, gradient), m), v) in trained.zip(&mut self.first).zip(&mut self.second) {
+            let Some(gradient) = gradient else { continue };
             let taken = [&mut param.value, m, v].map(|kept| std::mem::replace(kept, gradient.clone()));
             let [w, first, second] = taken;
             [param.value, *m, *v] = ops::descend([w, gradient, first, second], descent);

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::net::arch::Arch;
 use crate::net::critic;
 use crate::net::generator::{self, Ready};
+use crate::net::objective::{self, Objective};
 use crate::net::ops;
 use crate::net::params::{Params, floats};
 use crate::random::RandomState;
@@ -267,16 +268,51 @@ impl State {
     /// Returns total, real, fake and penalty.
     fn critic_update(&mut self, real: Tensor<4>, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
         let mut random = self.random(Use::CriticStep, update);
-        let n = self.arch.batch_size;
         let z = self.noise(&mut random, device);
         let drop = self.generator_mask(&mut random, device);
         let fake = fakes.pictures(z, drop);
-        let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
+        let alpha: Vec<f32> = (0..self.arch.batch_size).map(|_| random.uniform() as f32).collect();
+        let masks = [(); 3].map(|()| self.critic_masks(&mut random, device));
+        match ops::ours(device) && objective::fits(&self.arch) {
+            true => self.critic_written_out(real, fake, alpha, &masks, device),
+            false => self.critic_tracked(real, fake, alpha, masks, device),
+        }
+    }
+
+    fn critic_written_out(
+        &mut self,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+        alpha: Vec<f32>,
+        masks: &[critic::Masks; 3],
+        device: &Device,
+    ) -> [f32; 4] {
+        let (real, fake) = (floats(real), floats(fake));
+        let batch = objective::Batch { real: &real, fake: &fake, alpha: &alpha };
+        let Objective { real, fake, penalty, gradients } =
+            objective::objective(&self.arch, &self.critic, &batch, masks);
+        let tensor = |values: Vec<f32>| {
+            let len = values.len();
+            Some(Tensor::from_data(TensorData::new(values, [len]), device))
+        };
+        self.critic_moments.update(&mut self.critic, gradients.into_iter().map(tensor).collect());
+        [real + fake + penalty * self.arch.grad_weight as f32, real, fake, penalty]
+    }
+
+    /// The same by autodiff, for any critic on any device.
+    fn critic_tracked(
+        &mut self,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+        alpha: Vec<f32>,
+        masks: [critic::Masks; 3],
+        device: &Device,
+    ) -> [f32; 4] {
+        let n = self.arch.batch_size;
         let alpha: Tensor<4> = Tensor::<1>::from_data(TensorData::new(alpha, [n]), device).reshape([n, 1, 1, 1]);
         let between = real.clone() * alpha.clone() + fake.clone() * (alpha.neg() + 1.0);
-        let masks: Vec<_> = (0..3).map(|_| self.critic_masks(&mut random, device)).collect();
         let lifted = |x: Tensor<4>| x.autodiff();
-        let masks: Vec<critic::Masks> = masks.into_iter().map(|m| m.into_iter().map(lifted).collect()).collect();
+        let masks: [critic::Masks; 3] = masks.map(|m| m.into_iter().map(lifted).collect());
 
         let tracked = self.critic.tracked();
         let arch = &self.arch;
@@ -300,7 +336,7 @@ impl State {
         let penalty = (ops::lengths(gradient).neg() + 1.0).powi_scalar(2).mean();
         let total = real_term.clone() + fake_term.clone() + penalty.clone() * arch.grad_weight;
         let mut gradients = total.backward();
-        self.critic_moments.update(&mut self.critic, tracked, &mut gradients);
+        self.critic_moments.update(&mut self.critic, tracked.gradients(&mut gradients));
         self.critic.follow(statistics, arch.critic_batch_norm_momentum.unwrap_or(0.0));
         [total, real_term, fake_term, penalty].map(scalar)
     }
@@ -318,7 +354,7 @@ impl State {
         judge.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
         let loss = critic::score(&self.arch, &judge, trained.pictures, &masks).mean().neg();
         let mut gradients = loss.backward();
-        self.generator_moments.update(&mut self.generator, tracked, &mut gradients);
+        self.generator_moments.update(&mut self.generator, tracked.gradients(&mut gradients));
         self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
         if let Some((average, decay)) = &mut self.average {
             // A young average follows faster, or it would show the first weights for a thousand epochs.

@@ -1,0 +1,201 @@
+//! The loss of WGAN-GP's critic and its gradient in all weights, written out for the CPU.
+//!
+//! Called by `trainer::step` for critics that [`fits`] accepts; others, and other devices, go through
+//! `net::critic` and burn's autodiff, which this is tested against. Owns nothing, knows no optimiser.
+//!
+//! Three batches go through the critic as one: real pictures, drawn ones, and those between. On the way
+//! back the first two carry ∓1/n and the last carries 1, so that what arrives at its pictures is the input
+//! gradient ∇D whose length is punished. That length is linear in ∇D's own tangent v, and where the
+//! activations are piecewise linear `⟨v, ∇D⟩` is multilinear in the kernels: v walks forward through the
+//! layers with the slopes that were left there, and what it is at a layer stands in for that layer's
+//! input. So one gradient of a kernel serves all three batches.
+
+use rayon::prelude::*;
+
+use super::arch::Arch;
+use super::critic::Masks;
+use super::kernels::{self, Act, Geometry};
+use super::params::{Params, floats};
+use super::pointwise;
+
+/// The terms of the loss, and its gradient in the trained arrays in the order of their list.
+pub struct Objective {
+    /// `−mean D(real)`.
+    pub real: f32,
+    /// `mean D(fake)`.
+    pub fake: f32,
+    /// `mean((1 − ‖∇D(x̂)‖)²)`, without its weight.
+    pub penalty: f32,
+    pub gradients: Vec<Vec<f32>>,
+}
+
+/// Whether the loss of a critic can be written out: its slopes must not depend on its weights.
+pub fn fits(arch: &Arch) -> bool {
+    arch.critic_activation.slope().is_some() && arch.critic_batch_norm_momentum.is_none()
+}
+
+/// Real and drawn pictures `[n, h, w, c]` in −1..1, and for each pair the share of the real one in the
+/// picture between them.
+pub struct Batch<'a> {
+    pub real: &'a [f32],
+    pub fake: &'a [f32],
+    pub alpha: &'a [f32],
+}
+
+impl Batch<'_> {
+    /// All three batches, one after the other.
+    fn joined(&self) -> Vec<f32> {
+        let len = self.real.len();
+        let each = len / self.alpha.len();
+        let mut all = pointwise::zeros(3 * len);
+        let (pairs, between) = all.split_at_mut(2 * len);
+        let (real, fake) = pairs.split_at_mut(len);
+        let pictures = real.par_chunks_mut(each).zip(fake.par_chunks_mut(each)).zip(between.par_chunks_mut(each));
+        let given = self.real.par_chunks(each).zip(self.fake.par_chunks(each)).zip(self.alpha);
+        pictures.zip(given).for_each(|(((real, fake), between), ((r, f), alpha))| {
+            real.copy_from_slice(r);
+            fake.copy_from_slice(f);
+            for ((x, r), f) in between.iter_mut().zip(r).zip(f) {
+                *x = r * alpha + f * (1.0 - alpha);
+            }
+        });
+        all
+    }
+}
+
+/// The loss of the critic `params` and its gradient; `masks` as in [`super::critic::score`], one list for each
+/// of the three batches.
+///
+/// Source: Gulrajani et al. 2017 (arXiv 1704.00028), with the original's signs.
+pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]) -> Objective {
+    let n = batch.alpha.len();
+    let layers = arch.critic_layers();
+    let slope = arch.critic_activation.slope().unwrap_or(1.0);
+    let masks: Vec<Vec<f32>> = (0..masks[0].len())
+        .map(|layer| masks.iter().flat_map(|masks| floats(masks[layer].clone().inner())).collect())
+        .collect();
+    let walk =
+        Walk { layers: &layers, slope, masks: &masks, weights: params.list.iter().map(|p| p.values()).collect() };
+    let mut maps = walk.forward(batch.joined());
+    let count = layers.len();
+    let dense = &walk.weights[2 * count];
+    let scores = dots(&maps[count], dense);
+    let bias = walk.weights[2 * count + 1][0];
+    let mean = |scores: &[f32]| scores.iter().sum::<f32>() / n as f32 + bias;
+    let (real, fake) = (-mean(&scores[..n]), mean(&scores[n..2 * n]));
+
+    // How much each score moves the loss; the scores between are followed for their own sake.
+    let share = 1.0 / n as f32;
+    let moves: Vec<f32> = [-share, share, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
+    let (slopes, gradient) = walk.back(&maps, outer(&moves, dense));
+    let lengths = pointwise::lengths(&gradient, gradient.len() / n);
+    let penalty = lengths.iter().map(|l| (1.0 - l).powi(2)).sum::<f32>() / n as f32;
+    let punished: Vec<f32> = lengths.iter().map(|l| arch.grad_weight as f32 * 2.0 * share * (l - 1.0)).collect();
+    let mut tangent = pointwise::lengths_grad(&gradient, &lengths, &punished);
+    drop(gradient);
+
+    let mut gradients = Vec::with_capacity(walk.weights.len());
+    for (i, (g, slopes)) in layers.iter().zip(&slopes).enumerate() {
+        let next = walk.tangent(i, &tangent, &maps[i + 1]);
+        stand_in(&mut maps[i], &std::mem::replace(&mut tangent, next));
+        gradients.push(kernels::conv_w(&maps[i], slopes, g));
+        gradients.push(pointwise::channel_sum(&slopes[..slopes.len() / 3 * 2], g.o));
+    }
+    stand_in(&mut maps[count], &tangent);
+    gradients.push(combined(&maps[count], &moves));
+    gradients.push(vec![moves[..2 * n].iter().sum()]);
+    Objective { real, fake, penalty, gradients }
+}
+
+/// A critic laid out for walking through it.
+struct Walk<'a> {
+    layers: &'a [Geometry],
+    slope: f32,
+    /// Dropout of all three batches, one a layer, or none.
+    masks: &'a [Vec<f32>],
+    /// Kernel and bias of each layer, then of the dense one.
+    weights: Vec<Vec<f32>>,
+}
+
+impl Walk<'_> {
+    /// What every layer reads, the dense one included: the pictures and what comes out of every layer.
+    fn forward(&self, pictures: Vec<f32>) -> Vec<Vec<f32>> {
+        let mut maps = vec![pictures];
+        for (i, g) in self.layers.iter().enumerate() {
+            let (kernel, bias) = (&self.weights[2 * i], &self.weights[2 * i + 1]);
+            let mut map = kernels::conv(&maps[i], kernel, bias, g, Act::Leaky(self.slope));
+            self.drop(i, &mut map, 0);
+            maps.push(map);
+        }
+        maps
+    }
+
+    /// From the gradient at the dense layer's input to the gradients before every activation, and that at the
+    /// pictures of the last batch.
+    fn back(&self, maps: &[Vec<f32>], mut d: Vec<f32>) -> (Vec<Vec<f32>>, Vec<f32>) {
+        let mut slopes = Vec::new();
+        for (i, g) in self.layers.iter().enumerate().rev() {
+            self.drop(i, &mut d, 0);
+            pointwise::leaky_grad(&maps[i + 1], &mut d, self.slope);
+            // Nobody asks what the other pictures would have to be.
+            let from = if i == 0 { d.len() / 3 * 2 } else { 0 };
+            let none = vec![0.0; g.c];
+            let before = kernels::conv_t(&d[from..], &self.weights[2 * i], &none, g, Act::Leaky(1.0));
+            slopes.push(std::mem::replace(&mut d, before));
+        }
+        slopes.reverse();
+        (slopes, d)
+    }
+
+    /// Takes the tangent of the last batch through layer `i`, which made `map`.
+    fn tangent(&self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
+        let none = vec![0.0; self.layers[i].o];
+        let mut next = kernels::conv(tangent, &self.weights[2 * i], &none, &self.layers[i], Act::Leaky(1.0));
+        let from = map.len() - next.len();
+        pointwise::leaky_grad(&map[from..], &mut next, self.slope);
+        self.drop(i, &mut next, from);
+        next
+    }
+
+    /// Applies the dropout of layer `i` to values that begin with number `from`. A value that was dropped has
+    /// lost its slope as well, and needs none.
+    fn drop(&self, i: usize, values: &mut [f32], from: usize) {
+        if let Some(mask) = self.masks.get(i) {
+            values.iter_mut().zip(&mask[from..]).for_each(|(v, mask)| *v *= mask);
+        }
+    }
+}
+
+/// Puts the tangent in the place of the last batch.
+fn stand_in(input: &mut [f32], tangent: &[f32]) {
+    let from = input.len() - tangent.len();
+    let part = tangent.len().div_ceil(64).max(1);
+    input[from..].par_chunks_mut(part).zip(tangent.par_chunks(part)).for_each(|(to, from)| to.copy_from_slice(from));
+}
+
+/// The products of rows with one vector.
+fn dots(rows: &[f32], vector: &[f32]) -> Vec<f32> {
+    // Short sums first, which lose less; their order is the same everywhere.
+    let dot = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    rows.par_chunks(vector.len()).map(|row| row.chunks(256).zip(vector.chunks(256)).map(dot).sum()).collect()
+}
+
+/// `a · bᵀ`.
+fn outer(a: &[f32], b: &[f32]) -> Vec<f32> {
+    let mut out = pointwise::zeros(a.len() * b.len());
+    out.par_chunks_mut(b.len()).zip(a).for_each(|(row, a)| row.iter_mut().zip(b).for_each(|(v, b)| *v = a * b));
+    out
+}
+
+/// The sum of rows, each times its share.
+fn combined(rows: &[f32], shares: &[f32]) -> Vec<f32> {
+    let wide = rows.len() / shares.len();
+    let mut sum = vec![0.0; wide];
+    let part = wide.div_ceil(8);
+    sum.par_chunks_mut(part).enumerate().for_each(|(i, sum)| {
+        for (row, share) in rows.chunks_exact(wide).zip(shares) {
+            sum.iter_mut().zip(&row[i * part..]).for_each(|(sum, v)| *sum += v * share);
+        }
+    });
+    sum
+}
