@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::arch::{Activation, Arch};
 use flaneur::net::critic::{self, Masks};
-use flaneur::net::objective::{Batch, fits, objective};
+use flaneur::net::objective::{Batch, Buffers, fits, objective};
 use flaneur::net::ops;
 use flaneur::net::params::{Params, floats};
 use flaneur::random::RandomState;
@@ -116,7 +116,11 @@ fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dro
     let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
     let masks = [(); 3].map(|()| if dropped { masks(arch, random, n) } else { Masks::new() });
     let lists = [floats(real.clone()), floats(fake.clone())];
-    let found = objective(arch, params, &Batch { real: &lists[0], fake: &lists[1], alpha: &alpha }, &masks);
+    let batch = Batch { real: &lists[0], fake: &lists[1], alpha: &alpha };
+    let mut buffers = Buffers::default();
+    objective(arch, params, &batch, &masks, &mut buffers);
+    // Again, in memory that is full of what was there.
+    let found = objective(arch, params, &batch, &masks, &mut buffers);
 
     let tracked = params.tracked();
     let share = Tensor::<1>::from_data(&alpha[..], &Device::flex()).reshape([n, 1, 1, 1]);

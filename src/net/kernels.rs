@@ -13,9 +13,10 @@ use std::cell::RefCell;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
 use rayon::prelude::*;
 
-use super::pointwise::{tanh, zeros};
+use super::pointwise::{self, tanh, zeros};
 use super::{pairs, strips, taps};
 
 /// Sizes of one convolution with TensorFlow's SAME padding; all weights are `[k, k, c, o]`.
@@ -73,6 +74,29 @@ pub enum Act {
     Tanh,
 }
 
+/// What is done to sums before they are the output.
+#[derive(Clone, Copy, Debug)]
+pub enum After<'a> {
+    /// The bias (length = channels) is added and the activation applied.
+    Act(&'a [f32], Act),
+    /// They are gradients, or tangents, and are multiplied by the slope that a leaky activation had where its
+    /// output, of the same shape as theirs, was `y`. See [`pointwise::leaky_grad`].
+    Slope { y: &'a [f32], slope: f32 },
+}
+
+impl<'a> After<'a> {
+    /// Applies itself to a part of the output that begins at number `from`, in whole pixels.
+    pub(super) fn apply(&self, part: &mut [f32], from: usize) {
+        match *self {
+            Self::Act(bias, act) => finish(part, bias, act),
+            Self::Slope { y, slope } => Arch::new().dispatch(
+                #[inline(always)]
+                || pointwise::leaky(&y[from..from + part.len()], part, slope),
+            ),
+        }
+    }
+}
+
 /// Rows that one unfolded piece holds at least, so that the packing of the weights inside the GEMM
 /// is spread over enough of them.
 const PIECE_ROWS: usize = 512;
@@ -106,23 +130,24 @@ pub(super) fn gemm(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<
 
 /// Adds the bias (length = channels) and applies the activation, in place.
 pub fn finish(out: &mut [f32], bias: &[f32], act: Act) {
-    match act {
-        Act::Leaky(slope) => {
-            for pixel in out.chunks_exact_mut(bias.len()) {
-                for (v, b) in pixel.iter_mut().zip(bias) {
-                    let x = *v + b;
-                    *v = if x > 0.0 { x } else { x * slope };
-                }
-            }
-        }
-        Act::Tanh => {
-            for pixel in out.chunks_exact_mut(bias.len()) {
-                for (v, b) in pixel.iter_mut().zip(bias) {
-                    *v = tanh(*v + b);
-                }
-            }
-        }
+    if act == Act::Leaky(1.0) && bias.iter().all(|b| *b == 0.0) {
+        return;
     }
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let pixels = out.chunks_exact_mut(bias.len());
+            match act {
+                Act::Leaky(slope) => pixels.for_each(|pixel| {
+                    for (v, b) in pixel.iter_mut().zip(bias) {
+                        let x = *v + b;
+                        *v = if x > 0.0 { x } else { x * slope };
+                    }
+                }),
+                Act::Tanh => pixels.for_each(|pixel| pixel.iter_mut().zip(bias).for_each(|(v, b)| *v = tanh(*v + b))),
+            }
+        },
+    );
 }
 
 /// Copies the patches of rows `first..first+count` (counted over the batch) into `cols`,
@@ -173,16 +198,22 @@ fn piece(rows_in_all: usize, across: usize) -> usize {
 
 /// `act(conv(x, weights) + bias)`: `[n, h, w, c]` → `[n, oh, ow, o]`.
 pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    let mut out = zeros(x.len() / (g.h * g.w * g.c) * g.oh() * g.ow() * g.o);
+    conv_to(&mut out, x, weights, g, After::Act(bias, act));
+    out
+}
+
+/// The same with anything after it, to memory that may hold anything.
+pub fn conv_to(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: After) {
     if strips::fits(g) {
-        return strips::conv(x, weights, bias, g, act);
+        return strips::conv(out, x, weights, g, after);
     }
     if pairs::fits(g) {
-        return pairs::conv(x, weights, bias, g, act);
+        return pairs::conv(out, x, weights, g, after);
     }
     let (oh, ow) = (g.oh(), g.ow());
     let n = x.len() / (g.h * g.w * g.c);
     let pad = (g.pad(g.h).0, g.pad(g.w).0);
-    let mut out = zeros(n * oh * ow * g.o);
     let step = piece(n * oh, ow);
     out.par_chunks_mut(step * ow * g.o).enumerate().for_each(|(i, part)| {
         let count = part.len() / (ow * g.o);
@@ -190,72 +221,76 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
             unfold(x, (g.h, g.w, g.c), (oh, ow), g.k, g.stride, pad, i * step, count, cols);
             gemm(part, Accum::Replace, rows(cols, count * ow, g.patch()), rows(weights, g.patch(), g.o));
         });
-        finish(part, bias, act);
+        after.apply(part, i * step * ow * g.o);
     });
-    out
 }
 
 /// `act(conv_t(y, weights) + bias)`: `[n, oh, ow, o]` → `[n, h, w, c]`, the adjoint of [`conv`] in x.
 pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+    let mut out = zeros(y.len() / (g.oh() * g.ow() * g.o) * g.h * g.w * g.c);
+    conv_t_to(&mut out, y, weights, g, After::Act(bias, act));
+    out
+}
+
+/// The same with anything after it, to memory that may hold anything.
+pub fn conv_t_to(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
     match g.window() {
-        _ if pairs::fits(g) => pairs::conv_t(y, weights, bias, g, act),
-        Some(_) => conv_window(y, &window_weights(weights, g), bias, g, act),
-        None => conv_t_scatter(y, weights, bias, g, act),
+        _ if pairs::fits(g) => pairs::conv_t(out, y, weights, g, after),
+        Some(_) => conv_window(out, y, &window_weights(weights, g), g, after),
+        None => conv_t_scatter(out, y, weights, g, after),
     }
 }
 
 /// The general transposed convolution: one GEMM gives every product, then they are added in place.
-fn conv_t_scatter(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+fn conv_t_scatter(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
     let (oh, ow, patch) = (g.oh(), g.ow(), g.patch());
     let n = y.len() / (oh * ow * g.o);
     let (pad_y, pad_x) = (g.pad(g.h).0, g.pad(g.w).0);
-    let mut out = zeros(n * g.h * g.w * g.c);
     // Small maps go several pictures to a piece; a lone picture is cut in two bands, each of which
     // computes the few rows both need.
     let per_piece = (PIECE_ROWS / (oh * ow)).clamp(1, n.div_ceil(2).max(1));
     let bands = if n == 1 && g.h >= 16 { 2 } else { 1 };
     let band = g.h.div_ceil(bands);
-    out.par_chunks_mut(if bands == 2 { band } else { per_piece * g.h } * g.w * g.c).enumerate().for_each(
-        |(i, part)| {
-            let (first, top, tall) =
-                if bands == 2 { (0, i * band, part.len() / (g.w * g.c)) } else { (i * per_piece, 0, g.h) };
-            let pictures = part.len() / (tall * g.w * g.c);
-            let y_from = (top + pad_y + 1).saturating_sub(g.k).div_ceil(g.stride);
-            let y_to = ((top + tall - 1 + pad_y) / g.stride + 1).min(oh);
-            let lines = (y_to - y_from) * ow;
-            with_scratch(pictures * lines * patch, |cols| {
-                let from = (first * oh + y_from) * ow * g.o;
-                let len = pictures * lines * g.o;
-                gemm(
-                    cols,
-                    Accum::Replace,
-                    rows(&y[from..from + len], pictures * lines, g.o),
-                    rows(weights, patch, g.o).transpose(),
-                );
-                for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
-                    for (at, cell) in cols.chunks_exact(patch).enumerate() {
-                        let (oy, ox) = (y_from + at / ow, at % ow);
-                        let x0 = (ox * g.stride) as isize - pad_x as isize;
-                        let skip = (-x0).max(0) as usize;
-                        let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
-                        for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
-                            let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
-                            if sy < 0 || sy >= tall as isize || skip >= end {
-                                continue;
-                            }
-                            let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
-                            let segment = &segment[skip * g.c..end * g.c];
-                            for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
-                                *sum += v;
-                            }
+    let step = if bands == 2 { band } else { per_piece * g.h } * g.w * g.c;
+    out.par_chunks_mut(step).enumerate().for_each(|(i, part)| {
+        part.fill(0.0);
+        let (first, top, tall) =
+            if bands == 2 { (0, i * band, part.len() / (g.w * g.c)) } else { (i * per_piece, 0, g.h) };
+        let pictures = part.len() / (tall * g.w * g.c);
+        let y_from = (top + pad_y + 1).saturating_sub(g.k).div_ceil(g.stride);
+        let y_to = ((top + tall - 1 + pad_y) / g.stride + 1).min(oh);
+        let lines = (y_to - y_from) * ow;
+        with_scratch(pictures * lines * patch, |cols| {
+            let from = (first * oh + y_from) * ow * g.o;
+            let len = pictures * lines * g.o;
+            gemm(
+                cols,
+                Accum::Replace,
+                rows(&y[from..from + len], pictures * lines, g.o),
+                rows(weights, patch, g.o).transpose(),
+            );
+            for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
+                for (at, cell) in cols.chunks_exact(patch).enumerate() {
+                    let (oy, ox) = (y_from + at / ow, at % ow);
+                    let x0 = (ox * g.stride) as isize - pad_x as isize;
+                    let skip = (-x0).max(0) as usize;
+                    let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
+                    for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
+                        let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
+                        if sy < 0 || sy >= tall as isize || skip >= end {
+                            continue;
+                        }
+                        let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
+                        let segment = &segment[skip * g.c..end * g.c];
+                        for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
+                            *sum += v;
                         }
                     }
                 }
-            });
-            finish(part, bias, act);
-        },
-    );
-    out
+            }
+        });
+        after.apply(part, i * step);
+    });
 }
 
 /// Reorders `[k, k, c, o]` for a convolution through the shared window: `[t, t, o, 2, 2, c]` with t = k / 2.
@@ -282,14 +317,12 @@ fn window_weights(weights: &[f32], g: &Geometry) -> Vec<f32> {
 
 /// [`conv_t`] for kernels with a shared window, from weights already reordered by
 /// [`window_weights`]: a stride-1 convolution to 4·c channels, stored through a pixel shuffle.
-fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+fn conv_window(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
     let (oh, ow, t) = (g.oh(), g.ow(), g.k / 2);
     let n = y.len() / (oh * ow * g.o);
-    let mut out = zeros(n * g.h * g.w * g.c);
     if n * oh * ow <= PIECE_ROWS {
-        conv_window_few(y, weights, g, n, &mut out);
-        finish(&mut out, bias, act);
-        return out;
+        conv_window_few(y, weights, g, n, out);
+        return after.apply(out, 0);
     }
     let step = piece(n * oh, ow);
     let patch = t * t * g.o;
@@ -310,9 +343,8 @@ fn conv_window(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act)
                 }
             });
         });
-        finish(part, bias, act);
+        after.apply(part, i * step * 2 * g.w * g.c);
     });
-    out
 }
 
 /// [`conv_window`] for few rows, where reading the weights is what takes time: each half of the
@@ -341,6 +373,9 @@ fn conv_window_few(y: &[f32], weights: &[f32], g: &Geometry, n: usize, out: &mut
 
 /// Gradient of the weights: `Σ unfold(x)ᵀ · dy`, `[k, k, c, o]`.
 pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
+    if strips::fits(g) {
+        return strips::conv_w(x, dy, g);
+    }
     if taps::fits(g) {
         return taps::conv_w(x, dy, g);
     }
@@ -443,7 +478,8 @@ pub(super) mod tests {
         let bound = 1e-3 * (1.0 + inner.abs());
         let back = conv_t(&y, &weights, &zero_c, &g, Act::Leaky(1.0));
         assert!((dot(&back, &x) - inner).abs() < bound, "{g:?}: adjoint in x");
-        let scattered = conv_t_scatter(&y, &weights, &zero_c, &g, Act::Leaky(1.0));
+        let mut scattered = vec![f32::NAN; back.len()];
+        conv_t_scatter(&mut scattered, &y, &weights, &g, After::Act(&zero_c, Act::Leaky(1.0)));
         for (a, b) in back.iter().zip(&scattered) {
             assert!((a - b).abs() < 1e-3, "{g:?}: window and scatter differ");
         }

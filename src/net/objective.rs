@@ -1,7 +1,7 @@
 //! The loss of WGAN-GP's critic and its gradient in all weights, written out for the CPU.
 //!
 //! Called by `trainer::step` for critics that [`fits`] accepts; others, and other devices, go through
-//! `net::critic` and burn's autodiff, which this is tested against. Owns nothing, knows no optimiser.
+//! `net::critic` and burn's autodiff, which this is tested against. Owns buffers, knows no optimiser.
 //!
 //! Three batches go through the critic as one: real pictures, drawn ones, and those between. On the way
 //! back the first two carry ∓1/n and the last carries 1, so that what arrives at its pictures is the input
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::arch::Arch;
 use super::critic::Masks;
-use super::kernels::{self, Act, Geometry};
+use super::kernels::{self, Act, After, Geometry};
 use super::params::{Params, floats};
 use super::pointwise;
 
@@ -44,10 +44,10 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// All three batches, one after the other.
-    fn joined(&self) -> Vec<f32> {
+    fn joined(&self, buffers: &mut Buffers) -> Vec<f32> {
         let len = self.real.len();
         let each = len / self.alpha.len();
-        let mut all = pointwise::zeros(3 * len);
+        let mut all = buffers.take(3 * len);
         let (pairs, between) = all.split_at_mut(2 * len);
         let (real, fake) = pairs.split_at_mut(len);
         let pictures = real.par_chunks_mut(each).zip(fake.par_chunks_mut(each)).zip(between.par_chunks_mut(each));
@@ -63,23 +63,42 @@ impl Batch<'_> {
     }
 }
 
+/// Buffers that one step leaves to the next: memory that comes and goes takes longer than what is done in it.
+#[derive(Default)]
+pub struct Buffers(Vec<Vec<f32>>);
+
+impl Buffers {
+    /// A buffer of `len` floats that may hold anything: the smallest that is large enough, or a new one.
+    fn take(&mut self, len: usize) -> Vec<f32> {
+        let fitting = self.0.iter().enumerate().filter(|(_, kept)| kept.len() >= len);
+        match fitting.min_by_key(|(_, kept)| kept.len()).map(|(at, _)| at) {
+            Some(at) => {
+                let mut buffer = self.0.swap_remove(at);
+                buffer.truncate(len);
+                buffer
+            }
+            None => pointwise::zeros(len),
+        }
+    }
+}
+
 /// The loss of the critic `params` and its gradient; `masks` as in [`super::critic::score`], one list for each
 /// of the three batches.
 ///
 /// Source: Gulrajani et al. 2017 (arXiv 1704.00028), with the original's signs.
-pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]) -> Objective {
+pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3], buffers: &mut Buffers) -> Objective {
     let n = batch.alpha.len();
     let layers = arch.critic_layers();
-    let slope = arch.critic_activation.slope().unwrap_or(1.0);
-    let masks: Vec<Vec<f32>> = (0..masks[0].len())
+    let masks = (0..masks[0].len())
         .map(|layer| masks.iter().flat_map(|masks| floats(masks[layer].clone().inner())).collect())
         .collect();
-    let walk =
-        Walk { layers: &layers, slope, masks: &masks, weights: params.list.iter().map(|p| p.values()).collect() };
-    let mut maps = walk.forward(batch.joined());
+    let weights = params.list.iter().map(|p| p.values()).collect();
+    let slope = arch.critic_activation.slope().unwrap_or(1.0);
+    let mut walk = Walk { layers: &layers, slope, masks, weights, buffers };
+    let pictures = batch.joined(walk.buffers);
+    let mut maps = walk.forward(pictures);
     let count = layers.len();
-    let dense = &walk.weights[2 * count];
-    let scores = dots(&maps[count], dense);
+    let scores = dots(&maps[count], &walk.weights[2 * count]);
     let bias = walk.weights[2 * count + 1][0];
     let mean = |scores: &[f32]| scores.iter().sum::<f32>() / n as f32 + bias;
     let (real, fake) = (-mean(&scores[..n]), mean(&scores[n..2 * n]));
@@ -87,23 +106,29 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
     // How much each score moves the loss; the scores between are followed for their own sake.
     let share = 1.0 / n as f32;
     let moves: Vec<f32> = [-share, share, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
-    let (slopes, gradient) = walk.back(&maps, outer(&moves, dense));
-    let lengths = pointwise::lengths(&gradient, gradient.len() / n);
+    let (slopes, mut tangent) = walk.back(&maps, &moves);
+    let each = tangent.len() / n;
+    let lengths = pointwise::lengths(&tangent, each);
     let penalty = lengths.iter().map(|l| (1.0 - l).powi(2)).sum::<f32>() / n as f32;
-    let punished: Vec<f32> = lengths.iter().map(|l| arch.grad_weight as f32 * 2.0 * share * (l - 1.0)).collect();
-    let mut tangent = pointwise::lengths_grad(&gradient, &lengths, &punished);
-    drop(gradient);
+    // From the gradient to the direction in which the penalty grows with it; a length of 0 has none.
+    let weight = 2.0 * share * arch.grad_weight as f32;
+    tangent.par_chunks_mut(each).zip(&lengths).for_each(|(tangent, l)| {
+        let share = if *l > 0.0 { weight * (l - 1.0) / l } else { 0.0 };
+        tangent.iter_mut().for_each(|v| *v *= share);
+    });
 
     let mut gradients = Vec::with_capacity(walk.weights.len());
     for (i, (g, slopes)) in layers.iter().zip(&slopes).enumerate() {
         let next = walk.tangent(i, &tangent, &maps[i + 1]);
-        stand_in(&mut maps[i], &std::mem::replace(&mut tangent, next));
+        stand_in(&mut maps[i], &tangent);
+        walk.buffers.0.push(std::mem::replace(&mut tangent, next));
         gradients.push(kernels::conv_w(&maps[i], slopes, g));
         gradients.push(pointwise::channel_sum(&slopes[..slopes.len() / 3 * 2], g.o));
     }
     stand_in(&mut maps[count], &tangent);
     gradients.push(combined(&maps[count], &moves));
     gradients.push(vec![moves[..2 * n].iter().sum()]);
+    buffers.0.extend(maps.into_iter().chain(slopes).chain([tangent]));
     Objective { real, fake, penalty, gradients }
 }
 
@@ -112,35 +137,49 @@ struct Walk<'a> {
     layers: &'a [Geometry],
     slope: f32,
     /// Dropout of all three batches, one a layer, or none.
-    masks: &'a [Vec<f32>],
+    masks: Vec<Vec<f32>>,
     /// Kernel and bias of each layer, then of the dense one.
     weights: Vec<Vec<f32>>,
+    buffers: &'a mut Buffers,
 }
 
 impl Walk<'_> {
     /// What every layer reads, the dense one included: the pictures and what comes out of every layer.
-    fn forward(&self, pictures: Vec<f32>) -> Vec<Vec<f32>> {
+    fn forward(&mut self, pictures: Vec<f32>) -> Vec<Vec<f32>> {
         let mut maps = vec![pictures];
         for (i, g) in self.layers.iter().enumerate() {
             let (kernel, bias) = (&self.weights[2 * i], &self.weights[2 * i + 1]);
-            let mut map = kernels::conv(&maps[i], kernel, bias, g, Act::Leaky(self.slope));
+            let n = maps[i].len() / (g.h * g.w * g.c);
+            let mut map = self.buffers.take(n * g.oh() * g.ow() * g.o);
+            kernels::conv_to(&mut map, &maps[i], kernel, g, After::Act(bias, Act::Leaky(self.slope)));
             self.drop(i, &mut map, 0);
             maps.push(map);
         }
         maps
     }
 
-    /// From the gradient at the dense layer's input to the gradients before every activation, and that at the
-    /// pictures of the last batch.
-    fn back(&self, maps: &[Vec<f32>], mut d: Vec<f32>) -> (Vec<Vec<f32>>, Vec<f32>) {
+    /// From what each score is worth to the gradients before every activation, and that at the pictures of the
+    /// last batch.
+    fn back(&mut self, maps: &[Vec<f32>], moves: &[f32]) -> (Vec<Vec<f32>>, Vec<f32>) {
+        let dense = &self.weights[2 * self.layers.len()];
+        let mut d = self.buffers.take(moves.len() * dense.len());
+        d.par_chunks_mut(dense.len()).zip(moves).for_each(|(row, share)| {
+            row.iter_mut().zip(dense).for_each(|(v, weight)| *v = share * weight);
+        });
+        // An activation's slope is applied to what comes back through the layer behind it.
+        pointwise::leaky_grad(&maps[self.layers.len()], &mut d, self.slope);
         let mut slopes = Vec::new();
         for (i, g) in self.layers.iter().enumerate().rev() {
             self.drop(i, &mut d, 0);
-            pointwise::leaky_grad(&maps[i + 1], &mut d, self.slope);
-            // Nobody asks what the other pictures would have to be.
-            let from = if i == 0 { d.len() / 3 * 2 } else { 0 };
             let none = vec![0.0; g.c];
-            let before = kernels::conv_t(&d[from..], &self.weights[2 * i], &none, g, Act::Leaky(1.0));
+            // Nobody asks what the first two batches' pictures would have to be.
+            let (from, after) = match i {
+                0 => (d.len() / 3 * 2, After::Act(&none, Act::Leaky(1.0))),
+                _ => (0, After::Slope { y: &maps[i], slope: self.slope }),
+            };
+            let n = d[from..].len() / (g.oh() * g.ow() * g.o);
+            let mut before = self.buffers.take(n * g.h * g.w * g.c);
+            kernels::conv_t_to(&mut before, &d[from..], &self.weights[2 * i], g, after);
             slopes.push(std::mem::replace(&mut d, before));
         }
         slopes.reverse();
@@ -148,11 +187,11 @@ impl Walk<'_> {
     }
 
     /// Takes the tangent of the last batch through layer `i`, which made `map`.
-    fn tangent(&self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
-        let none = vec![0.0; self.layers[i].o];
-        let mut next = kernels::conv(tangent, &self.weights[2 * i], &none, &self.layers[i], Act::Leaky(1.0));
+    fn tangent(&mut self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
+        let mut next = self.buffers.take(map.len() / 3);
         let from = map.len() - next.len();
-        pointwise::leaky_grad(&map[from..], &mut next, self.slope);
+        let after = After::Slope { y: &map[from..], slope: self.slope };
+        kernels::conv_to(&mut next, tangent, &self.weights[2 * i], &self.layers[i], after);
         self.drop(i, &mut next, from);
         next
     }
@@ -178,13 +217,6 @@ fn dots(rows: &[f32], vector: &[f32]) -> Vec<f32> {
     // Short sums first, which lose less; their order is the same everywhere.
     let dot = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     rows.par_chunks(vector.len()).map(|row| row.chunks(256).zip(vector.chunks(256)).map(dot).sum()).collect()
-}
-
-/// `a · bᵀ`.
-fn outer(a: &[f32], b: &[f32]) -> Vec<f32> {
-    let mut out = pointwise::zeros(a.len() * b.len());
-    out.par_chunks_mut(b.len()).zip(a).for_each(|(row, a)| row.iter_mut().zip(b).for_each(|(v, b)| *v = a * b));
-    out
 }
 
 /// The sum of rows, each times its share.

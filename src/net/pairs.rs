@@ -15,7 +15,7 @@ use faer::Accum;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::kernels::{Act, Geometry, finish, gemm, rows, with_scratch};
+use super::kernels::{After, Geometry, gemm, rows, with_scratch};
 use super::pointwise::zeros;
 
 /// Terms of a product along one axis: where it stands, and whether it is subtracted.
@@ -163,17 +163,17 @@ fn factors(weights: &[f32], g: &Geometry, out: &mut [f32]) {
     });
 }
 
-/// See [`super::kernels::conv`].
-pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+/// See [`super::kernels::conv_to`].
+pub fn conv(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: After) {
     let (wide, narrow) = tilings(g);
     let n = x.len() / (g.h * g.w * g.c);
-    let mut out = zeros(n * g.oh() * g.ow() * g.o);
     // Two tasks at least.
     let lines = TILES.div_ceil(narrow.across()).min((n * g.oh() / 2).div_ceil(2)).max(1);
     with_scratch(FACTORS * g.c * g.o, |seconds| {
         factors(weights, g, seconds);
         let seconds = &*seconds;
         out.par_chunks_mut(lines * 2 * g.ow() * g.o).enumerate().for_each(|(i, out)| {
+            out.fill(0.0);
             let tiles = out.len() / (4 * g.o);
             for f in 0..FACTORS {
                 let count = products(f).count() * tiles;
@@ -191,17 +191,15 @@ pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) ->
                     });
                 });
             }
-            finish(out, bias, act);
+            after.apply(out, i * lines * 2 * g.ow() * g.o);
         });
     });
-    out
 }
 
-/// See [`super::kernels::conv_t`].
-pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
+/// See [`super::kernels::conv_t_to`].
+pub fn conv_t(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
     let (wide, narrow) = tilings(g);
     let n = y.len() / (g.oh() * g.ow() * g.o);
-    let mut out = zeros(n * g.h * g.w * g.c);
     let each = narrow.across() * g.oh() / 2;
     // Tiles of one picture overlap, so a task has whole ones; two tasks at least.
     let pictures = TILES.div_ceil(each).min(n.div_ceil(2)).max(1);
@@ -209,6 +207,7 @@ pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) 
         factors(weights, g, seconds);
         let seconds = &*seconds;
         out.par_chunks_mut(pictures * g.h * g.w * g.c).enumerate().for_each(|(i, out)| {
+            out.fill(0.0);
             let tiles = out.len() / (g.h * g.w * g.c) * each;
             for f in 0..FACTORS {
                 let count = products(f).count() * tiles;
@@ -225,12 +224,9 @@ pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) 
                     });
                 });
             }
-            if act != Act::Leaky(1.0) || bias.iter().any(|b| *b != 0.0) {
-                finish(out, bias, act);
-            }
+            after.apply(out, i * pictures * g.h * g.w * g.c);
         });
     });
-    out
 }
 
 /// See [`super::kernels::conv_w`].

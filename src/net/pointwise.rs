@@ -37,11 +37,15 @@ pub fn zeros(len: usize) -> Vec<f32> {
 
 /// `dy · act'(y)` in the place of dy, for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
 pub fn leaky_grad(y: &[f32], dy: &mut [f32], slope: f32) {
-    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| {
-        for (d, y) in dy.iter_mut().zip(y) {
-            *d = if *y > 0.0 { *d } else { *d * slope };
-        }
-    });
+    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| leaky(y, dy, slope));
+}
+
+/// [`leaky_grad`] on the calling thread, with the vectors of the machine where this is part of a loop that has them.
+#[inline(always)]
+pub fn leaky(y: &[f32], dy: &mut [f32], slope: f32) {
+    for (d, y) in dy.iter_mut().zip(y) {
+        *d = if *y > 0.0 { *d } else { *d * slope };
+    }
 }
 
 /// `dy · (1 − y²)` in the place of dy, the gradient before a tanh whose output is y.

@@ -14,6 +14,7 @@ use crate::files;
 use crate::model::ModelError;
 use crate::model::arrays::{Incoming, Outgoing};
 use crate::net::arch::Arch;
+use crate::net::objective::Buffers;
 use crate::net::params::{Params, floats};
 use crate::net::{critic, generator};
 
@@ -121,6 +122,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         average,
         settled: record.settled,
         arch,
+        buffers: Buffers::default(),
     };
     Ok((state, record))
 }

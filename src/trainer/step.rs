@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::net::arch::Arch;
 use crate::net::critic;
 use crate::net::generator::{self, Ready};
-use crate::net::objective::{self, Objective};
+use crate::net::objective::{self, Buffers, Objective};
 use crate::net::ops;
 use crate::net::params::{Params, floats};
 use crate::random::RandomState;
@@ -31,6 +31,8 @@ pub struct State {
     pub settled: bool,
     pub generator_moments: Moments,
     pub critic_moments: Moments,
+    /// No part of what is learnt.
+    pub buffers: Buffers,
 }
 
 /// The numbers of one epoch; those of the critic are of its last update.
@@ -122,6 +124,7 @@ impl State {
             settled: false,
             generator_moments: Moments::new(arch.optimiser, arch.generator_learning_rate, &generator, device),
             critic_moments: Moments::new(arch.optimiser, arch.critic_learning_rate, &critic, device),
+            buffers: Buffers::default(),
             arch: arch.clone(),
             seed,
             epoch: 0,
@@ -290,7 +293,7 @@ impl State {
         let (real, fake) = (floats(real), floats(fake));
         let batch = objective::Batch { real: &real, fake: &fake, alpha: &alpha };
         let Objective { real, fake, penalty, gradients } =
-            objective::objective(&self.arch, &self.critic, &batch, masks);
+            objective::objective(&self.arch, &self.critic, &batch, masks, &mut self.buffers);
         let tensor = |values: Vec<f32>| {
             let len = values.len();
             Some(Tensor::from_data(TensorData::new(values, [len]), device))
