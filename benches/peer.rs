@@ -80,7 +80,7 @@ impl Server {
                 Ok("ok".into())
             }
             "load" => {
-                self.ready = Some(Model::read(rest, &self.device)?.ready());
+                self.ready = Some(Model::read(rest, &self.device)?.ready(false));
                 Ok("ok".into())
             }
             "z" => {

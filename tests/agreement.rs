@@ -54,12 +54,16 @@ fn on(params: &Params, device: &Device) -> Params {
 }
 
 /// Values and bytes of a form stay with the reference.
-fn check(arch: &str, count: usize, other: &Device) {
-    let name = arch;
+fn check(name: &str, count: usize, other: &Device) {
+    let prepare = |arch: &Arch, params: &Params| Ready::new(arch, params, true);
+    check_form(name, count, other, &prepare, LEVEL);
+}
+
+fn check_form(name: &str, count: usize, other: &Device, prepare: &dyn Fn(&Arch, &Params) -> Ready, most: f32) {
     let arch = Arch::named(name).unwrap();
     let params = lively(&arch);
     let reference = Ready::reference(&arch, &params);
-    let ready = Ready::new(&arch, &on(&params, other), true);
+    let ready = prepare(&arch, &on(&params, other));
     let (mut worst, mut spread, mut took) = (0.0f32, 0.0f32, Duration::ZERO);
     for (i, z) in latents(&arch, count, 7).chunks(BATCH).enumerate() {
         let expected = floats(reference.pictures(tensor(z, &arch, &Device::flex()), None));
@@ -84,7 +88,7 @@ fn check(arch: &str, count: usize, other: &Device) {
     println!("{name}: {count} z by {way}: at most {worst:.1e} apart, values up to {spread:.2}, {ms:.1} ms each");
     // Pictures that show nothing would agree whatever is wrong.
     assert!(spread > 0.3, "{name}: the pictures are flat, {spread}");
-    assert!(worst <= LEVEL, "{name}: differs by {worst}");
+    assert!(worst <= most, "{name}: differs by {worst}");
 }
 
 /// z that take seconds: by the reference on the CPU, and on a software adapter.
@@ -126,6 +130,18 @@ mod gpu {
     #[test]
     fn the_form_of_a_gpu() {
         check_all(|name| few(name).1);
+    }
+
+    #[test]
+    fn half_precision() {
+        let gpu = match choose(Wanted::GpuHalf) {
+            Ok(chosen) => chosen,
+            Err(reason) => return println!("skipped: {reason}"),
+        };
+        for (name, _) in &NAMES {
+            // A whole level: what is left of a value here is ten bits.
+            check_form(name, few(name).1, &gpu.device, &Ready::halved, 2.0 * LEVEL);
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn check_model(path: &Path) -> Result<String, String> {
     let name = path.to_string_lossy();
     let model = Model::read(&name, &chosen.device).map_err(|e| e.to_string())?;
     let z = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
-    let bytes = model.ready().bytes(&[z]);
+    let bytes = model.ready(false).bytes(&[z]);
     let (low, high) = bytes.iter().fold((255, 0), |(low, high), v| (low.min(*v), high.max(*v)));
     match low == high {
         true => Err(format!("{name}: it draws nothing but one colour; was it trained?")),

@@ -75,13 +75,23 @@ impl Doctor {
         line("path", &format!("{} ({why})", chosen.name));
         match Model::read(&self.model, &chosen.device) {
             Ok(model) => {
-                let ready = model.ready();
+                let ready = model.ready(false);
                 let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
                 let plain = Ready::new(&model.card.arch, &model.generator, false);
                 let (taken, other) = (median_ms(&ready, &z), median_ms(&plain, &z));
                 line("stages", &ready.way());
                 let beside = format!("{other:.1} by {}", plain.way());
                 line("generator", &format!("{} {taken:.1} ms a picture (median of 30; {beside})", self.model));
+                if device::halves(&chosen.device) {
+                    let half = model.ready(true);
+                    let apart = ready.bytes(std::slice::from_ref(&z));
+                    let apart = apart.iter().zip(half.bytes(std::slice::from_ref(&z))).map(|(a, b)| a.abs_diff(b));
+                    let (ms, apart) = (median_ms(&half, &z), apart.max().unwrap_or(0));
+                    line(
+                        "half",
+                        &format!("{ms:.1} ms in half precision (--device gpu-half), at most {apart} of 255 apart"),
+                    );
+                }
                 if taken > 1000.0 / 60.0 {
                     line("", "slower than 60 pictures a second: the last two are blended on stage");
                 }

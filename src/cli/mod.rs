@@ -73,6 +73,8 @@ pub enum DeviceChoice {
     Cpu,
     /// The graphics card
     Gpu,
+    /// The graphics card, drawing in half precision where it can: doctor says what that gives
+    GpuHalf,
 }
 
 /// A size given as `WxH`, 2 to 8192 each.
@@ -95,6 +97,7 @@ impl DeviceChoice {
             Self::Auto => Wanted::Auto,
             Self::Cpu => Wanted::Cpu,
             Self::Gpu => Wanted::Gpu,
+            Self::GpuHalf => Wanted::GpuHalf,
         }
     }
 

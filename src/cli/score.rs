@@ -55,7 +55,7 @@ impl Lines {
             bail!("lines are measured on square RGB pictures; this model makes {width}x{side} of {channels} channels");
         }
         let last = self.seed.checked_add(self.count - 1).context("--seed and --count go beyond the last seed")?;
-        let ready = model.ready();
+        let ready = model.ready(chosen.half);
         let progress = Progress::new("pictures", self.count.into());
         let stop = Stop::on_signals()?;
         let mut bytes = Vec::with_capacity(self.count as usize * side * side * 3);

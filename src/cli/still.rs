@@ -189,7 +189,7 @@ impl Pen {
     fn new(source: &Source) -> anyhow::Result<Self> {
         let chosen = source.device.choose()?;
         let model = Model::read(&source.model, &chosen.device)?;
-        Ok(Self { ready: model.ready(), stop: Stop::on_signals()? })
+        Ok(Self { ready: model.ready(chosen.half), stop: Stop::on_signals()? })
     }
 
     fn dim(&self) -> usize {
@@ -205,7 +205,7 @@ impl Pen {
                 bail!("stopped; nothing was written");
             }
             let z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
-            pictures.extend(Picture::batch(&self.ready.bytes(&[z]), self.ready.arch().input_dim));
+            pictures.extend(Picture::batch(self.ready.bytes(&[z]), self.ready.arch().input_dim));
             progress.step();
         }
         progress.finish();

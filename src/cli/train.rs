@@ -151,6 +151,9 @@ impl Train {
         let grace = Duration::from_secs_f64(self.grace.clamp(0.0, 3600.0));
         let orders = self.commands.then(|| Orders::from_stdin(grace)).transpose()?;
         let mut arch = self.arch()?;
+        if matches!(self.device, DeviceChoice::GpuHalf) {
+            bail!("training needs single precision; use --device gpu");
+        }
         let chosen = self.device.choose()?;
         let device = &chosen.device;
         let resumed = match self.resume {

@@ -154,7 +154,7 @@ impl Engine {
 
     /// The pictures of `count` latents. Panics if the device gave something else, as one that is gone does.
     fn take(&self, pending: Pending, count: usize) -> Vec<Picture> {
-        let pictures = Picture::batch(&pending.wait(), self.shape);
+        let pictures = Picture::batch(pending.wait(), self.shape);
         assert!(pictures.len() == count, "the device gave {} pictures instead of {count}", pictures.len());
         pictures
     }
@@ -195,7 +195,7 @@ pub(super) struct OnTheWay {
 pub(super) fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), String> {
     let built = caught(|| {
         let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
-        let ready = model.ready();
+        let ready = model.ready(chosen.half);
         let shape = model.card.arch.input_dim;
         let (arch, own) = (model.card.arch.clone(), model.generator);
         let z_dim = model.card.z_dim;

@@ -21,7 +21,7 @@ use crate::net::critic;
 use crate::net::generator::{self, Ready};
 use crate::net::params::Params;
 use crate::picture::Picture;
-use crate::worker::{Worker, caught};
+use crate::worker::{Ending, Worker, caught};
 
 /// Pictures that a state has to draw: seeds 0 to 8, as on the sheets of a training.
 const TRIED: u32 = 9;
@@ -170,7 +170,7 @@ impl Checker {
             let mut trial: Option<Trial> = None;
             while !ending.wished() {
                 if let Some(shown) = models.take() {
-                    trial = Some(Trial::new(shown));
+                    trial = Some(Trial::new(shown, &ending));
                 }
                 let Some(claim) = wanted.wait(Duration::from_millis(50)) else { continue };
                 let Some(trial) = &mut trial else { continue };
@@ -212,7 +212,7 @@ impl Checker {
     /// Why the weights cannot be shown.
     pub fn now(arch: &Arch, claim: &Claim) -> Result<Arc<State>, Refusal> {
         let shown = Shown { arch: arch.clone(), model: PathBuf::new() };
-        Trial { shown, seen: Vec::new(), device: Device::flex() }.check(claim)
+        Trial { shown, seen: Vec::new(), device: Device::flex(), ending: Ending::default() }.check(claim)
     }
 }
 
@@ -222,12 +222,14 @@ struct Trial {
     /// The looks of what was fit to be seen, the newest last.
     seen: Vec<Look>,
     device: Device,
+    /// Nobody waits for what is under way any more.
+    ending: Ending,
 }
 
 impl Trial {
     /// Learns what the model's own pictures are like.
-    fn new(shown: Shown) -> Self {
-        let mut trial = Self { shown, seen: Vec::new(), device: Device::flex() };
+    fn new(shown: Shown, ending: &Ending) -> Self {
+        let mut trial = Self { shown, seen: Vec::new(), device: Device::flex(), ending: ending.clone() };
         let weights = trial.shown.model.join(crate::model::WEIGHTS);
         let claim = Claim { model: String::new(), weights, critic: None, step: 0, fingerprint: None, known: true };
         // A model that cannot be read is not shown either.
@@ -243,6 +245,9 @@ impl Trial {
         let plans = generator::plans(arch);
         let mut arrays = Vec::new();
         for plan in &plans {
+            if self.ending.wished() {
+                return Err(refused("the show ends".into()));
+            }
             let values = file.values(&format!("{prefix}.{}", plan.name), &plan.shape);
             let values = values.map_err(|e| refused(format!("other weights than the model's: {e}")))?;
             if plan.name.ends_with("moving_variance") && values.iter().any(|v| *v < 0.0) {
@@ -255,7 +260,11 @@ impl Trial {
             _ => Vec::new(),
         };
         let params = Params::of(&plans, &arrays, &self.device);
-        let look = Look::of(&self.pictures(&params));
+        let pictures = self.pictures(&params);
+        if self.ending.wished() {
+            return Err(refused("the show ends".into()));
+        }
+        let look = Look::of(&pictures);
         if !claim.known
             && let Some(why) = look.strange(&self.seen)
         {
@@ -275,9 +284,9 @@ impl Trial {
         let one = |seed: u32| {
             std::thread::sleep(PAUSE);
             let z = latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect();
-            Picture::batch(&ready.bytes(&[z]), arch.input_dim)
+            Picture::batch(ready.bytes(&[z]), arch.input_dim)
         };
-        (0..TRIED).flat_map(one).collect()
+        (0..TRIED).take_while(|_| !self.ending.wished()).flat_map(one).collect()
     }
 }
 

@@ -153,8 +153,11 @@ impl Model {
         Ok(Self { card, generator })
     }
 
-    /// The generator prepared for drawing.
-    pub fn ready(&self) -> Ready {
-        Ready::new(&self.card.arch, &self.generator, true)
+    /// The generator prepared for drawing on its device; `half`: in half precision.
+    pub fn ready(&self, half: bool) -> Ready {
+        match half {
+            true => Ready::halved(&self.card.arch, &self.generator),
+            false => Ready::new(&self.card.arch, &self.generator, true),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which device computes: the CPU, or a real GPU if there is one.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -10,15 +10,19 @@ pub enum Wanted {
     Auto,
     Cpu,
     Gpu,
+    /// The same, drawing in half precision.
+    GpuHalf,
 }
 
 /// A device and how to name it to a person.
 pub struct Chosen {
     pub device: Device,
     pub name: String,
+    /// Draw in half precision. Training never is.
+    pub half: bool,
 }
 
-/// No GPU where one was asked for.
+/// No GPU, or not such a one, where one was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}; use --device cpu or auto")]
 pub struct NoGpu(String);
@@ -29,7 +33,19 @@ pub fn choose(wanted: Wanted) -> Result<Chosen, NoGpu> {
         Wanted::Cpu => Ok(cpu()),
         Wanted::Auto => Ok(gpu::real().unwrap_or_else(cpu)),
         Wanted::Gpu => gpu::any(),
+        Wanted::GpuHalf => {
+            let Chosen { device, name, .. } = gpu::any()?;
+            match halves(&device) {
+                true => Ok(Chosen { device, name: format!("{name}, half precision"), half: true }),
+                false => Err(NoGpu(format!("{name} has no half precision"))),
+            }
+        }
     }
+}
+
+/// Whether a device computes in half precision (f16), for drawing; the CPU's form here does not.
+pub fn halves(device: &Device) -> bool {
+    !super::ops::ours(device) && device.supports_dtype(DType::F16)
 }
 
 /// The adapters the generator could use, in words; a software one says so.
@@ -39,7 +55,7 @@ pub fn adapters() -> Vec<String> {
 
 fn cpu() -> Chosen {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)") }
+    Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)"), half: false }
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -89,7 +105,7 @@ mod gpu {
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
         ask_at_once();
-        Some(Chosen { device, name: format!("gpu ({})", card.name) })
+        Some(Chosen { device, name: format!("gpu ({})", card.name), half: false })
     }
 
     /// Has a device asked for its answer when that is wanted, not when it is looked at: only then can other
@@ -122,6 +138,10 @@ mod gpu {
         let device = adapters.into_iter().next().ok_or_else(|| NoGpu("there is no GPU here".into()))?;
         ask_at_once();
         let name = device.identity().map_or_else(|| "unnamed".into(), |identity| identity.name);
-        Ok(Chosen { device, name: format!("gpu ({name}; software, no graphics card: slower than the cpu)") })
+        Ok(Chosen {
+            device,
+            name: format!("gpu ({name}; software, no graphics card: slower than the cpu)"),
+            half: false,
+        })
     }
 }

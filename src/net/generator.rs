@@ -6,9 +6,10 @@
 //! once for [`super::prepared`] on the CPU, or reordered for [`super::windowed`] elsewhere.
 
 use burn::tensor::activation as act;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::arch::{Activation, Arch, Stage, fused};
+use super::device;
 use super::kernels::Act;
 use super::ops;
 use super::params::{Params, Plan, floats, plan_layer, plan_norm};
@@ -145,6 +146,8 @@ pub struct Ready {
     device: Device,
     form: Form,
     prepare: bool,
+    /// In f16 on its device.
+    half: bool,
     /// By burn's own operations, wherever it runs.
     plain: bool,
 }
@@ -180,9 +183,22 @@ impl Ready {
                 let packed = Box::new(Prepared::new(arch, layers(arch, params)));
                 Form::Prepared { packed, params: params.clone() }
             }
-            false => fold(arch, params, prepare),
+            false => fold(arch, params, prepare, false),
         };
-        Self { arch: arch.clone(), device, form, prepare, plain: false }
+        Self { arch: arch.clone(), device, form, prepare, half: false, plain: false }
+    }
+
+    /// Prepared for drawing in half precision (f16 weights and maps): half the bytes of weights to read and to
+    /// keep. Norms are folded in f32 before. Where the device cannot (see [`device::halves`]), in single.
+    pub fn halved(arch: &Arch, params: &Params) -> Self {
+        let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
+        match device::halves(&device) {
+            true => {
+                let form = fold(arch, params, true, true);
+                Self { arch: arch.clone(), device, form, prepare: true, half: true, plain: false }
+            }
+            false => Self::new(arch, params, true),
+        }
     }
 
     /// What everything else is tested against: folded weights through burn's own operations, on any device.
@@ -198,7 +214,7 @@ impl Ready {
                 packed.load(layers(&self.arch, params));
                 *kept = params.clone();
             }
-            Form::Folded(_) => self.form = fold(&self.arch, params, self.prepare),
+            Form::Folded(_) => self.form = fold(&self.arch, params, self.prepare, self.half),
         }
     }
 
@@ -217,7 +233,8 @@ impl Ready {
                     Conv::Kernel(..) => "burn's own operation",
                     Conv::Windowed(_) => "matrix product",
                 };
-                format!("norms folded: {}", folded.convs.iter().map(name).collect::<Vec<_>>().join(", "))
+                let half = if self.half { ", in half precision" } else { "" };
+                format!("norms folded: {}{half}", folded.convs.iter().map(name).collect::<Vec<_>>().join(", "))
             }
         }
     }
@@ -230,6 +247,10 @@ impl Ready {
     /// Pictures `[n, h, w, c]` in −1..1 for z `[n, z_dim]`; `drop` as in [`train`].
     pub fn pictures(&self, z: Tensor<2>, drop: Option<Tensor<2>>) -> Tensor<4> {
         match (&self.form, drop) {
+            (Form::Folded(folded), drop) if self.half => {
+                let half = |x: Tensor<2>| x.cast(FloatDType::F16);
+                forward(&self.arch, folded, half(z), drop.map(half), self.plain).cast(FloatDType::F32)
+            }
             (Form::Folded(folded), drop) => forward(&self.arch, folded, z, drop, self.plain),
             (Form::Prepared { packed, .. }, None) => {
                 let [n, _] = z.dims();
@@ -310,8 +331,9 @@ fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer> + 
     })
 }
 
-/// Folds the norms into tensors; `reorder` those that a GPU is faster with.
-fn fold(arch: &Arch, params: &Params, reorder: bool) -> Form {
+/// Folds the norms into tensors, in f16 if `half`; `reorder` those that a GPU is faster with.
+fn fold(arch: &Arch, params: &Params, reorder: bool, half: bool) -> Form {
+    let precision = if half { FloatDType::F16 } else { FloatDType::F32 };
     let normed = arch.generator_batch_norm_momentum.is_some();
     let features = arch.dense_features();
     let mut at = 2;
@@ -320,7 +342,7 @@ fn fold(arch: &Arch, params: &Params, reorder: bool) -> Form {
         let (scale, shift) = scale_and_shift(params, &mut at, bias);
         (kernel, bias) = (kernel * scale.reshape([1, features]), shift);
     }
-    let dense = (kernel, bias.reshape([1, features]));
+    let dense = (kernel.cast(precision), bias.reshape([1, features]).cast(precision));
     let stages = arch.stages();
     let mut convs = Vec::new();
     for (i, stage) in stages.iter().enumerate() {
@@ -335,6 +357,7 @@ fn fold(arch: &Arch, params: &Params, reorder: bool) -> Form {
             };
             (kernel, bias) = (kernel * scale, shift);
         }
+        let (kernel, bias) = (kernel.cast(precision), bias.cast(precision));
         let windowed = (reorder && !stage.doubled).then(|| Windowed::new(&kernel, &bias, stage.geometry)).flatten();
         convs.push(windowed.map_or(Conv::Kernel(kernel, bias), Conv::Windowed));
     }

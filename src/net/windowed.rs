@@ -6,7 +6,7 @@
 //! are laid side by side before it, or added up behind it. Used by [`super::generator`]; it agrees with
 //! [`super::plain`] to rounding.
 
-use burn::tensor::{Tensor, s};
+use burn::tensor::{FloatDType, Tensor, s};
 
 use super::kernels::Geometry;
 
@@ -86,21 +86,24 @@ impl Windowed {
 
     fn added(&self, y: Tensor<4>, weights: &Tensor<2>) -> Tensor<2> {
         let ([n, h, w, o], t, each) = (y.dims(), self.t, 4 * self.geometry.c);
+        let precision = y.dtype();
         let products = y.reshape([n * h * w, o]).matmul(weights.clone()).reshape([n, h, w, t * t * each]);
-        let framed = self.framed(products);
+        // A sum of many in half precision would lose more than all the rest.
+        let framed = self.framed(products.cast(FloatDType::F32));
         let tap = |tap: usize| {
             let (y, x) = (tap / t, tap % t);
             framed.clone().slice(s![0..n, y..y + h, x..x + w, tap * each..(tap + 1) * each])
         };
-        (1..t * t).map(tap).fold(tap(0), |sum, next| sum + next).reshape([n * h * w, each])
+        let sum = (1..t * t).map(tap).fold(tap(0), |sum, next| sum + next);
+        sum.reshape([n * h * w, each]).cast(FloatDType::from(precision))
     }
 
     /// Inside of a border of zeros, half a window wide.
     fn framed(&self, y: Tensor<4>) -> Tensor<4> {
-        let ([n, h, w, o], pad, device) = (y.dims(), (self.t - 1) / 2, y.device());
-        let columns = Tensor::zeros([n, h, pad, o], &device);
+        let ([n, h, w, o], pad, like) = (y.dims(), (self.t - 1) / 2, (&y.device(), y.dtype()));
+        let columns = Tensor::zeros([n, h, pad, o], like);
         let wide = Tensor::cat(vec![columns.clone(), y, columns], 2);
-        let lines = Tensor::zeros([n, pad, w + 2 * pad, o], &device);
+        let lines = Tensor::zeros([n, pad, w + 2 * pad, o], like);
         Tensor::cat(vec![lines.clone(), wide, lines], 1)
     }
 }

@@ -37,9 +37,14 @@ impl Picture {
         Self { width, height, pixels: colour.repeat(width * height) }
     }
 
-    /// Cuts a batch `[n, height, width, channels]` of bytes (3: RGB, 1: grey) into pictures.
-    pub fn batch(bytes: &[u8], [height, width, channels]: [usize; 3]) -> Vec<Self> {
-        let pictures = bytes.chunks_exact(height * width * channels);
+    /// Cuts a batch `[n, height, width, channels]` of bytes (3: RGB, 1: grey) into pictures. A lone RGB picture
+    /// keeps its memory.
+    pub fn batch(bytes: Vec<u8>, [height, width, channels]: [usize; 3]) -> Vec<Self> {
+        let each = height * width * channels;
+        if channels == 3 && bytes.len() == each {
+            return vec![Self { width, height, pixels: bytes }];
+        }
+        let pictures = bytes.chunks_exact(each);
         pictures
             .map(|p| Self {
                 width,

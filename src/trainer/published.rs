@@ -162,7 +162,7 @@ pub fn samples(ready: &Ready, count: usize, columns: usize) -> Picture {
         .map(|seed| RandomState::new(seed).normals(arch.z_dim).iter().map(|v| *v as f32).collect())
         .collect();
     let bytes: Vec<u8> = z.chunks(25).flat_map(|z| ready.bytes(z)).collect();
-    sheet(&Picture::batch(&bytes, arch.input_dim), columns)
+    sheet(&Picture::batch(bytes, arch.input_dim), columns)
 }
 
 #[cfg(test)]
