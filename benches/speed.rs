@@ -36,7 +36,7 @@ fn forward(c: &mut Criterion) {
     }
 }
 
-/// A graphics adapter's forward, in both forms that it could have; a software adapter only gets the smallest network.
+/// A graphics adapter's forward, in every form that it could have; a software adapter only gets the smallest network.
 fn adapter(c: &mut Criterion) {
     let Ok(chosen) = choose(Wanted::Gpu) else { return println!("adapter: there is none") };
     println!("adapter: {}", chosen.name);
@@ -46,8 +46,12 @@ fn adapter(c: &mut Criterion) {
     for name in if real { &["small", "seed", "seed-k10"][..] } else { &["small"] } {
         let arch = Arch::named(name).expect("a named architecture");
         let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &chosen.device);
-        for (form, prepare) in [("matrix products", true), ("burn's own", false)] {
-            let ready = Ready::new(&arch, &params, prepare);
+        let forms = [
+            ("matrix products", Ready::new(&arch, &params, true)),
+            ("in half precision", Ready::halved(&arch, &params)),
+            ("burn's own", Ready::new(&arch, &params, false)),
+        ];
+        for (form, ready) in &forms {
             for batch in [1, 8] {
                 let z = latents(&arch, batch);
                 group.bench_function(format!("{name}/batch {batch}, {form}"), |b| b.iter(|| ready.bytes(&z)));

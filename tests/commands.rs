@@ -170,6 +170,7 @@ fn a_training_prints_its_lines_and_writes_its_folder() {
     fail(here, &["train", "d", "--model", "t", "--epochs", "9"], "--resume");
     fail(here, &["train", "d", "--model", "t", "--resume", "--arch", "small"], "another architecture");
     fail(here, &["train", "d", "--model", "t", "--resume", "--batch", "8"], "batches of 4");
+    fail(here, &["train", "d", "--model", "t", "--resume", "--device", "gpu-half"], "single precision");
     fail(here, &["train", "d", "--model", "t", "--resume", "--ema", "0.9"], "another --ema");
     fail(here, &["train", "d", "--model", "new", "--resume"], "no training/state.safetensors");
     fail(here, &["train", "d", "--model", "x", "--arch", "big"], "small, quarter, seed, seed-k10");
