@@ -73,7 +73,7 @@ pub enum DeviceChoice {
     Cpu,
     /// The graphics card
     Gpu,
-    /// The graphics card, drawing in half precision where it can: doctor says what that gives
+    /// The graphics card, drawing in half precision; doctor says whether it can and what that gives
     GpuHalf,
 }
 

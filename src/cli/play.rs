@@ -64,6 +64,9 @@ pub struct Play {
 
 impl Play {
     pub fn run(self) -> anyhow::Result<()> {
+        if self.stats.is_some_and(|every| !every.is_finite() || every <= 0.0) {
+            bail!("--stats takes seconds, more than 0");
+        }
         if self.fps.is_some_and(|fps| !(0.0..=1000.0).contains(&fps)) {
             bail!("--fps takes 0 to 1000");
         }

@@ -29,6 +29,8 @@ const TRIED: u32 = 9;
 const PAUSE: Duration = Duration::from_millis(15);
 /// How often a file that is being replaced is read again.
 const ATTEMPTS: u32 = 4;
+/// Why what is under way is left.
+const ENDING: &str = "the show ends";
 
 /// Weights to be checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,7 +248,7 @@ impl Trial {
         let mut arrays = Vec::new();
         for plan in &plans {
             if self.ending.wished() {
-                return Err(refused("the show ends".into()));
+                return Err(refused(ENDING.into()));
             }
             let values = file.values(&format!("{prefix}.{}", plan.name), &plan.shape);
             let values = values.map_err(|e| refused(format!("other weights than the model's: {e}")))?;
@@ -262,7 +264,7 @@ impl Trial {
         let params = Params::of(&plans, &arrays, &self.device);
         let pictures = self.pictures(&params);
         if self.ending.wished() {
-            return Err(refused("the show ends".into()));
+            return Err(refused(ENDING.into()));
         }
         let look = Look::of(&pictures);
         if !claim.known

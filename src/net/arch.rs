@@ -112,6 +112,11 @@ impl Arch {
         }
     }
 
+    /// Whether the critic's slopes do not depend on its weights, but for where they change.
+    pub fn critic_is_piecewise_linear(&self) -> bool {
+        self.critic_activation.slope().is_some() && self.critic_batch_norm_momentum.is_none()
+    }
+
     /// The network of the three lines with its widths divided.
     fn lines(divide: usize, critic_kernel: usize, generator_kernel: usize) -> Self {
         Self {

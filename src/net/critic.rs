@@ -94,10 +94,9 @@ fn channel_mean(x: Tensor<4>) -> Tensor<4> {
 
 /// `∂ Σ score / ∂ pictures` `[n, h, w, c]`, differentiable in `params` (which must be tracked).
 pub fn input_gradient(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Tensor<4> {
-    let linear = arch.critic_activation.slope().is_some() && arch.critic_batch_norm_momentum.is_none();
     let n = pictures.dims()[0];
     let mut steps = Vec::new();
-    if linear {
+    if arch.critic_is_piecewise_linear() {
         let masks: Masks = masks.iter().map(|m| m.clone().inner()).collect();
         forward(arch, &params.inner(), pictures.inner(), &masks, &mut |step| steps.push(step));
     } else {

@@ -24,7 +24,7 @@ pub struct Chosen {
 
 /// No GPU, or not such a one, where one was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; use --device cpu or auto")]
+#[error("{0}; --device cpu and auto always work")]
 pub struct NoGpu(String);
 
 /// Chooses. A software Vulkan adapter is not a GPU for `Auto`; `Gpu` takes it, and says so.
@@ -37,7 +37,7 @@ pub fn choose(wanted: Wanted) -> Result<Chosen, NoGpu> {
             let Chosen { device, name, .. } = gpu::any()?;
             match halves(&device) {
                 true => Ok(Chosen { device, name: format!("{name}, half precision"), half: true }),
-                false => Err(NoGpu(format!("{name} has no half precision"))),
+                false => Err(NoGpu(format!("{name} has no half precision: use --device gpu"))),
             }
         }
     }

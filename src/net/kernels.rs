@@ -483,6 +483,18 @@ pub(super) mod tests {
         for (a, b) in back.iter().zip(&scattered) {
             assert!((a - b).abs() < 1e-3, "{g:?}: window and scatter differ");
         }
+        // In memory that holds no number, and with slopes behind it.
+        let behind = |of: &[f32], made: &mut dyn FnMut(&mut [f32], After)| {
+            let y = noise(of.len(), 4);
+            let (mut found, mut expected) = (vec![f32::NAN; of.len()], of.to_vec());
+            made(&mut found, After::Slope { y: &y, slope: 0.25 });
+            pointwise::leaky_grad(&y, &mut expected, 0.25);
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-4, "{g:?}: slopes: {a} {b}");
+            }
+        };
+        behind(&out, &mut |to, after| conv_to(to, &x, &weights, &g, after));
+        behind(&back, &mut |to, after| conv_t_to(to, &y, &weights, &g, after));
         let dw = conv_w(&x, &y, &g);
         assert!((dot(&dw, &weights) - inner).abs() < bound, "{g:?}: adjoint in the weights");
         // One weight at a time is too slow; some will do.

@@ -1,14 +1,15 @@
 //! The loss of WGAN-GP's critic and its gradient in all weights, written out for the CPU.
 //!
-//! Called by `trainer::step` for critics that [`fits`] accepts; others, and other devices, go through
+//! Called by `trainer::step` for critics that are piecewise linear; others, and other devices, go through
 //! `net::critic` and burn's autodiff, which this is tested against. Owns buffers, knows no optimiser.
 //!
 //! Three batches go through the critic as one: real pictures, drawn ones, and those between. On the way
 //! back the first two carry ∓1/n and the last carries 1, so that what arrives at its pictures is the input
-//! gradient ∇D whose length is punished. That length is linear in ∇D's own tangent v, and where the
-//! activations are piecewise linear `⟨v, ∇D⟩` is multilinear in the kernels: v walks forward through the
-//! layers with the slopes that were left there, and what it is at a layer stands in for that layer's
-//! input. So one gradient of a kernel serves all three batches.
+//! gradient ∇D whose length is punished. With v = ∂penalty/∂∇D held fixed, the penalty's gradient in the
+//! kernels is that of `⟨v, ∇D⟩`, which is linear in each kernel where activations are piecewise linear. So v
+//! walks forward through the layers with the slopes that were left there, the tangent of the scores along
+//! v, and what it is before a layer takes the place of what that layer read: one gradient of a kernel then
+//! serves all three batches.
 
 use rayon::prelude::*;
 
@@ -27,11 +28,6 @@ pub struct Objective {
     /// `mean((1 − ‖∇D(x̂)‖)²)`, without its weight.
     pub penalty: f32,
     pub gradients: Vec<Vec<f32>>,
-}
-
-/// Whether the loss of a critic can be written out: its slopes must not depend on its weights.
-pub fn fits(arch: &Arch) -> bool {
-    arch.critic_activation.slope().is_some() && arch.critic_batch_norm_momentum.is_none()
 }
 
 /// Real and drawn pictures `[n, h, w, c]` in −1..1, and for each pair the share of the real one in the
@@ -64,17 +60,19 @@ impl Batch<'_> {
 }
 
 /// Buffers that one step leaves to the next: memory that comes and goes takes longer than what is done in it.
+///
+/// With batches of 16 `small` keeps 80 MB here and `seed` 470 MB, what a step needs at once.
 #[derive(Default)]
 pub struct Buffers(Vec<Vec<f32>>);
 
 impl Buffers {
     /// A buffer of `len` floats that may hold anything: the smallest that is large enough, or a new one.
     fn take(&mut self, len: usize) -> Vec<f32> {
-        let fitting = self.0.iter().enumerate().filter(|(_, kept)| kept.len() >= len);
-        match fitting.min_by_key(|(_, kept)| kept.len()).map(|(at, _)| at) {
+        let fitting = self.0.iter().enumerate().filter(|(_, kept)| kept.capacity() >= len);
+        match fitting.min_by_key(|(_, kept)| kept.capacity()).map(|(at, _)| at) {
             Some(at) => {
                 let mut buffer = self.0.swap_remove(at);
-                buffer.truncate(len);
+                buffer.resize(len, 0.0);
                 buffer
             }
             None => pointwise::zeros(len),
@@ -103,31 +101,32 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
     let mean = |scores: &[f32]| scores.iter().sum::<f32>() / n as f32 + bias;
     let (real, fake) = (-mean(&scores[..n]), mean(&scores[n..2 * n]));
 
-    // How much each score moves the loss; the scores between are followed for their own sake.
-    let share = 1.0 / n as f32;
-    let moves: Vec<f32> = [-share, share, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
-    let (slopes, mut tangent) = walk.back(&maps, &moves);
+    // The loss's gradient in each score; the scores between are followed for their own sake.
+    let one = 1.0 / n as f32;
+    let worth: Vec<f32> = [-one, one, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
+    let (slopes, mut tangent) = walk.back(&maps, &worth);
     let each = tangent.len() / n;
     let lengths = pointwise::lengths(&tangent, each);
     let penalty = lengths.iter().map(|l| (1.0 - l).powi(2)).sum::<f32>() / n as f32;
-    // From the gradient to the direction in which the penalty grows with it; a length of 0 has none.
-    let weight = 2.0 * share * arch.grad_weight as f32;
+    // From ∇D to v, the penalty's gradient in it; a length of 0 has none.
+    let weight = 2.0 * one * arch.grad_weight as f32;
     tangent.par_chunks_mut(each).zip(&lengths).for_each(|(tangent, l)| {
-        let share = if *l > 0.0 { weight * (l - 1.0) / l } else { 0.0 };
-        tangent.iter_mut().for_each(|v| *v *= share);
+        let factor = if *l > 0.0 { weight * (l - 1.0) / l } else { 0.0 };
+        tangent.iter_mut().for_each(|v| *v *= factor);
     });
 
     let mut gradients = Vec::with_capacity(walk.weights.len());
     for (i, (g, slopes)) in layers.iter().zip(&slopes).enumerate() {
-        let next = walk.tangent(i, &tangent, &maps[i + 1]);
-        stand_in(&mut maps[i], &tangent);
+        let next = walk.through(i, &tangent, &maps[i + 1]);
+        replace_last(&mut maps[i], &tangent);
         walk.buffers.0.push(std::mem::replace(&mut tangent, next));
         gradients.push(kernels::conv_w(&maps[i], slopes, g));
         gradients.push(pointwise::channel_sum(&slopes[..slopes.len() / 3 * 2], g.o));
     }
-    stand_in(&mut maps[count], &tangent);
-    gradients.push(combined(&maps[count], &moves));
-    gradients.push(vec![moves[..2 * n].iter().sum()]);
+    replace_last(&mut maps[count], &tangent);
+    gradients.push(combined(&maps[count], &worth));
+    // Real and drawn pictures cancel; a sum of rounded numbers would be noise that Adam makes steps of.
+    gradients.push(vec![0.0]);
     buffers.0.extend(maps.into_iter().chain(slopes).chain([tangent]));
     Objective { real, fake, penalty, gradients }
 }
@@ -160,11 +159,11 @@ impl Walk<'_> {
 
     /// From what each score is worth to the gradients before every activation, and that at the pictures of the
     /// last batch.
-    fn back(&mut self, maps: &[Vec<f32>], moves: &[f32]) -> (Vec<Vec<f32>>, Vec<f32>) {
+    fn back(&mut self, maps: &[Vec<f32>], worth: &[f32]) -> (Vec<Vec<f32>>, Vec<f32>) {
         let dense = &self.weights[2 * self.layers.len()];
-        let mut d = self.buffers.take(moves.len() * dense.len());
-        d.par_chunks_mut(dense.len()).zip(moves).for_each(|(row, share)| {
-            row.iter_mut().zip(dense).for_each(|(v, weight)| *v = share * weight);
+        let mut d = self.buffers.take(worth.len() * dense.len());
+        d.par_chunks_mut(dense.len()).zip(worth).for_each(|(row, worth)| {
+            row.iter_mut().zip(dense).for_each(|(v, weight)| *v = worth * weight);
         });
         // An activation's slope is applied to what comes back through the layer behind it.
         pointwise::leaky_grad(&maps[self.layers.len()], &mut d, self.slope);
@@ -187,7 +186,7 @@ impl Walk<'_> {
     }
 
     /// Takes the tangent of the last batch through layer `i`, which made `map`.
-    fn tangent(&mut self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
+    fn through(&mut self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
         let mut next = self.buffers.take(map.len() / 3);
         let from = map.len() - next.len();
         let after = After::Slope { y: &map[from..], slope: self.slope };
@@ -206,7 +205,7 @@ impl Walk<'_> {
 }
 
 /// Puts the tangent in the place of the last batch.
-fn stand_in(input: &mut [f32], tangent: &[f32]) {
+fn replace_last(input: &mut [f32], tangent: &[f32]) {
     let from = input.len() - tangent.len();
     let part = tangent.len().div_ceil(64).max(1);
     input[from..].par_chunks_mut(part).zip(tangent.par_chunks(part)).for_each(|(to, from)| to.copy_from_slice(from));

@@ -351,7 +351,7 @@ impl Gradient<'_> {
             for (i, dy) in dy.chunks(self.each).enumerate() {
                 let b: [S::f32s; N] =
                     std::array::from_fn(|n| S::as_simd_f32s(&dy[col + n * S::F32_LANES..][..S::F32_LANES]).0[0]);
-                let Some(x) = x[i * self.runs.step..].first_chunk::<M>() else { continue };
+                let x = &x[i * self.runs.step..][..M];
                 for (sum, x) in sums.iter_mut().zip(x) {
                     let x = s.splat_f32s(*x);
                     for (sum, b) in sum.iter_mut().zip(&b) {

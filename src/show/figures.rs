@@ -1,5 +1,6 @@
 //! The line of figures that `play --stats` prints now and then and at the end, for people and for tools.
 
+use std::io::Write;
 use std::time::Instant;
 
 use super::Show;
@@ -33,11 +34,13 @@ impl Show {
     }
 
     fn print_figures(&self) {
-        let (parts, late, cause) = (self.timing.parts(), self.timing.late, self.timing.cause());
+        let (parts, late, cause) = self.figures();
         let parts: Vec<String> =
             parts.iter().map(|p| format!("{} {:.2}/{:.2} ms", p.name, p.p50_ms, p.p99_ms)).collect();
         let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
-        println!(
+        // Who reads them may be gone; the show is not over for that.
+        let _ = writeln!(
+            std::io::stdout(),
             "{:.1} s · {} frames · {} pictures · {late} late{cause} · p50/p99: {} · memory {:.1} MB",
             self.secs(),
             self.frames(),

@@ -437,7 +437,7 @@ impl Show {
         &self.preset
     }
 
-    /// Median and 99th percentile of each part, and the frames that came late.
+    /// Median and 99th percentile of each part, and the frames that came late, with the part to blame.
     pub fn figures(&self) -> (Vec<scene::Part>, u64, &'static str) {
         (self.timing.parts(), self.timing.late, self.timing.cause())
     }

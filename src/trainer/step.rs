@@ -276,7 +276,7 @@ impl State {
         let fake = fakes.pictures(z, drop);
         let alpha: Vec<f32> = (0..self.arch.batch_size).map(|_| random.uniform() as f32).collect();
         let masks = [(); 3].map(|()| self.critic_masks(&mut random, device));
-        match ops::ours(device) && objective::fits(&self.arch) {
+        match ops::ours(device) && self.arch.critic_is_piecewise_linear() {
             true => self.critic_written_out(real, fake, alpha, &masks, device),
             false => self.critic_tracked(real, fake, alpha, masks, device),
         }
