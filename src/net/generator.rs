@@ -188,7 +188,8 @@ impl Ready {
         Self { arch: arch.clone(), device, form, prepare, half: false, plain: false }
     }
 
-    /// Prepared for drawing in half precision (f16 weights and maps): half the bytes to read. Norms are folded in f32 before. Where the device cannot (see [`device::halves`]), in single.
+    /// Prepared for drawing in half precision (f16 weights and maps): half the bytes to read. Norms are folded
+    /// in f32 before. Where the device cannot (see [`device::halves`]), in single.
     pub fn halved(arch: &Arch, params: &Params) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
         match device::halves(&device) {
