@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match flaneur::cli::run(flaneur::cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("flaneur: {error:#}");
+            flaneur::report::tell(format_args!("flaneur: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,8 @@
 //! Used by everyone above. Bars and the board's lines go to stderr, results to stdout.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,6 +36,41 @@ impl Stop {
     pub fn raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Why a result could not be printed, if one could not.
+static UNSAID: Mutex<Option<String>> = Mutex::new(None);
+
+/// Prints on stdout as it stands; false if that cannot be done. Unlike `print!` it never panics: who reads may be
+/// gone (`flaneur doctor | head -1`), which takes nothing from the work; other failures are for [`unsaid`].
+pub fn print(text: impl Display) -> bool {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != ErrorKind::BrokenPipe {
+                let mut unsaid = UNSAID.lock().unwrap_or_else(PoisonError::into_inner);
+                unsaid.get_or_insert_with(|| error.to_string());
+            }
+            false
+        }
+    }
+}
+
+/// The same with an end of line, whether or not somebody reads: a result.
+pub fn say(line: impl Display) {
+    print(format_args!("{line}\n"));
+}
+
+/// Prints a line on stderr, where that can be done: what happens beside the result. A log that ends must not end
+/// the show.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Why something that had to be printed was not: a full disk, for one.
+pub fn unsaid() -> Option<String> {
+    UNSAID.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Progress of one piece of long work.
@@ -76,17 +112,13 @@ impl Progress {
             && shown.elapsed() >= LINE_EVERY
         {
             *shown = Instant::now();
-            eprintln!("{} of {} {}", self.bar.position(), self.total, self.what);
+            tell(format_args!("{} of {} {}", self.bar.position(), self.total, self.what));
         }
     }
 
     /// Prints a result line on stdout without tearing the bar.
     pub fn print(&self, line: &str) {
-        self.bar.suspend(|| {
-            let mut out = std::io::stdout().lock();
-            // A closed pipe must not stop work that saves its results elsewhere.
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-        });
+        self.bar.suspend(|| say(line));
     }
 
     /// Takes the bar away.
@@ -148,7 +180,7 @@ impl Board {
             return;
         }
         if said.echo {
-            eprintln!("{origin}: {}", line.text);
+            tell(format_args!("{origin}: {}", line.text));
         }
         said.lines.insert(origin.to_owned(), line);
     }

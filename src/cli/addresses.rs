@@ -1,6 +1,7 @@
 //! `flaneur addresses`: everything a show can be steered by.
 
 use crate::osc::Kind;
+use crate::report::say;
 use crate::show::addresses::{ADDRESSES, KEYS, Takes};
 
 /// Prints the registry.
@@ -18,6 +19,6 @@ pub fn print() {
             Takes::Tells(_) => "tells f".into(),
         };
         let key = KEYS.iter().find(|key| key.address == address.path).map_or("", |key| key.key);
-        println!("{:<26} {takes:<18} {key:<7} {}", address.path, address.says);
+        say(format_args!("{:<26} {takes:<18} {key:<7} {}", address.path, address.says));
     }
 }

@@ -12,6 +12,7 @@ use crate::latent;
 use crate::model::{self, Card, Model};
 use crate::net::device::{self, Wanted};
 use crate::preset::{self, Preset};
+use crate::report::say;
 use crate::show::addresses;
 use crate::sketch::host::Host;
 use crate::sketch::{Env, Language};
@@ -36,10 +37,10 @@ impl Check {
         let mut wrong = 0;
         for path in &files {
             match check(path) {
-                Ok(note) => println!("ok    {}{note}", path.display()),
+                Ok(note) => say(format_args!("ok    {}{note}", path.display())),
                 Err(why) => {
                     wrong += 1;
-                    println!("wrong {why}");
+                    say(format_args!("wrong {why}"));
                 }
             }
         }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::dataset::lines::{Law, PALETTE, Rules, colour};
 use crate::dataset::read;
 use crate::dataset::write::{Drawing, Format};
-use crate::report::{Progress, Stop};
+use crate::report::{Progress, Stop, say};
 
 #[derive(Subcommand)]
 pub enum Dataset {
@@ -96,22 +96,22 @@ impl Lines {
         let written = drawing.write(&self.out, &progress, &Stop::on_signals()?);
         progress.finish();
         written?;
-        println!("{} pictures of {size}x{size} in {}", self.count, self.out.display(), size = self.size);
+        say(format_args!("{} pictures of {size}x{size} in {}", self.count, self.out.display(), size = self.size));
         Ok(())
     }
 }
 
 fn check(data: &std::path::Path) -> anyhow::Result<()> {
     let census = read::census(data, &|| ())?;
-    println!("{} pictures in {}", census.count(), data.display());
+    say(format_args!("{} pictures in {}", census.count(), data.display()));
     for ((width, height), count) in &census.sizes {
-        println!("  {count} of {width}x{height}");
+        say(format_args!("  {count} of {width}x{height}"));
     }
     if census.others > 0 {
-        println!("  {} other files, not looked into", census.others);
+        say(format_args!("  {} other files, not looked into", census.others));
     }
     for bad in &census.bad {
-        println!("  unreadable: {}: {}", bad.name, bad.why);
+        say(format_args!("  unreadable: {}: {}", bad.name, bad.why));
     }
     if census.count() == 0 {
         anyhow::bail!(

@@ -12,6 +12,7 @@ use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
 use crate::net::generator::Ready;
 use crate::recorder::ffmpeg_version;
+use crate::report::say;
 
 #[derive(Args)]
 pub struct Doctor {
@@ -21,7 +22,7 @@ pub struct Doctor {
 }
 
 fn line(name: &str, what: &str) {
-    println!("{name:<12} {what}");
+    say(format_args!("{name:<12} {what}"));
 }
 
 impl Doctor {
@@ -73,6 +74,13 @@ impl Doctor {
             false => "no graphics card is there",
         };
         line("path", &format!("{} ({why})", chosen.name));
+        if let Some((kept, there)) = device::trials() {
+            let state = match there {
+                true => "what was tried is kept in",
+                false => "the first start with a model tries them; what it finds is kept in",
+            };
+            line("kernels", &format!("the fastest of several on a card; {state} {}", kept.display()));
+        }
         match Model::read(&self.model, &chosen.device) {
             Ok(model) => {
                 let ready = model.ready(false);

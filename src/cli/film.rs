@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
 use crate::recorder::Codec;
-use crate::report::{Board, Stop};
+use crate::report::{Board, Stop, say, tell};
 use crate::show::film::Film;
 use crate::show::take::Take;
 use crate::show::{Options, Show};
@@ -112,7 +112,7 @@ impl FilmOf {
             ..Options::default()
         };
         let mut show = Show::open(options, &board, &stop)?;
-        eprintln!("device: {}", show.desk().device);
+        tell(format_args!("device: {}", show.desk().device));
         let whole = take.as_ref().map(|take| take.secs() + 1.0 / self.fps);
         let frames = self.length(show.preset().bpm, whole)?;
         if let Some(take) = take {
@@ -120,7 +120,7 @@ impl FilmOf {
         }
         if self.history {
             let states = show.show_history(frames as f64 / self.fps).map_err(anyhow::Error::msg)?;
-            eprintln!("{states} states of the training");
+            tell(format_args!("{states} states of the training"));
         }
         let size = match self.size {
             Some(Size(size)) => size,
@@ -130,13 +130,17 @@ impl FilmOf {
                 [even(HEIGHT * show.aspect()), even(HEIGHT)]
             }
         };
-        eprintln!("{frames} frames of {}x{} at {} a second, drawn on the CPU", size[0], size[1], self.fps);
+        tell(format_args!("{frames} frames of {}x{} at {} a second, drawn on the CPU", size[0], size[1], self.fps));
         let (codec, start) = (self.codec.map(CodecChoice::codec), Instant::now());
         let film = Film { path: self.output.clone(), frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
         let done = show.film(&film)?;
         let (secs, count) = (start.elapsed().as_secs_f64(), done.frames);
         let how = if done.interrupted { "interrupted; wrote" } else { "wrote" };
-        println!("{how} {} ({count} frames in {secs:.1} s, {:.0} a second)", done.path.display(), count as f64 / secs);
+        say(format_args!(
+            "{how} {} ({count} frames in {secs:.1} s, {:.0} a second)",
+            done.path.display(),
+            count as f64 / secs
+        ));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::preset;
+use crate::report::{print, say};
 use crate::sketch::history;
 
 #[derive(Args)]
@@ -34,13 +35,13 @@ impl History {
         let missing = |wanted: &str| anyhow::anyhow!("there is no version {wanted}; there are 1 to {}", versions.len());
         if let Some(wanted) = &self.show {
             let version = find(wanted).ok_or_else(|| missing(wanted))?;
-            print!("{}", crate::files::read_text(&version.path)?);
+            print(crate::files::read_text(&version.path)?);
             return Ok(());
         }
         if let Some(wanted) = &self.restore {
             let version = find(wanted).ok_or_else(|| missing(wanted))?;
             history::restore(&path, version)?;
-            println!("{} is version {wanted} again", path.display());
+            say(format_args!("{} is version {wanted} again", path.display()));
             return Ok(());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -48,7 +49,7 @@ impl History {
             let text = crate::files::read_text(&version.path).unwrap_or_default();
             let first = text.lines().next().unwrap_or_default();
             let ago = indicatif::HumanDuration(std::time::Duration::from_secs(now.saturating_sub(version.secs)));
-            println!("{:4}  {}  {ago} ago  {first}", i + 1, version.fingerprint);
+            say(format_args!("{:4}  {}  {ago} ago  {first}", i + 1, version.fingerprint));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Needs no show; one that plays takes the file as soon as it is written.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::control::learn::Learning;
 use crate::control::mapping::{self, LEARNED, Mapping, Target};
 use crate::files;
 use crate::midi::{Heard, Midi};
-use crate::report::{Board, Stop};
+use crate::report::{Board, Stop, print, say, tell};
 use crate::show::addresses::ADDRESSES;
 
 #[derive(Args)]
@@ -45,7 +45,7 @@ impl Learn {
         let stop = Stop::on_signals()?;
         let learning = self.listen(&stop)?;
         let Some((mut entry, said)) = learning.heard() else { bail!("nothing was touched; nothing is written") };
-        println!("heard: {said}");
+        say(format_args!("heard: {said}"));
         entry.target = match &self.target {
             Some(target) => target.clone(),
             None => ask()?,
@@ -53,7 +53,7 @@ impl Learn {
         Target::read(&entry.target, 0).map_err(anyhow::Error::msg)?;
         let text = mapping::with(&before, &entry).map_err(anyhow::Error::msg)?;
         files::write(&self.file, text.as_bytes())?;
-        println!("{said} → {}, in {}", entry.target, self.file.display());
+        say(format_args!("{said} → {}, in {}", entry.target, self.file.display()));
         Ok(())
     }
 
@@ -61,7 +61,7 @@ impl Learn {
     fn listen(&self, stop: &Stop) -> anyhow::Result<Learning> {
         let (board, start) = (Board::echoing(), Instant::now());
         let mut midi = Midi::start(start, &board)?;
-        eprintln!("touch a control");
+        tell(format_args!("touch a control"));
         let (mut learning, mut since) = (Learning::default(), None);
         while !stop.raised() && since.is_none_or(|at: Instant| at.elapsed() < LISTEN) {
             let heard = midi.heard();
@@ -92,13 +92,12 @@ fn ask() -> anyhow::Result<String> {
     if !input.is_terminal() {
         bail!("name the target: flaneur learn TARGET, such as knob[0], z[3] or /flaneur/out/fade");
     }
-    println!(" 0  a knob of the sketch: knob[0], knob[1], …\n    a dimension of z: z[0], z[3], z[0..8]");
+    say(format_args!(" 0  a knob of the sketch: knob[0], knob[1], …\n    a dimension of z: z[0], z[3], z[0..8]"));
     let choices: Vec<_> = ADDRESSES.iter().filter(|a| a.writable() && !a.path.contains('<')).collect();
     for (i, address) in choices.iter().enumerate() {
-        println!("{:>2}  {:<26} {}", i + 1, address.path, address.says);
+        say(format_args!("{:>2}  {:<26} {}", i + 1, address.path, address.says));
     }
-    print!("number or target: ");
-    std::io::stdout().flush()?;
+    print("number or target: ");
     let mut line = String::new();
     input.lock().read_line(&mut line)?;
     let line = line.trim();

@@ -18,6 +18,7 @@ pub mod verbs;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::net::device::{self, Chosen, Wanted};
+use crate::report::{tell, unsaid};
 
 /// Walk through the latent space of a generative network.
 #[derive(Parser)]
@@ -104,14 +105,22 @@ impl DeviceChoice {
     /// Chooses, and prints what was chosen on stderr.
     fn choose(self) -> anyhow::Result<Chosen> {
         let chosen = device::choose(self.wanted())?;
-        eprintln!("device: {}", chosen.name);
+        tell(format_args!("device: {}", chosen.name));
         Ok(chosen)
     }
 }
 
 /// Runs the command; the error is for `main` to print.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+    obey(cli.command)?;
+    match unsaid() {
+        Some(why) => anyhow::bail!("done, but not all of it could be printed: {why}"),
+        None => Ok(()),
+    }
+}
+
+fn obey(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Play(play) => play.run(),
         Command::Film(film) => film.run(),
         Command::Verbs(verbs) => verbs.run(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use crate::osc::query;
-use crate::report::Stop;
+use crate::report::{Stop, print, tell};
 
 #[derive(Args)]
 pub struct Monitor {
@@ -23,12 +23,15 @@ pub struct Monitor {
 impl Monitor {
     pub fn run(self) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
-        eprintln!("watching the show at {}; Ctrl-C ends it", self.at);
+        tell(format_args!("watching the show at {}; Ctrl-C ends it", self.at));
         let mut count = 0;
         query::watch(self.at, &self.token, |line| {
             if let Some(line) = line {
-                println!("{line}");
                 count += 1;
+                // Whoever reads may have had enough.
+                if !print(format_args!("{line}\n")) {
+                    return false;
+                }
             }
             !stop.raised() && self.lines.is_none_or(|most| count < most)
         })?;

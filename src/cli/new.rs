@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use crate::preset::{self, PRESETS};
+use crate::report::say;
 
 #[derive(Subcommand)]
 pub enum New {
@@ -69,7 +70,7 @@ impl New {
             bail!("{} is there already; choose another name", path.display());
         }
         crate::files::write(&path, text.as_bytes())?;
-        println!("wrote {}; now: flaneur play {name}", path.display());
+        say(format_args!("wrote {}; now: flaneur play {name}", path.display()));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{DeviceChoice, Size};
-use crate::report::{Board, Stop};
+use crate::report::{Board, Stop, tell};
 use crate::show::canvas::Canvas;
 use crate::show::{Options, Show};
 
@@ -88,7 +88,7 @@ impl Play {
             self.check_window()?;
         }
         let mut show = Show::open(options, &board, &stop)?;
-        eprintln!("device: {}", show.desk().device);
+        tell(format_args!("device: {}", show.desk().device));
         if self.headless { self.headless(&mut show) } else { self.windows(show) }
     }
 

@@ -9,7 +9,7 @@ use crate::dataset::score::{self, NEAR, Score};
 use crate::dataset::write::{Drawing, Format};
 use crate::latent;
 use crate::model::Model;
-use crate::report::{Progress, Stop};
+use crate::report::{Progress, Stop, say};
 
 #[derive(Subcommand)]
 pub enum Measure {
@@ -83,7 +83,7 @@ impl Lines {
 }
 
 fn print(name: &str, model: &Score, data: &Score) {
-    println!("{:<52} {:>12} {:>12} {:>8}", format!("{} pictures each", model.count), name, "dataset", "aim");
+    say(format_args!("{:<52} {:>12} {:>12} {:>8}", format!("{} pictures each", model.count), name, "dataset", "aim"));
     let row = |what: &str, value: fn(&Score) -> f64, percent: bool, aim: Option<f64>| {
         let show = |v: f64| if percent { format!("{:.1} %", v * 100.0) } else { format!("{v:.2}") };
         let aim = aim.map_or(String::new(), |aim| {
@@ -94,7 +94,7 @@ fn print(name: &str, model: &Score, data: &Score) {
                 format!("{} met", show(aim))
             }
         });
-        println!("{what:<52} {:>12} {:>12}  {aim}", show(value(model)), show(value(data)));
+        say(format_args!("{what:<52} {:>12} {:>12}  {aim}", show(value(model)), show(value(data))));
     };
     row("with a full vertical and a full horizontal", |s| s.both, true, Some(AIMS.0));
     row("full verticals in a picture, mean", |s| s.verticals, false, None);

@@ -16,7 +16,7 @@ use crate::net::generator::Ready;
 use crate::picture::animation::write_gif;
 use crate::picture::sheet::sheet;
 use crate::picture::{Picture, heat};
-use crate::report::{Progress, Stop};
+use crate::report::{Progress, Stop, say};
 
 /// The model and where it runs, as every still takes them.
 #[derive(Args)]
@@ -173,7 +173,7 @@ impl Output {
         for (path, bytes) in &self.files {
             files::write(path, bytes)?;
         }
-        println!("{what}");
+        say(what);
         Ok(())
     }
 }

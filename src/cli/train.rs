@@ -13,7 +13,7 @@ use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{Arch, NAMES};
 use crate::net::device::Chosen;
-use crate::report::{Progress, Stop};
+use crate::report::{Progress, Stop, tell};
 use crate::trainer::checkpoint::{self, Record};
 use crate::trainer::commands::{GRACE_SECS, Orders};
 use crate::trainer::history::History;
@@ -205,9 +205,9 @@ impl Train {
             return Ok(source::open(&lines, arch, self.fit())?);
         }
         let pictures = read::read(&self.data, arch.input_dim, self.fit(), arch.batch_size)?;
-        eprintln!("found {} pictures in {}", pictures.count, self.data.display());
+        tell(format_args!("found {} pictures in {}", pictures.count, self.data.display()));
         for bad in &pictures.bad {
-            eprintln!("skipped {}: {}", bad.name, bad.why);
+            tell(format_args!("skipped {}: {}", bad.name, bad.why));
         }
         Ok(Named {
             data: Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() },
@@ -229,7 +229,7 @@ impl Train {
         let device = &chosen.device;
         if let Some((mut state, record)) = resumed {
             if record.data_fingerprint != fingerprint {
-                eprintln!("note: these are not the pictures it was trained on so far");
+                tell(format_args!("note: these are not the pictures it was trained on so far"));
             }
             if let Some(rate) = self.rate {
                 state.set_rate(rate);
@@ -251,15 +251,15 @@ impl Train {
         progress.skip(training.step());
         let (begun, card) = (training.step(), training.plan.card.clone());
         let folder = training.plan.folder.display().to_string();
-        let tell = |event: Event| match event {
-            Event::Warning { text } if !self.commands => eprintln!("{text}"),
+        let heard = |event: Event| match event {
+            Event::Warning { text } if !self.commands => tell(text),
             // Without commands nobody asked for more than the losses.
             event if self.report == Report::Json && (self.commands || matches!(event, Event::Step(_))) => {
                 progress.print(&event.line());
             }
             _ => {}
         };
-        tell(Event::Started {
+        heard(Event::Started {
             model: card.name,
             folder: folder.clone(),
             arch: card.arch_name,
@@ -269,7 +269,7 @@ impl Train {
             pictures: card.data_count,
             device: device.to_owned(),
         });
-        training.tell = Box::new(tell);
+        training.tell = Box::new(heard);
         training.each = Box::new(|losses| {
             if self.report == Report::Text {
                 progress.print(&losses.line());
@@ -280,7 +280,7 @@ impl Train {
         progress.finish();
         *step = training.step();
         let reason = result?;
-        eprintln!("{} epochs done, {step} in all; the model is in {folder}", training.done);
+        tell(format_args!("{} epochs done, {step} in all; the model is in {folder}", training.done));
         Ok(reason)
     }
 

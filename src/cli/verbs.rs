@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 
+use crate::report::{print, say};
 use crate::sketch::verbs::{self, FIELDS, Group, Verb};
 
 #[derive(Args)]
@@ -17,7 +18,7 @@ pub struct Verbs {
 impl Verbs {
     pub fn run(self) -> anyhow::Result<()> {
         if self.markdown {
-            print!("{}", verbs::markdown());
+            print(verbs::markdown());
             return Ok(());
         }
         let word = self.word.as_deref().unwrap_or_default().to_lowercase();
@@ -35,12 +36,12 @@ impl Verbs {
         for verb in found {
             if group != Some(verb.group) {
                 group = Some(verb.group);
-                println!("\n{:?}", verb.group);
+                say(format_args!("\n{:?}", verb.group));
                 if verb.group == Group::Time && word.is_empty() {
-                    FIELDS.iter().for_each(|(name, says)| println!("  {name}\n      {says}"));
+                    FIELDS.iter().for_each(|(name, says)| say(format_args!("  {name}\n      {says}")));
                 }
             }
-            println!("  {}\n      {}\n      {}", verb.signature(), verb.says, verb.example);
+            say(format_args!("  {}\n      {}\n      {}", verb.signature(), verb.says, verb.example));
         }
         Ok(())
     }

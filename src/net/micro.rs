@@ -2,26 +2,38 @@
 //!
 //! Written for pulp's portable vectors: with AVX-512 eight pixels and 32 channels fill half the
 //! registers, which is enough sums under way to hide the latency of the multiply-add; machines with
-//! fewer registers take four pixels. A sum is always over the taps and channels in the same order.
+//! fewer registers take six pixels and 16 channels. A sum is always over the taps and channels in the same order.
 
 use pulp::Simd;
 
 use super::rows::{Row, WIDE};
 
-/// Pixels that [`multiply`] takes at a time on this machine.
-pub const fn most<S: Simd>() -> usize {
-    if S::REGISTER_COUNT >= 32 { 8 } else { 4 }
+/// Whether this machine has registers for the sums of eight pixels and two vectors of channels; others have for six.
+pub const fn many<S: Simd>() -> bool {
+    S::REGISTER_COUNT >= 32
+}
+
+/// How many of `left` pixels [`multiply`] takes next on this machine: 8, 6, 4 or 1.
+#[inline(always)]
+pub const fn next<S: Simd>(left: usize) -> usize {
+    match left {
+        8.. if many::<S>() => 8,
+        // Eight are two times four; six would leave two.
+        6 | 7 | 10.. if !many::<S>() => 6,
+        4.. => 4,
+        _ => 1,
+    }
 }
 
 /// `c[i] = start + Σ_step Σ_k a_step[i][k] · b_step[k]` for `M` pixels, where `start` is zero or what
-/// `c` was; `steps` gives pairs of (`M` rows of input, 32 rows of weights, one an input channel).
+/// `c` was; gives `M`. `steps` are pairs of (`M` rows of input, 32 rows of weights, one an input channel).
 #[inline(always)]
 pub fn multiply<'a, S: Simd, const M: usize>(
     s: S,
     from_zero: bool,
     c: &mut [Row],
     steps: impl Iterator<Item = (&'a [Row], &'a [Row; WIDE])> + Clone,
-) {
+) -> usize {
     let pair = 2 * S::F32_LANES;
     let c = &mut c[..M];
     for col in (0..WIDE).step_by(pair) {
@@ -49,6 +61,7 @@ pub fn multiply<'a, S: Simd, const M: usize>(
             v[1] = sum[1];
         }
     }
+    M
 }
 
 /// The leaky activation of a row in place; what is not a number stays none.
@@ -67,23 +80,28 @@ pub fn outer<'a, S: Simd, const STEP: usize>(
     sums: &mut [Row],
     lines: impl Iterator<Item = (&'a [Row], &'a [Row])> + Clone,
 ) {
-    for (group, sums) in sums[..WIDE].chunks_exact_mut(most::<S>()).enumerate() {
-        match most::<S>() {
-            8 => outer_of::<S, 8, STEP>(s, group * 8, sums, lines.clone()),
-            _ => outer_of::<S, 4, STEP>(s, group * 4, sums, lines.clone()),
-        }
+    let mut from = 0;
+    while from < WIDE {
+        let rows = &mut sums[from..];
+        from += match next::<S>(WIDE - from) {
+            8 => outer_of::<S, 8, STEP>(s, from, rows, lines.clone()),
+            6 => outer_of::<S, 6, STEP>(s, from, rows, lines.clone()),
+            4 => outer_of::<S, 4, STEP>(s, from, rows, lines.clone()),
+            _ => outer_of::<S, 1, STEP>(s, from, rows, lines.clone()),
+        };
     }
 }
 
-/// [`outer`] for `M` channels of x from `from` on.
+/// [`outer`] for `M` channels of x from `from` on; gives `M`.
 #[inline(always)]
 fn outer_of<'a, S: Simd, const M: usize, const STEP: usize>(
     s: S,
     from: usize,
     rows: &mut [Row],
     lines: impl Iterator<Item = (&'a [Row], &'a [Row])> + Clone,
-) {
+) -> usize {
     let pair = 2 * S::F32_LANES;
+    let rows = &mut rows[..M];
     for col in (0..WIDE).step_by(pair) {
         let mut sums = [[s.splat_f32s(0.0); 2]; M];
         for (sum, row) in sums.iter_mut().zip(rows.iter()) {
@@ -106,4 +124,5 @@ fn outer_of<'a, S: Simd, const M: usize, const STEP: usize>(
             v[1] = sum[1];
         }
     }
+    M
 }

@@ -13,7 +13,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::kernels::{Act, After, Geometry, with_scratch};
-use super::micro::most;
+use super::micro::{many, next};
 use super::rows::{Row, WIDE, blocks, channels};
 
 /// Pixels that a task makes at least: so often are weights used while they are near.
@@ -59,25 +59,21 @@ impl WithSimd for Line<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, s: S) {
         let mut at = 0;
-        while at + 8 <= self.count && most::<S>() == 8 {
-            self.group::<S, 8>(s, at);
-            at += 8;
-        }
-        while at + 4 <= self.count {
-            self.group::<S, 4>(s, at);
-            at += 4;
-        }
         while at < self.count {
-            self.group::<S, 1>(s, at);
-            at += 1;
+            at += match next::<S>(self.count - at) {
+                8 => self.group::<S, 8>(s, at),
+                6 => self.group::<S, 6>(s, at),
+                4 => self.group::<S, 4>(s, at),
+                _ => self.group::<S, 1>(s, at),
+            };
         }
     }
 }
 
 impl Line<'_> {
-    /// `M` pixels from `at` on.
+    /// `M` pixels from `at` on; gives `M`.
     #[inline(always)]
-    fn group<S: Simd, const M: usize>(&mut self, s: S, at: usize) {
+    fn group<S: Simd, const M: usize>(&mut self, s: S, at: usize) -> usize {
         let mut made = [Row::ZERO; M];
         let mut col = 0;
         while col < self.to.wide {
@@ -92,6 +88,7 @@ impl Line<'_> {
         for (m, row) in made.iter().enumerate() {
             put(&mut self.to.out[(at + m) * self.to.step..], row, self.to.wide);
         }
+        M
     }
 
     /// The sums of `N` vectors of channels from `col` on.
@@ -305,13 +302,16 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, s: S) {
-        let many = most::<S>() == 8;
+        let many = many::<S>();
         for line in 0..self.runs.lines {
             let mut at = 0;
             while at < self.runs.run {
                 at += match self.runs.run - at {
                     12.. if many => self.group::<S, 12>(s, line, at),
                     9 if many => self.group::<S, 9>(s, line, at),
+                    // Nine are five and four.
+                    5 | 9 if !many => self.group::<S, 5>(s, line, at),
+                    6 | 7 | 10.. if !many => self.group::<S, 6>(s, line, at),
                     6.. if many => self.group::<S, 6>(s, line, at),
                     4.. => self.group::<S, 4>(s, line, at),
                     _ => self.group::<S, 1>(s, line, at),

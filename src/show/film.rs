@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Frames whose pictures are one batch.
 const BATCH: u64 = 8;
 
+/// Frames that were walked: the pose of each, where its latents stand among those of all, and the lights over it.
+type Batch = Vec<(Arc<Pose>, Vec<usize>, Lights)>;
+
 /// What is filmed.
 #[derive(Clone, Debug)]
 pub struct Film {
@@ -64,12 +67,34 @@ impl Show {
         let recorder = Recorder::start(settings, &self.board)?;
         let canvas: Arc<Mutex<Canvas>> = Arc::default();
         let progress = Progress::new("frames", frames);
-        let mut done = 0;
-        while done < frames && !self.stop.raised() {
-            // A batch is drawn with one blend of weights.
+        let (mut walked, mut done) = (0, 0);
+        let mut drawing: Option<Batch> = None;
+        loop {
+            // A batch is drawn with one blend of weights. A take may ask for pictures of its own or change the model
+            // while it is walked on, a course changes weights: there nothing else is being drawn meanwhile.
             let learns = self.course.is_some() || self.playing.as_ref().is_some_and(|take| take.learns);
-            let until = (done + if learns { 1 } else { BATCH }).min(frames);
-            for scene in self.film_frames(done..until, fps)? {
+            let mut drawn = match learns || self.playing.is_some() {
+                true => self.film_drawn(drawing.take())?,
+                false => Vec::new(),
+            };
+            let next = match walked < frames && !self.stop.raised() {
+                true => {
+                    let until = (walked + if learns { 1 } else { BATCH }).min(frames);
+                    let batch = self.film_batch(std::mem::replace(&mut walked, until)..until, fps);
+                    Some(batch)
+                }
+                false => None,
+            };
+            drawn.extend(self.film_drawn(drawing.take())?);
+            drawing = next.map(|(pose, batch)| {
+                self.pose = pose;
+                self.ask();
+                batch
+            });
+            if drawn.is_empty() && drawing.is_none() {
+                break;
+            }
+            for scene in drawn {
                 let canvas = canvas.clone();
                 recorder.put(done, Box::new(move || lock(&canvas).draw(&scene, size, !raw)))?;
                 done += 1;
@@ -82,19 +107,23 @@ impl Show {
         Ok(Filmed { path, frames: done, interrupted: done < frames })
     }
 
-    /// The scenes of some frames, their pictures drawn in one batch: a network draws four at once faster
-    /// than one after the other.
-    fn film_frames(&mut self, frames: std::ops::Range<u64>, fps: f64) -> Result<Vec<Scene>, FilmError> {
+    /// Walks some frames; gives what is to be drawn for all of them at once, each latent only once: a network draws
+    /// eight together faster than one after the other.
+    fn film_batch(&mut self, frames: std::ops::Range<u64>, fps: f64) -> (Arc<Pose>, Batch) {
         let mut all = Pose::default();
-        let mut walked = Vec::new();
+        let mut batch = Batch::new();
         for frame in frames {
             let lights = self.film_walk(frame as f64 / fps);
-            let places: Vec<usize> = self.pose.latents.iter().map(|z| all.place_of(z.clone())).collect();
-            walked.push((self.pose.clone(), places, lights));
+            let places = self.pose.latents.iter().map(|z| all.place_of(z.clone())).collect();
+            batch.push((self.pose.clone(), places, lights));
             self.frames += 1;
         }
-        self.pose = Arc::new(all);
-        self.ask();
+        (Arc::new(all), batch)
+    }
+
+    /// The scenes of a batch that was asked for, when its pictures are there.
+    fn film_drawn(&mut self, batch: Option<Batch>) -> Result<Vec<Scene>, FilmError> {
+        let Some(batch) = batch else { return Ok(Vec::new()) };
         self.generator.wait()?;
         let scene = self.unlit();
         let own = |(pose, places, lights): (Arc<Pose>, Vec<usize>, Lights)| {
@@ -103,7 +132,7 @@ impl Show {
             lights.shine(&mut scene);
             scene
         };
-        Ok(walked.into_iter().map(own).collect())
+        Ok(batch.into_iter().map(own).collect())
     }
 
     /// The walk's step of one frame at a time of its own; gives the lights over it.

@@ -338,8 +338,9 @@ impl Take {
         let Some(first) = frames.front().map(|(_, time)| time[0]) else {
             return Err(wrong(2, "it holds no frame".into()));
         };
-        let of_weights =
-            |line: &Line| matches!(line, Line::Learnt(_) | Line::Act(Act::Mix(_) | Act::Dial(Dial::Learnt, _), ..));
+        let of_weights = |line: &Line| {
+            matches!(line, Line::Weights(_) | Line::Learnt(_) | Line::Act(Act::Mix(_) | Act::Dial(Dial::Learnt, _), ..))
+        };
         let learns = start.learnt.is_some() || frames.iter().any(|(moves, _)| moves.iter().any(of_weights));
         Ok(Self { start, frames, first, learns, walked: 0, before: None, now: None })
     }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Layer;
 use crate::net::kernels::Geometry;
-use crate::net::micro::{leaky, most, multiply};
+use crate::net::micro::{leaky, multiply, next};
 use crate::net::rows::{Plane, Row, WIDE, blocks, channels, with_scratch, zeros};
 
 /// Pixels whose sums a task holds at a time, 32 KiB of them.
@@ -140,22 +140,14 @@ impl WithSimd for Task<'_> {
 #[inline(always)]
 fn line<S: Simd>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, taps: &[[Row; WIDE]]) {
     let mut x = 0;
-    while x + 8 <= sums.len() && most::<S>() == 8 {
-        window::<S, 8>(s, &mut sums[x..], &plane[x..], wide, t, taps);
-        x += 8;
-    }
-    while x + 4 <= sums.len() {
-        window::<S, 4>(s, &mut sums[x..], &plane[x..], wide, t, taps);
-        x += 4;
-    }
     while x < sums.len() {
-        window::<S, 1>(s, &mut sums[x..], &plane[x..], wide, t, taps);
-        x += 1;
+        let (count, sums, plane) = (next::<S>(sums.len() - x), &mut sums[x..], &plane[x..]);
+        let steps = taps.iter().enumerate().map(|(tap, b)| (&plane[tap / t * wide + tap % t..], b));
+        x += match count {
+            8 => multiply::<S, 8>(s, false, sums, steps),
+            6 => multiply::<S, 6>(s, false, sums, steps),
+            4 => multiply::<S, 4>(s, false, sums, steps),
+            _ => multiply::<S, 1>(s, false, sums, steps),
+        };
     }
-}
-
-#[inline(always)]
-fn window<S: Simd, const M: usize>(s: S, sums: &mut [Row], plane: &[Row], wide: usize, t: usize, taps: &[[Row; WIDE]]) {
-    let steps = taps.iter().enumerate().map(|(tap, b)| (&plane[tap / t * wide + tap % t..], b));
-    multiply::<S, M>(s, false, sums, steps);
 }

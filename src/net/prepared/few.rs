@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::direct::pack_taps;
 use super::{Layer, Pixel};
 use crate::net::kernels::Geometry;
+use crate::net::micro::many;
 use crate::net::pointwise::tanh;
 use crate::net::rows::{Plane, Row, WIDE, blocks};
 
@@ -96,17 +97,15 @@ impl<P: Pixel> WithSimd for Task<'_, P> {
             let input = &self.input[(self.first + y) * self.from.wide..];
             let mut cells = Cells { few: self.few, input, stride: self.stride, wide: self.from.wide, upper, lower };
             let mut x = 0;
-            while x + 16 <= self.from.w && S::REGISTER_COUNT >= 32 {
-                cells.make::<S, 16>(s, x);
-                x += 16;
-            }
-            while x + 8 <= self.from.w {
-                cells.make::<S, 8>(s, x);
-                x += 8;
-            }
             while x < self.from.w {
-                cells.make::<S, 1>(s, x);
-                x += 1;
+                // Half a row is one vector of the machines with many registers, or two.
+                x += match self.from.w - x {
+                    16.. if many::<S>() => cells.make::<S, 16, 1>(s, x),
+                    8.. if many::<S>() => cells.make::<S, 8, 1>(s, x),
+                    6 | 7 | 10.. if 2 * S::F32_LANES <= HALF => cells.make::<S, 6, 2>(s, x),
+                    4.. if 2 * S::F32_LANES <= HALF => cells.make::<S, 4, 2>(s, x),
+                    _ => cells.make::<S, 1, 1>(s, x),
+                };
             }
         }
     }
@@ -124,29 +123,36 @@ struct Cells<'a, P> {
 }
 
 impl<P: Pixel> Cells<'_, P> {
-    /// Makes `M` cells of 2 × 2 pixels from column `x` on.
+    /// Makes `M` cells of 2 × 2 pixels from column `x` on, `N` vectors at a time; gives `M`.
     #[inline(always)]
-    fn make<S: Simd, const M: usize>(&mut self, s: S, x: usize) {
+    fn make<S: Simd, const M: usize, const N: usize>(&mut self, s: S, x: usize) -> usize {
         let (t, pair) = (self.few.t, 2 * self.few.channels);
         let mut values = [[0.0; HALF]; M];
         // A vector wider than half a row is none of the instruction sets here.
         let lanes = S::F32_LANES.min(HALF);
-        for col in (0..HALF).step_by(lanes) {
-            let mut sums = [S::as_simd_f32s(&self.few.bias[col..col + lanes]).0[0]; M];
+        for col in (0..HALF).step_by(N * lanes) {
+            let vectors = |row: &[f32]| -> [S::f32s; N] {
+                std::array::from_fn(|n| S::as_simd_f32s(&row[col + n * lanes..][..lanes]).0[0])
+            };
+            let mut sums = [vectors(&self.few.bias); M];
             let (taps, _) = self.few.weights.as_chunks::<HALF>();
             for (i, taps) in taps.iter().enumerate() {
                 let (block, tap) = (i / (t * t), i % (t * t));
                 let window = &self.input[block * self.stride + tap / t * self.wide + tap % t + x..][..M];
                 for k in 0..WIDE {
-                    let from = k % 2 * HALF + col;
-                    let b = S::as_simd_f32s(&taps[k / 2].0[from..from + lanes]).0[0];
+                    let b = vectors(&taps[k / 2].0[k % 2 * HALF..][..HALF]);
                     for (sum, a) in sums.iter_mut().zip(window) {
-                        *sum = s.mul_add_e_f32s(s.splat_f32s(a.0[k]), b, *sum);
+                        let a = s.splat_f32s(a.0[k]);
+                        for (sum, b) in sum.iter_mut().zip(&b) {
+                            *sum = s.mul_add_e_f32s(a, *b, *sum);
+                        }
                     }
                 }
             }
             for (sum, values) in sums.iter().zip(&mut values) {
-                S::as_mut_simd_f32s(&mut values[col..col + lanes]).0[0] = *sum;
+                for (n, sum) in sum.iter().enumerate() {
+                    S::as_mut_simd_f32s(&mut values[col + n * lanes..][..lanes]).0[0] = *sum;
+                }
             }
         }
         // A loop over all of them at once becomes vectors, one over each pixel's would not.
@@ -158,5 +164,6 @@ impl<P: Pixel> Cells<'_, P> {
             self.upper[(x + i) * pair..][..pair].copy_from_slice(&cell[..pair]);
             self.lower[(x + i) * pair..][..pair].copy_from_slice(&cell[pair..2 * pair]);
         }
+        M
     }
 }

@@ -15,7 +15,7 @@ mod plain;
 mod way;
 mod winograd;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -26,8 +26,10 @@ use super::kernels::Geometry;
 use super::pointwise::tanh;
 use super::rows::{Plane, Row, WIDE, blocks};
 
-/// Pictures that go through the stages together; more would only need more memory.
-const TOGETHER: usize = 8;
+/// Pictures that go through the stages together, and how many such parts go beside each other, so that a thread
+/// which is done with its share of a stage need not wait for the rest; more would only need more memory.
+const TOGETHER: usize = 4;
+const BESIDE: usize = 2;
 
 /// A layer's weights, and the norm behind it: what goes out is `scale · (kernel ∗ in) + shift`.
 pub struct Layer {
@@ -78,7 +80,8 @@ pub struct Prepared {
     then: Option<Activation>,
     /// Height, width and channels of a picture.
     picture: [usize; 3],
-    work: Mutex<Work>,
+    /// One for each part that was drawn at the same time.
+    works: Mutex<Vec<Work>>,
 }
 
 /// The buffers of a forward, kept for the next one.
@@ -119,7 +122,7 @@ impl Prepared {
             (h, w, channels) = (h * stage.grow, w * stage.grow, stage.filters);
         }
         let picture = [h, w, channels];
-        let mut made = Self { z_dim: arch.z_dim, dense, steps, then, picture, work: Mutex::default() };
+        let mut made = Self { z_dim: arch.z_dim, dense, steps, then, picture, works: Mutex::default() };
         made.load(layers);
         made
     }
@@ -143,13 +146,21 @@ impl Prepared {
     /// Pictures `[n, h, w, c]` for `z` `[n, z_dim]`.
     pub fn draw<P: Pixel>(&self, z: &[f32]) -> Vec<P> {
         let mut out = vec![P::default(); z.len() / self.z_dim * self.picture_len()];
-        // What a panic left behind is only numbers, and the borders that nobody writes.
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = out.chunks_mut(TOGETHER * self.picture_len()).zip(z.chunks(TOGETHER * self.z_dim));
-        for (out, z) in parts {
-            self.draw_some(z, &mut work, out);
+        let (pixels, values) = (TOGETHER * self.picture_len(), TOGETHER * self.z_dim);
+        for (out, z) in out.chunks_mut(BESIDE * pixels).zip(z.chunks(BESIDE * values)) {
+            out.par_chunks_mut(pixels).zip(z.par_chunks(values)).for_each(|(out, z)| {
+                let kept = self.works().pop();
+                let mut work = kept.unwrap_or_default();
+                self.draw_some(z, &mut work, out);
+                self.works().push(work);
+            });
         }
         out
+    }
+
+    /// Buffers that are not in use; only ever pushed and popped.
+    fn works(&self) -> MutexGuard<'_, Vec<Work>> {
+        self.works.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// [`Self::draw`] for a few pictures.

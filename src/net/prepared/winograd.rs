@@ -14,7 +14,7 @@ use super::direct::pack_taps;
 use super::matrices::Matrices;
 use super::{Layer, lengthen};
 use crate::net::kernels::Geometry;
-use crate::net::micro::{leaky, most, multiply};
+use crate::net::micro::{leaky, multiply, next};
 use crate::net::rows::{Plane, Row, WIDE, blocks, channels, with_scratch, zeros};
 
 /// Tiles whose products a task holds at a time.
@@ -221,26 +221,18 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Products<'_, M
             let (weights, _) = winograd.weights[at..at + blocks_in * WIDE].as_chunks::<WIDE>();
             let factors = &factors[i / 4 * count..];
             let mut tile = 0;
-            while tile + 8 <= count && most::<S>() == 8 {
-                group::<S, 8>(s, &mut sums[tile..], &factors[tile..], stride, weights);
-                tile += 8;
-            }
-            while tile + 4 <= count {
-                group::<S, 4>(s, &mut sums[tile..], &factors[tile..], stride, weights);
-                tile += 4;
-            }
             while tile < count {
-                group::<S, 1>(s, &mut sums[tile..], &factors[tile..], stride, weights);
-                tile += 1;
+                let (some, sums, factors) = (next::<S>(count - tile), &mut sums[tile..], &factors[tile..]);
+                let steps = weights.iter().enumerate().map(|(block, b)| (&factors[block * stride..], b));
+                tile += match some {
+                    8 => multiply::<S, 8>(s, true, sums, steps),
+                    6 => multiply::<S, 6>(s, true, sums, steps),
+                    4 => multiply::<S, 4>(s, true, sums, steps),
+                    _ => multiply::<S, 1>(s, true, sums, steps),
+                };
             }
         }
     }
-}
-
-#[inline(always)]
-fn group<S: Simd, const N: usize>(s: S, sums: &mut [Row], factors: &[Row], stride: usize, weights: &[[Row; WIDE]]) {
-    let steps = weights.iter().enumerate().map(|(block, b)| (&factors[block * stride..], b));
-    multiply::<S, N>(s, true, sums, steps);
 }
 
 /// `Aᵀ m A` of each tile and phase, with bias and activation, into the next plane.
@@ -260,10 +252,10 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Outputs<'_, M,
         let Task { winograd, block, lines, across, .. } = *self.task;
         let (count, to) = (lines * across, self.to);
         let tall = self.part.len() / to.wide;
+        let mut made = [[Row::ZERO; M]; M];
         for i in 0..4 * count {
             let (phase, tile) = (i / count, i % count);
             let (top, left) = (tile / across * M, tile % across * M);
-            let mut made = [[Row::ZERO; M]; M];
             for lane in 0..WIDE / S::F32_LANES {
                 let bias = load::<S>(&winograd.bias[block], lane);
                 let read = |i, j| load::<S>(&self.products[((i * A + j) * 4 + phase) * count + tile], lane);
