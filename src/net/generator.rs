@@ -11,7 +11,7 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use super::arch::{Activation, Arch, Stage, fused};
 use super::device;
 use super::kernels::Act;
-use super::ops;
+use super::ops::{self, Held};
 use super::params::{Params, Plan, floats, plan_layer, plan_norm};
 use super::pending::Pending;
 use super::plain;
@@ -315,12 +315,12 @@ fn scale_and_shift(params: &Params, at: &mut usize, bias: Tensor<1>) -> (Tensor<
 }
 
 /// The layers one by one as plain values, from the dense one on.
-fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer> + use<'a> {
+fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer<Held>> + use<'a> {
     let normed = arch.generator_batch_norm_momentum.is_some();
     let count = 1 + arch.stages().len();
     let mut at = 0;
     (0..count).map(move |i| {
-        let (kernel, bias) = (params.list[at].values(), params.at::<1>(at + 1));
+        let (kernel, bias) = (ops::held(&params.list[at].value), params.at::<1>(at + 1));
         at += 2;
         if normed && i + 1 < count {
             let (scale, shift) = scale_and_shift(params, &mut at, bias);

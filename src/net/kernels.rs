@@ -97,6 +97,20 @@ impl<'a> After<'a> {
     }
 }
 
+/// A kernel `[k, k, c, o]`.
+#[derive(Clone, Copy)]
+pub struct Weights<'a> {
+    pub values: &'a [f32],
+    /// What [`pairs::factors`] makes of them, for who uses them more than once.
+    pub factors: Option<&'a [f32]>,
+}
+
+impl<'a> From<&'a [f32]> for Weights<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self { values, factors: None }
+    }
+}
+
 /// Rows that one unfolded piece holds at least, so that the packing of the weights inside the GEMM
 /// is spread over enough of them.
 const PIECE_ROWS: usize = 512;
@@ -199,18 +213,19 @@ fn piece(rows_in_all: usize, across: usize) -> usize {
 /// `act(conv(x, weights) + bias)`: `[n, h, w, c]` → `[n, oh, ow, o]`.
 pub fn conv(x: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
     let mut out = zeros(x.len() / (g.h * g.w * g.c) * g.oh() * g.ow() * g.o);
-    conv_to(&mut out, x, weights, g, After::Act(bias, act));
+    conv_to(&mut out, x, weights.into(), g, After::Act(bias, act));
     out
 }
 
 /// The same with anything after it, to memory that may hold anything.
-pub fn conv_to(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: After) {
+pub fn conv_to(out: &mut [f32], x: &[f32], weights: Weights, g: &Geometry, after: After) {
     if strips::fits(g) {
-        return strips::conv(out, x, weights, g, after);
+        return strips::conv(out, x, weights.values, g, after);
     }
     if pairs::fits(g) {
         return pairs::conv(out, x, weights, g, after);
     }
+    let weights = weights.values;
     let (oh, ow) = (g.oh(), g.ow());
     let n = x.len() / (g.h * g.w * g.c);
     let pad = (g.pad(g.h).0, g.pad(g.w).0);
@@ -228,16 +243,16 @@ pub fn conv_to(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after:
 /// `act(conv_t(y, weights) + bias)`: `[n, oh, ow, o]` → `[n, h, w, c]`, the adjoint of [`conv`] in x.
 pub fn conv_t(y: &[f32], weights: &[f32], bias: &[f32], g: &Geometry, act: Act) -> Vec<f32> {
     let mut out = zeros(y.len() / (g.oh() * g.ow() * g.o) * g.h * g.w * g.c);
-    conv_t_to(&mut out, y, weights, g, After::Act(bias, act));
+    conv_t_to(&mut out, y, weights.into(), g, After::Act(bias, act));
     out
 }
 
 /// The same with anything after it, to memory that may hold anything.
-pub fn conv_t_to(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
+pub fn conv_t_to(out: &mut [f32], y: &[f32], weights: Weights, g: &Geometry, after: After) {
     match g.window() {
         _ if pairs::fits(g) => pairs::conv_t(out, y, weights, g, after),
-        Some(_) => conv_window(out, y, &window_weights(weights, g), g, after),
-        None => conv_t_scatter(out, y, weights, g, after),
+        Some(_) => conv_window(out, y, &window_weights(weights.values, g), g, after),
+        None => conv_t_scatter(out, y, weights.values, g, after),
     }
 }
 
@@ -493,8 +508,8 @@ pub(super) mod tests {
                 assert!((a - b).abs() < 1e-4, "{g:?}: slopes: {a} {b}");
             }
         };
-        behind(&out, &mut |to, after| conv_to(to, &x, &weights, &g, after));
-        behind(&back, &mut |to, after| conv_t_to(to, &y, &weights, &g, after));
+        behind(&out, &mut |to, after| conv_to(to, &x, weights[..].into(), &g, after));
+        behind(&back, &mut |to, after| conv_t_to(to, &y, weights[..].into(), &g, after));
         let dw = conv_w(&x, &y, &g);
         assert!((dot(&dw, &weights) - inner).abs() < bound, "{g:?}: adjoint in the weights");
         // One weight at a time is too slow; some will do.

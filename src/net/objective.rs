@@ -15,7 +15,9 @@ use rayon::prelude::*;
 
 use super::arch::Arch;
 use super::critic::Masks;
-use super::kernels::{self, Act, After, Geometry};
+use super::kernels::{self, Act, After, Geometry, Weights};
+use super::ops::{self, Held};
+use super::pairs;
 use super::params::{Params, floats};
 use super::pointwise;
 
@@ -90,9 +92,17 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
     let masks = (0..masks[0].len())
         .map(|layer| masks.iter().flat_map(|masks| floats(masks[layer].clone().inner())).collect())
         .collect();
-    let weights = params.list.iter().map(|p| p.values()).collect();
+    let weights: Vec<Held> = params.list.iter().map(|p| ops::held(&p.value)).collect();
+    let factors = layers.iter().enumerate().map(|(i, g)| {
+        pairs::fits(g).then(|| {
+            let mut made = buffers.take(pairs::factors_len(g));
+            pairs::factors(&weights[2 * i], g, &mut made);
+            made
+        })
+    });
+    let factors = factors.collect();
     let slope = arch.critic_activation.slope().unwrap_or(1.0);
-    let mut walk = Walk { layers: &layers, slope, masks, weights, buffers };
+    let mut walk = Walk { layers: &layers, slope, masks, weights, factors, buffers };
     let pictures = batch.joined(walk.buffers);
     let mut maps = walk.forward(pictures);
     let count = layers.len();
@@ -127,7 +137,8 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
     gradients.push(combined(&maps[count], &worth));
     // Real and drawn pictures cancel; a sum of rounded numbers would be noise that Adam makes steps of.
     gradients.push(vec![0.0]);
-    buffers.0.extend(maps.into_iter().chain(slopes).chain([tangent]));
+    let factors = walk.factors.into_iter().flatten();
+    buffers.0.extend(maps.into_iter().chain(slopes).chain(factors).chain([tangent]));
     Objective { real, fake, penalty, gradients }
 }
 
@@ -138,19 +149,26 @@ struct Walk<'a> {
     /// Dropout of all three batches, one a layer, or none.
     masks: Vec<Vec<f32>>,
     /// Kernel and bias of each layer, then of the dense one.
-    weights: Vec<Vec<f32>>,
+    weights: Vec<Held>,
+    /// Of each kernel that has them; it is used three times.
+    factors: Vec<Option<Vec<f32>>>,
     buffers: &'a mut Buffers,
 }
 
 impl Walk<'_> {
+    /// The kernel of layer `i`.
+    fn kernel(&self, i: usize) -> Weights<'_> {
+        Weights { values: &self.weights[2 * i], factors: self.factors[i].as_deref() }
+    }
+
     /// What every layer reads, the dense one included: the pictures and what comes out of every layer.
     fn forward(&mut self, pictures: Vec<f32>) -> Vec<Vec<f32>> {
         let mut maps = vec![pictures];
         for (i, g) in self.layers.iter().enumerate() {
-            let (kernel, bias) = (&self.weights[2 * i], &self.weights[2 * i + 1]);
             let n = maps[i].len() / (g.h * g.w * g.c);
             let mut map = self.buffers.take(n * g.oh() * g.ow() * g.o);
-            kernels::conv_to(&mut map, &maps[i], kernel, g, After::Act(bias, Act::Leaky(self.slope)));
+            let after = After::Act(&self.weights[2 * i + 1], Act::Leaky(self.slope));
+            kernels::conv_to(&mut map, &maps[i], self.kernel(i), g, after);
             self.drop(i, &mut map, 0);
             maps.push(map);
         }
@@ -160,7 +178,7 @@ impl Walk<'_> {
     /// From what each score is worth to the gradients before every activation, and that at the pictures of the
     /// last batch.
     fn back(&mut self, maps: &[Vec<f32>], worth: &[f32]) -> (Vec<Vec<f32>>, Vec<f32>) {
-        let dense = &self.weights[2 * self.layers.len()];
+        let dense: &[f32] = &self.weights[2 * self.layers.len()];
         let mut d = self.buffers.take(worth.len() * dense.len());
         d.par_chunks_mut(dense.len()).zip(worth).for_each(|(row, worth)| {
             row.iter_mut().zip(dense).for_each(|(v, weight)| *v = worth * weight);
@@ -178,7 +196,7 @@ impl Walk<'_> {
             };
             let n = d[from..].len() / (g.oh() * g.ow() * g.o);
             let mut before = self.buffers.take(n * g.h * g.w * g.c);
-            kernels::conv_t_to(&mut before, &d[from..], &self.weights[2 * i], g, after);
+            kernels::conv_t_to(&mut before, &d[from..], self.kernel(i), g, after);
             slopes.push(std::mem::replace(&mut d, before));
         }
         slopes.reverse();
@@ -190,7 +208,7 @@ impl Walk<'_> {
         let mut next = self.buffers.take(map.len() / 3);
         let from = map.len() - next.len();
         let after = After::Slope { y: &map[from..], slope: self.slope };
-        kernels::conv_to(&mut next, tangent, &self.weights[2 * i], &self.layers[i], after);
+        kernels::conv_to(&mut next, tangent, self.kernel(i), &self.layers[i], after);
         self.drop(i, &mut next, from);
         next
     }

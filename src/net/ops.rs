@@ -6,6 +6,8 @@
 //! Every derivative of a convolution is again one of the three convolutions, so the gradient of an
 //! input gradient (WGAN-GP's penalty) needs nothing more.
 
+use std::ops::Deref;
+
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -16,6 +18,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::kernels::{self, Act, Geometry};
+use super::params::floats;
 use super::plain;
 use super::pointwise::{self, Descent};
 
@@ -59,6 +62,25 @@ pub trait NetOps: Backend {
 
 fn array(values: Vec<f32>, shape: &[usize]) -> Array {
     Array::from_data(TensorData::new(values, shape.to_vec()))
+}
+
+/// The values of a tensor of the CPU, held without a copy. Who holds them has others copy before they change them.
+pub struct Held(Array);
+
+/// Holds the values of `tensor`; those of another device are read from there (waits for it).
+pub fn held(tensor: &Tensor<1>) -> Held {
+    match tensor.clone().try_into_primitive::<Flex>() {
+        Ok(own) if own.as_slice::<f32>().is_some() => Held(own),
+        _ => Held(array(floats(tensor.clone()), &tensor.dims())),
+    }
+}
+
+impl Deref for Held {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.0.as_slice().unwrap_or_default()
+    }
 }
 
 /// Runs `work` on the tensor's values in row-major order.

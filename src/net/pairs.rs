@@ -15,7 +15,7 @@ use faer::Accum;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::kernels::{After, Geometry, gemm, rows, with_scratch};
+use super::kernels::{After, Geometry, Weights, gemm, rows, with_scratch};
 use super::pointwise::zeros;
 
 /// Terms of a product along one axis: where it stands, and whether it is subtracted.
@@ -143,8 +143,13 @@ fn tilings(g: &Geometry) -> (Tiling, Tiling) {
     (wide, Tiling { h: g.oh(), w: g.ow(), channels: g.o, side: 2 })
 }
 
+/// Length of what [`factors`] gives.
+pub fn factors_len(g: &Geometry) -> usize {
+    FACTORS * g.c * g.o
+}
+
 /// The second factors of all products, `[factor, c, o]`.
-fn factors(weights: &[f32], g: &Geometry, out: &mut [f32]) {
+pub fn factors(weights: &[f32], g: &Geometry, out: &mut [f32]) {
     let each = g.c * g.o;
     // Some lines of a factor at a time.
     let part = each.div_ceil(8);
@@ -163,15 +168,24 @@ fn factors(weights: &[f32], g: &Geometry, out: &mut [f32]) {
     });
 }
 
+/// Runs `work` on the second factors, made now if they were not before.
+fn with_factors(weights: Weights, g: &Geometry, work: impl FnOnce(&[f32])) {
+    match weights.factors {
+        Some(factors) => work(factors),
+        None => with_scratch(factors_len(g), |made| {
+            factors(weights.values, g, made);
+            work(made);
+        }),
+    }
+}
+
 /// See [`super::kernels::conv_to`].
-pub fn conv(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: After) {
+pub fn conv(out: &mut [f32], x: &[f32], weights: Weights, g: &Geometry, after: After) {
     let (wide, narrow) = tilings(g);
     let n = x.len() / (g.h * g.w * g.c);
     // Two tasks at least.
     let lines = TILES.div_ceil(narrow.across()).min((n * g.oh() / 2).div_ceil(2)).max(1);
-    with_scratch(FACTORS * g.c * g.o, |seconds| {
-        factors(weights, g, seconds);
-        let seconds = &*seconds;
+    with_factors(weights, g, |seconds| {
         out.par_chunks_mut(lines * 2 * g.ow() * g.o).enumerate().for_each(|(i, out)| {
             out.fill(0.0);
             let tiles = out.len() / (4 * g.o);
@@ -197,15 +211,13 @@ pub fn conv(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: Af
 }
 
 /// See [`super::kernels::conv_t_to`].
-pub fn conv_t(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, after: After) {
+pub fn conv_t(out: &mut [f32], y: &[f32], weights: Weights, g: &Geometry, after: After) {
     let (wide, narrow) = tilings(g);
     let n = y.len() / (g.oh() * g.ow() * g.o);
     let each = narrow.across() * g.oh() / 2;
     // Tiles of one picture overlap, so a task has whole ones; two tasks at least.
     let pictures = TILES.div_ceil(each).min(n.div_ceil(2)).max(1);
-    with_scratch(FACTORS * g.c * g.o, |seconds| {
-        factors(weights, g, seconds);
-        let seconds = &*seconds;
+    with_factors(weights, g, |seconds| {
         out.par_chunks_mut(pictures * g.h * g.w * g.c).enumerate().for_each(|(i, out)| {
             out.fill(0.0);
             let tiles = out.len() / (g.h * g.w * g.c) * each;

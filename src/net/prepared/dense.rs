@@ -26,7 +26,7 @@ impl Dense {
     }
 
     /// Packs a kernel `[z_dim, pixel, channel]`.
-    pub fn load(&mut self, layer: &Layer) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>) {
         let (channels, features) = (self.channels, layer.shift.len());
         let pixels = features / channels;
         self.weights.par_chunks_mut(self.z_dim).enumerate().for_each(|(i, rows)| {

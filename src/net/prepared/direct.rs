@@ -34,7 +34,14 @@ pub struct Direct {
 ///
 /// Output pixel 2i + r takes input pixel i + d with kernel row r + (t − 1) − 2d, d counted from the
 /// window's middle; here d runs from its first row.
-pub fn pack_taps(layer: &Layer, g: &Geometry, block_out: usize, phase: usize, block_in: usize, rows: &mut [Row]) {
+pub fn pack_taps(
+    layer: &Layer<&[f32]>,
+    g: &Geometry,
+    block_out: usize,
+    phase: usize,
+    block_in: usize,
+    rows: &mut [Row],
+) {
     let t = g.k / 2;
     let from = block_in * WIDE;
     let ins = WIDE.min(g.o - from);
@@ -60,7 +67,7 @@ impl Direct {
     }
 
     /// Packs weights.
-    pub fn load(&mut self, layer: &Layer, g: &Geometry) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
         let blocks_in = self.blocks_in;
         self.weights.par_chunks_mut(self.t * self.t * WIDE).enumerate().for_each(|(i, rows)| {
             pack_taps(layer, g, i / blocks_in / 4, i / blocks_in % 4, i % blocks_in, rows);

@@ -40,7 +40,7 @@ impl Few {
     }
 
     /// Packs weights.
-    pub fn load(&mut self, layer: &Layer, g: &Geometry) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
         let each = self.t * self.t;
         let mut taps = vec![Row::ZERO; each * WIDE];
         for (block, part) in self.weights.chunks_exact_mut(each * HALF).enumerate() {

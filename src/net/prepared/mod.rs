@@ -15,6 +15,7 @@ mod plain;
 mod way;
 mod winograd;
 
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
@@ -32,13 +33,20 @@ const TOGETHER: usize = 4;
 const BESIDE: usize = 2;
 
 /// A layer's weights, and the norm behind it: what goes out is `scale · (kernel ∗ in) + shift`.
-pub struct Layer {
+pub struct Layer<K = Vec<f32>> {
     /// `[z_dim, features]` of the dense layer, `[k, k, filters, in]` of a transposed convolution,
     /// `[k, k, in, filters]` of one behind a doubling.
-    pub kernel: Vec<f32>,
+    pub kernel: K,
     /// One each feature or filter.
     pub scale: Vec<f32>,
     pub shift: Vec<f32>,
+}
+
+impl<K: Deref<Target = [f32]>> Layer<K> {
+    /// The same for a reader; scale and shift are small.
+    fn view(&self) -> Layer<&[f32]> {
+        Layer { kernel: &self.kernel, scale: self.scale.clone(), shift: self.shift.clone() }
+    }
 }
 
 /// What a picture is made of: a float in −1..1, or a byte.
@@ -108,7 +116,7 @@ impl Prepared {
     }
 
     /// Packs the weights of `arch`, from the dense layer to the last stage.
-    pub fn new(arch: &Arch, layers: impl IntoIterator<Item = Layer>) -> Self {
+    pub fn new<K: Deref<Target = [f32]>>(arch: &Arch, layers: impl IntoIterator<Item = Layer<K>>) -> Self {
         let slope = arch.generator_activation.slope();
         let then = slope.is_none().then_some(arch.generator_activation);
         let slope = slope.unwrap_or(1.0);
@@ -128,13 +136,13 @@ impl Prepared {
     }
 
     /// Packs other weights of the same architecture in the place of these.
-    pub fn load(&mut self, layers: impl IntoIterator<Item = Layer>) {
+    pub fn load<K: Deref<Target = [f32]>>(&mut self, layers: impl IntoIterator<Item = Layer<K>>) {
         let mut layers = layers.into_iter();
         if let Some(layer) = layers.next() {
-            self.dense.load(&layer);
+            self.dense.load(&layer.view());
         }
         for (step, layer) in self.steps.iter_mut().zip(layers) {
-            step.way.load(&layer, &step.geometry);
+            step.way.load(&layer.view(), &step.geometry);
         }
     }
 

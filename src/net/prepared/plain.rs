@@ -20,9 +20,10 @@ impl Plain {
     }
 
     /// Folds the norm into the weights and keeps them as they are.
-    pub fn load(&mut self, layer: &Layer) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>) {
         let Geometry { c, o, .. } = self.stage.geometry;
-        self.kernel.clone_from(&layer.kernel);
+        self.kernel.clear();
+        self.kernel.extend_from_slice(layer.kernel);
         match self.stage.doubled {
             // Output channels stand last in a convolution's kernel, before last in a transposed one's.
             true => self.kernel.chunks_exact_mut(o).for_each(|line| scale(line, &layer.scale)),

@@ -32,7 +32,7 @@ impl Case {
 
     /// Runs a way between planes; checks its values, and that the border it got stays zero.
     fn check(&self, mut way: Way, worst: f32) {
-        way.load(&self.layer, &self.g);
+        way.load(&self.layer.view(), &self.g);
         let (n, g) = (self.n, &self.g);
         let (from, to) = (way.plane(g.oh(), g.ow()), Plane::windowed(g.h, g.w, 3, 4));
         let mut input = vec![Row::ZERO; blocks(g.o) * n * from.len()];
@@ -86,7 +86,7 @@ fn few_channels_agree_with_the_kernels() {
         let case = Case::new(n, oh, ow, c, o, k);
         let g = &case.g;
         let mut way = Way::Few(Few::new(g));
-        way.load(&case.layer, g);
+        way.load(&case.layer.view(), g);
         let from = way.plane(oh, ow);
         let mut input = vec![Row::ZERO; blocks(o) * n * from.len()];
         scatter(&case.y, o, &from, &mut input);

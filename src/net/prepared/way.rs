@@ -73,7 +73,7 @@ impl Way {
     }
 
     /// Packs the weights of its stage.
-    pub fn load(&mut self, layer: &Layer, g: &Geometry) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
         match self {
             Self::Direct(direct) => direct.load(layer, g),
             Self::Two3(winograd) => winograd.load(layer, g),

@@ -46,7 +46,7 @@ impl<const M: usize, const T: usize, const A: usize> Winograd<M, T, A> {
     }
 
     /// Packs and transforms weights.
-    pub fn load(&mut self, layer: &Layer, g: &Geometry) {
+    pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
         let blocks_in = self.blocks_in;
         let step = 4 * blocks_in * WIDE;
         self.weights.par_chunks_mut(Self::POINTS * step).enumerate().for_each(|(block_out, part)| {
