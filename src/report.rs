@@ -1,7 +1,8 @@
-//! What long work tells the person who waits: a bar on a terminal, plain lines elsewhere; the board of
-//! a running show; and the wish to stop.
+//! All that is printed, and what long work tells the person who waits: a bar on a terminal, plain lines elsewhere;
+//! the board of a running show; and the wish to stop.
 //!
-//! Used by everyone above. Bars and the board's lines go to stderr, results to stdout.
+//! Used by everyone above; nobody else prints (`tests/floors.rs`). Bars and the board's lines go to stderr, results
+//! to stdout.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -7,6 +7,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use common::{fail, succeed};
 
@@ -274,4 +275,24 @@ fn every_subcommand_explains_itself() {
         assert!(succeed(folder.path(), command).contains("Usage"));
     }
     fail(folder.path(), &["danse"], "unrecognized subcommand");
+}
+
+#[test]
+fn a_reader_may_leave_and_a_full_disk_is_told() {
+    let start = |words: &[&str], stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flaneur"));
+        command.args(words).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for words in [&["verbs"][..], &["addresses"], &["verbs", "--markdown"]] {
+        let mut child = start(words, Stdio::piped());
+        // Before it has said anything, or meanwhile.
+        drop(child.stdout.take());
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
+        let out = start(&["verbs"], full.into()).wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(1) && said.contains("not all of it could be printed"), "{said}");
+    }
 }
