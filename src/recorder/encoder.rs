@@ -116,9 +116,9 @@ pub(super) struct Ffmpeg {
     part: Option<PathBuf>,
 }
 
-/// Pixels of a picture that x264 is given one thread for, which encodes hundreds of these a second: several would
-/// spend as long again on waiting for each other. And the preset that spends the least time, which is the
-/// generator's: at the same crf its pictures are the truer ones, only their file is two to three times as large.
+/// Pixels of a picture that counts as small. x264 gets one thread for it, which encodes hundreds of these a second:
+/// several would spend as long again on waiting for each other. It also gets the preset that takes the least from
+/// the generator; at the same crf its pictures are the truer ones, in a file two to three times as large.
 const SMALL: usize = 256 * 256;
 /// Longest wait for an encoder to finish its file.
 const PATIENCE: Duration = Duration::from_secs(300);

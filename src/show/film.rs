@@ -77,14 +77,11 @@ impl Show {
                 true => self.film_drawn(drawing.take())?,
                 false => Vec::new(),
             };
-            let next = match walked < frames && !self.stop.raised() {
-                true => {
-                    let until = (walked + if learns { 1 } else { BATCH }).min(frames);
-                    let batch = self.film_batch(std::mem::replace(&mut walked, until)..until, fps);
-                    Some(batch)
-                }
-                false => None,
-            };
+            let next = (walked < frames && !self.stop.raised()).then(|| {
+                let from = walked;
+                walked = (from + if learns { 1 } else { BATCH }).min(frames);
+                self.film_batch(from..walked, fps)
+            });
             drawn.extend(self.film_drawn(drawing.take())?);
             drawing = next.map(|(pose, batch)| {
                 self.pose = pose;
