@@ -53,6 +53,12 @@ pub fn adapters() -> Vec<String> {
     gpu::all()
 }
 
+/// Where it is kept which kernels were the fastest on this machine's card, and whether anything is there yet; nothing
+/// where the program was built without feature `autotune`.
+pub fn trials() -> Option<(std::path::PathBuf, bool)> {
+    gpu::trials()
+}
+
 fn cpu() -> Chosen {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)"), half: false }
@@ -68,6 +74,10 @@ mod gpu {
 
     pub fn all() -> Vec<String> {
         Vec::new()
+    }
+
+    pub fn trials() -> Option<(std::path::PathBuf, bool)> {
+        None
     }
 
     pub fn any() -> Result<Chosen, NoGpu> {
@@ -102,6 +112,7 @@ mod gpu {
         if !any_card() {
             return None;
         }
+        tuning::remember();
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
         ask_at_once();
@@ -114,8 +125,48 @@ mod gpu {
         burn_std::set_runtime_kind(burn_std::RuntimeKind::Async);
     }
 
+    pub use tuning::trials;
+
+    #[cfg(not(feature = "autotune"))]
+    mod tuning {
+        pub fn remember() {}
+
+        pub fn trials() -> Option<(std::path::PathBuf, bool)> {
+            None
+        }
+    }
+
+    /// What was tried on a card, kept for the next start.
+    #[cfg(feature = "autotune")]
+    mod tuning {
+        use std::path::PathBuf;
+
+        use burn::cubecl::config::cache::CacheConfig;
+        use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+        use burn::cubecl::environment;
+
+        /// Has results and compiled kernels kept in the user's cache folder, wherever the program is started.
+        /// Before anything is asked of a device, which would take the settings as they are.
+        pub fn remember() {
+            let mut config = CubeClRuntimeConfig::default();
+            config.environment.name = "flaneur".into();
+            config.environment.path = CacheConfig::Global;
+            config.compilation.cache = true;
+            // A second time changes nothing.
+            CubeClRuntimeConfig::try_set(config.override_from_env());
+        }
+
+        pub fn trials() -> Option<(PathBuf, bool)> {
+            remember();
+            let path = environment::path();
+            let there = path.exists();
+            Some((path, there))
+        }
+    }
+
     /// Every adapter.
     pub fn all() -> Vec<String> {
+        tuning::remember();
         let cards: Vec<String> = match any_card() {
             true => Device::enumerate_physical().into_iter().map(|card| card.name).collect(),
             false => Vec::new(),
@@ -134,6 +185,7 @@ mod gpu {
         if let Some(chosen) = real() {
             return Ok(chosen);
         }
+        tuning::remember();
         let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
         let device = adapters.into_iter().next().ok_or_else(|| NoGpu("there is no GPU here".into()))?;
         ask_at_once();

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::common::{fail, succeed};
+use crate::common::{fail, succeed, tiny};
 use flaneur::net::device::Wanted;
 use flaneur::report::{Board, Stop};
 use flaneur::show::scene::Act;
@@ -25,17 +25,22 @@ fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/three-lines")
 }
 
-/// Plays for about two seconds, the log beginning at once or in the middle; gives the last z.
-fn play(folder: &Path, log: &Path, later: bool) -> Vec<f32> {
+/// A show of a sketch `a.rn` and a model, that writes its take from the first frame on if it is told where.
+fn open(folder: &Path, text: &str, model: &Path, take: Option<PathBuf>) -> Show {
     let sketch = folder.join("a.rn");
-    fs::write(&sketch, SKETCH).unwrap();
+    fs::write(&sketch, text).unwrap();
     let preset = folder.join("p.toml");
     let doors = "[osc]\nbind = \"127.0.0.1:0\"\n[query]\non = false\n[midi]\non = false\n";
-    fs::write(&preset, format!("sketch = {sketch:?}\nmodel = {:?}\nfade_secs = 0.2\n{doors}", model())).unwrap();
+    fs::write(&preset, format!("sketch = {sketch:?}\nmodel = {model:?}\nfade_secs = 0.2\n{doors}")).unwrap();
     let target = Some(preset.to_string_lossy().into_owned());
-    let take = (!later).then(|| log.to_owned());
     let options = Options { target, device: Wanted::Cpu, take, ..Options::default() };
-    let mut show = Show::open(options, &Board::default(), &Stop::default()).unwrap();
+    Show::open(options, &Board::default(), &Stop::default()).unwrap()
+}
+
+/// Plays for about two seconds, the log beginning at once or in the middle; gives the last z.
+fn play(folder: &Path, log: &Path, later: bool) -> Vec<f32> {
+    let mut show = open(folder, SKETCH, &model(), (!later).then(|| log.to_owned()));
+    let sketch = folder.join("a.rn");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(show.osc_address().unwrap()).unwrap();
     let send = |address: &str, value: f32| {
@@ -67,10 +72,13 @@ fn play(folder: &Path, log: &Path, later: bool) -> Vec<f32> {
 
 /// The pictures of a film of the take.
 fn film(folder: &Path, log: &Path, out: &str, size: &str) -> Vec<image::RgbImage> {
-    let log = log.to_string_lossy().into_owned();
     let model = model().to_string_lossy().into_owned();
-    let more = ["--fps", "25", "--size", size, "--device", "cpu", "--model", &model];
-    succeed(folder, &[&["film", "--take", &log, "-o", out], &more[..]].concat());
+    film_with(folder, log, out, &["--size", size, "--model", &model])
+}
+
+fn film_with(folder: &Path, log: &Path, out: &str, more: &[&str]) -> Vec<image::RgbImage> {
+    let log = log.to_string_lossy().into_owned();
+    succeed(folder, &[&["film", "--take", &log, "-o", out, "--fps", "25", "--device", "cpu"], more].concat());
     let mut files: Vec<PathBuf> = fs::read_dir(folder.join(out)).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     files.iter().map(|path| image::open(path).unwrap().into_rgb8()).collect()
@@ -115,6 +123,44 @@ fn a_performance_is_filmed_again() {
 #[test]
 fn a_log_can_begin_in_the_middle() {
     check(true);
+}
+
+/// Frames of a film are drawn several at a time; those before a change of model must not get the weights after it.
+#[test]
+fn a_model_changes_in_the_film_when_it_did_in_the_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    for (name, seed) in [("one", "1"), ("two", "2")] {
+        let new = ["train", "lines", "--model", name, "--config", "tiny.toml", "--epochs", "1", "--seed", seed];
+        succeed(here, &new);
+    }
+    let at = |name: &str| here.join("models").join(name);
+    let log = here.join("take.jsonl");
+    let mut show = open(here, "pub fn walk(me, t, c) { seed(1) }", &at("one"), Some(log.clone()));
+    for frame in 0..90 {
+        if frame == 40 {
+            show.act(Act::Model(at("two").to_string_lossy().into_owned()));
+        }
+        show.frame();
+        std::thread::sleep(Duration::from_millis(16));
+    }
+    show.close();
+
+    // Seconds from the first frame to the one in which the other model was there.
+    let lines: Vec<serde_json::Value> =
+        fs::read_to_string(&log).unwrap().lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let time = |line: &serde_json::Value| line["t"][0].as_f64();
+    let change = lines.iter().position(|line| !line["weights"].is_null()).unwrap();
+    let secs = lines[change..].iter().find_map(time).unwrap() - lines.iter().find_map(time).unwrap();
+
+    let pictures = film_with(here, &log, "film", &[]);
+    let (one, two) = (&pictures[0], &pictures[pictures.len() - 1]);
+    assert!(one != two);
+    let before = pictures.iter().take_while(|picture| *picture == one).count();
+    assert!(pictures[before..].iter().all(|picture| picture == two));
+    let due = secs * 25.0;
+    assert!((before as f64 - due).abs() <= 1.5, "after {before} frames of the film; in the show after {due}");
 }
 
 #[test]
