@@ -339,6 +339,33 @@ fn films_come_in_their_containers_and_an_interrupted_one_plays() {
     assert!(frames_in(&folder.path().join("long.mp4")) > 5);
 }
 
+/// Four rectangles come out of every container in the colours they were drawn in, sides odd or even.
+#[test]
+fn films_keep_their_colours() {
+    if !ffmpeg() {
+        return;
+    }
+    let folder = stage();
+    let here = folder.path();
+    let drawn = [(0, 0, [224, 32, 16]), (1, 0, [16, 192, 48]), (0, 1, [32, 64, 208]), (1, 1, [240, 240, 240])];
+    let rects = drawn.map(|(x, y, [r, g, b])| {
+        format!(".rect({x} as f64 * 0.5, {y} as f64 * 0.5, 0.5, 0.5, \"#{r:02x}{g:02x}{b:02x}\")")
+    });
+    fs::write(here.join("sketches/a.rn"), format!("pub fn walk(me, t, c) {{ draw(){} }}", rects.concat())).unwrap();
+    for (name, size) in [("f.mp4", "96x96"), ("f.mp4", "97x97"), ("f.webm", "96x96"), ("f.mov", "96x96")] {
+        let film = ["film", "a", "-o", name, "--frames", "4", "--size", size, "--device", "cpu"];
+        succeed(here, &film);
+        let out = ["-v", "error", "-y", "-i", name, "-frames:v", "1", "f.png"];
+        assert!(Command::new("ffmpeg").current_dir(here).args(out).status().unwrap().success());
+        let picture = image::open(here.join("f.png")).unwrap().into_rgb8();
+        for (x, y, colour) in drawn {
+            let seen = picture.get_pixel(24 + 48 * x, 24 + 48 * y).0;
+            let near = seen.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 4);
+            assert!(near, "{name} of {size}: {seen:?} instead of {colour:?}");
+        }
+    }
+}
+
 #[test]
 fn knobs_are_moved_by_a_file() {
     let folder = stage();

@@ -22,7 +22,7 @@ use crate::files::{self, FileError};
 use crate::latent::pose::Pose;
 use crate::latest::{Latest, lock};
 use crate::net::arch::Arch;
-use crate::net::device::Wanted;
+use crate::net::device::{self, Wanted};
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::Worker;
@@ -152,6 +152,8 @@ pub enum GeneratorError {
 
 /// Longest wait for a first model, and for one picture of a film: a large network on a slow processor.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// The same for a first model whose kernels may have to be tried on a card.
+const PATIENCE_TRYING: Duration = Duration::from_secs(1800);
 
 impl Generator {
     /// Starts the thread, waits until the model is loaded and has drawn once.
@@ -166,6 +168,7 @@ impl Generator {
         let worker = Worker::start("generator", 16 << 20, move |ending| thread::run(theirs, device, &board, &ending))
             .map_err(GeneratorError::Thread)?;
         let start = Instant::now();
+        let patience = if device::trials().is_some() { PATIENCE_TRYING } else { PATIENCE };
         loop {
             if let Some(loaded) = shared.loaded.wait(Duration::from_millis(20)) {
                 let (latents, blend) = (Vec::new(), Blend::WHOLE);
@@ -175,7 +178,7 @@ impl Generator {
             if let Some(failed) = lock(&shared.failed).take() {
                 return Err(GeneratorError::Model(failed));
             }
-            if start.elapsed() > PATIENCE || worker.ended() {
+            if start.elapsed() > patience || worker.ended() {
                 return Err(GeneratorError::Slow(start.elapsed().as_secs()));
             }
         }

@@ -7,6 +7,7 @@ use super::engine::{Engine, OnTheWay, load};
 use super::{Ask, Blend, Look, Measuring, Shared, eye};
 use crate::latest::lock;
 use crate::net::device::{self, Wanted};
+use crate::net::ops;
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::{Ending, caught, rehearsing};
@@ -26,6 +27,11 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
         Err(panic) => return fail(&shared, format!("the device cannot be used: {panic}; try --device cpu")),
     };
     lock(&shared.device).clone_from(&chosen.name);
+    if let Some((kept, false)) = device::trials().filter(|_| !ops::ours(&chosen.device)) {
+        let kept = kept.display();
+        board
+            .notice("kernels", format!("the first start tries them on this card, which takes minutes; kept in {kept}"));
+    }
     let mut engine: Option<Engine> = None;
     let mut faults = 0u32;
     let mut gaze = Gaze::default();
@@ -52,6 +58,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                             board.notice("mix", format!("no blend with the model before: {panic}"));
                         }
                         engine = Some(new);
+                        board.clear("kernels");
                         board.clear("model");
                         shared.loaded.put(loaded);
                     }

@@ -1,10 +1,12 @@
 //! Where a recording's pictures end: ffmpeg's stdin, or PNG files.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
 
 use super::{RecorderError, Settings};
 use crate::files;
@@ -36,23 +38,27 @@ impl Codec {
         })
     }
 
+    /// Whether pictures of a size are handed to it as the planes it encodes. ffmpeg would make them too, but it takes
+    /// as long for that as for encoding small ones. An odd side has no half for the colours; ffmpeg pads it.
+    fn takes_planes(self, [width, height]: [usize; 2]) -> bool {
+        !matches!(self, Self::ProRes | Self::Gif) && width % 2 == 0 && height % 2 == 0
+    }
+
     /// ffmpeg's arguments for it.
     fn arguments(self, settings: &Settings) -> Vec<String> {
         let (live, [width, height]) = (settings.live, settings.size);
         let crf = |default: u8| settings.crf.unwrap_or(default).to_string();
-        let pad = "pad=ceil(iw/2)*2:ceil(ih/2)*2";
-        // The matrix players assume for a size is not always the one that was used, so it is written down.
-        let colour = "scale=out_color_matrix=bt709:out_range=tv";
-        let tagged = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
-        let video = format!("{pad},{colour}");
         let mut words: Vec<String> = Vec::new();
         let mut add = |list: &[&str]| words.extend(list.iter().map(|w| (*w).to_owned()));
+        if self != Self::Gif && !self.takes_planes(settings.size) {
+            add(&["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv"]);
+        }
         match self {
             Self::H264 => {
                 let small = width * height <= SMALL;
                 let preset = if live || small { "ultrafast" } else { "veryfast" };
-                add(&["-vf", &video, "-c:v", "libx264", "-preset", preset, "-crf", &crf(16), "-pix_fmt", "yuv420p"]);
-                add(&tagged);
+                add(&["-c:v", "libx264", "-preset", preset, "-crf", &crf(16), "-pix_fmt", "yuv420p"]);
+                add(&TAGGED);
                 if small {
                     add(&["-threads", "1", "-filter_threads", "1"]);
                 }
@@ -62,24 +68,24 @@ impl Codec {
                 }
             }
             Self::Hevc => {
-                add(&["-vf", &video, "-c:v", "libx265", "-preset", "fast", "-crf", &crf(20), "-pix_fmt", "yuv420p"]);
+                add(&["-c:v", "libx265", "-preset", "fast", "-crf", &crf(20), "-pix_fmt", "yuv420p"]);
                 add(&["-tag:v", "hvc1", "-x265-params", "log-level=error"]);
-                add(&tagged);
+                add(&TAGGED);
             }
             Self::ProRes => {
-                add(&["-vf", &video, "-c:v", "prores_ks", "-profile:v", "3", "-vendor", "apl0"]);
+                add(&["-c:v", "prores_ks", "-profile:v", "3", "-vendor", "apl0"]);
                 add(&["-pix_fmt", "yuv422p10le"]);
-                add(&tagged);
+                add(&TAGGED);
             }
             Self::Vp9 => {
-                add(&["-vf", &video, "-c:v", "libvpx-vp9", "-b:v", "0", "-crf", &crf(24), "-row-mt", "1"]);
+                add(&["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", &crf(24), "-row-mt", "1"]);
                 add(&["-deadline", if live { "realtime" } else { "good" }, "-cpu-used", if live { "8" } else { "4" }]);
                 add(&["-pix_fmt", "yuv420p"]);
-                add(&tagged);
+                add(&TAGGED);
             }
             Self::Av1 => {
-                add(&["-vf", &video, "-c:v", "libsvtav1", "-preset", "8", "-crf", &crf(28), "-pix_fmt", "yuv420p"]);
-                add(&tagged);
+                add(&["-c:v", "libsvtav1", "-preset", "8", "-crf", &crf(28), "-pix_fmt", "yuv420p"]);
+                add(&TAGGED);
             }
             Self::Gif => {
                 let palette = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=none";
@@ -89,6 +95,11 @@ impl Codec {
         words
     }
 }
+
+/// How colours are to be read. The matrix players assume for a size is not always the one that was used, so it is
+/// written down.
+const TAGGED: [&str; 8] =
+    ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
 
 /// The version line of the ffmpeg that would be used, if there is one.
 pub fn ffmpeg_version() -> Option<String> {
@@ -111,6 +122,8 @@ pub(super) struct Ffmpeg {
     said: Arc<Mutex<String>>,
     _listener: Option<Worker>,
     size: [usize; 2],
+    /// The planes of a picture (Y, then Cb and Cr of half its sides), where those are what it is handed.
+    planes: Option<Vec<u8>>,
     path: PathBuf,
     /// Where it writes until the file is whole.
     part: Option<PathBuf>,
@@ -120,6 +133,9 @@ pub(super) struct Ffmpeg {
 /// several would spend as long again on waiting for each other. It also gets the preset that takes the least from
 /// the generator; at the same crf its pictures are the truer ones, in a file two to three times as large.
 const SMALL: usize = 256 * 256;
+/// Bytes that can be on their way to an encoder, so that it encodes several small pictures each time it is woken.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 1 << 20;
 /// Longest wait for an encoder to finish its file.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -140,15 +156,12 @@ impl Sink {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             files::make_folder(folder).map_err(|e| wrong(e.to_string()))?;
         }
-        if ffmpeg_version().is_none() {
-            let folder = path.with_extension("frames");
-            board.notice(
-                "recorder",
-                format!("ffmpeg is not installed; the pictures go to {} as PNGs", folder.display()),
-            );
-            return pngs(folder);
+        if let Some(ffmpeg) = Ffmpeg::open(settings, codec, &ending).map_err(wrong)? {
+            return Ok(Self::Ffmpeg(Box::new(ffmpeg)));
         }
-        Ffmpeg::open(settings, codec, &ending).map(|f| Self::Ffmpeg(Box::new(f))).map_err(wrong)
+        let folder = path.with_extension("frames");
+        board.notice("recorder", format!("ffmpeg is not installed; the pictures go to {} as PNGs", folder.display()));
+        pngs(folder)
     }
 
     pub fn path(&self) -> &Path {
@@ -199,7 +212,8 @@ fn pngs(folder: PathBuf) -> Result<Sink, RecorderError> {
 }
 
 impl Ffmpeg {
-    fn open(settings: &Settings, codec: Codec, ending: &str) -> Result<Self, String> {
+    /// Starts it; nothing where it is not installed.
+    fn open(settings: &Settings, codec: Codec, ending: &str) -> Result<Option<Self>, String> {
         let path = settings.path.clone();
         // A film is renamed when it is whole. A live recording has to be there after a crash.
         let part = (!settings.live).then(|| {
@@ -207,8 +221,13 @@ impl Ffmpeg {
             part.with_extension(format!("part.{ending}"))
         });
         let [width, height] = settings.size;
+        let planes = codec.takes_planes(settings.size).then(|| vec![0; width * height * 3 / 2]);
         let mut command = Command::new("ffmpeg");
-        command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+        command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo"]);
+        match planes {
+            Some(_) => command.args(["-pix_fmt", "yuv420p"]).args(TAGGED),
+            None => command.args(["-pix_fmt", "rgb24"]),
+        };
         command.args(["-s", &format!("{width}x{height}"), "-framerate", &settings.fps.to_string(), "-i", "pipe:0"]);
         command.args(codec.arguments(settings));
         // Nothing that differs between two runs: no dates, no library versions.
@@ -231,11 +250,20 @@ impl Ffmpeg {
         // A Ctrl-C on the terminal is for us; the encoder ends when its input does.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|e| format!("ffmpeg cannot be started: {e}"))?;
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("ffmpeg cannot be started: {error}")),
+        };
         let said = Arc::new(Mutex::new(String::new()));
         let listener = child.stderr.take().and_then(|stderr| listen(stderr, said.clone()));
         let stdin = child.stdin.take();
-        Ok(Self { child, stdin, said, _listener: listener, size: settings.size, path, part })
+        #[cfg(target_os = "linux")]
+        if let Some(stdin) = &stdin {
+            // The system may allow less; then it stays as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(stdin, PIPE);
+        }
+        Ok(Some(Self { child, stdin, said, _listener: listener, size: settings.size, planes, path, part }))
     }
 
     fn write(&mut self, picture: &Picture) -> Result<(), String> {
@@ -243,7 +271,14 @@ impl Ffmpeg {
             return Err(format!("a picture of {}x{} in a film of {:?}", picture.width, picture.height, self.size));
         }
         let Some(stdin) = &mut self.stdin else { return Err("it is closed".into()) };
-        match stdin.write_all(&picture.pixels) {
+        let bytes = match &mut self.planes {
+            Some(planes) => {
+                to_planes(picture, planes)?;
+                &planes[..]
+            }
+            None => &picture.pixels[..],
+        };
+        match stdin.write_all(bytes) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.why(&error.to_string())),
         }
@@ -296,6 +331,26 @@ impl Drop for Ffmpeg {
     }
 }
 
+/// A picture of even sides as Y, Cb and Cr of BT.709 in the range of television (16..235), one after the other.
+fn to_planes(picture: &Picture, planes: &mut [u8]) -> Result<(), String> {
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let (y, colours) = planes.split_at_mut(picture.width * picture.height);
+    let (cb, cr) = colours.split_at_mut(y.len() / 4);
+    let mut image = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(cb),
+        u_stride: width / 2,
+        v_plane: BufferStoreMut::Borrowed(cr),
+        v_stride: width / 2,
+        width,
+        height,
+    };
+    let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt709);
+    rgb_to_yuv420(&mut image, &picture.pixels, 3 * width, range, matrix, YuvConversionMode::default())
+        .map_err(|e| format!("a picture has no planes: {e}"))
+}
+
 /// Keeps the last lines of the encoder's stderr, so that its pipe never fills.
 fn listen(mut stderr: std::process::ChildStderr, said: Arc<Mutex<String>>) -> Option<Worker> {
     let read = move |_| {
@@ -309,4 +364,27 @@ fn listen(mut stderr: std::process::ChildStderr, said: Arc<Mutex<String>>) -> Op
         }
     };
     Worker::start("recorder-log", 1 << 20, read).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a colour in all pixels, by the formula of BT.709.
+    #[test]
+    fn planes_are_those_of_bt709() {
+        for colour in [[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 140, 30]] {
+            let picture = Picture { width: 64, height: 6, pixels: colour.repeat(64 * 6) };
+            let mut planes = vec![0; 64 * 6 * 3 / 2];
+            to_planes(&picture, &mut planes).unwrap();
+            let [r, g, b] = colour.map(|v| f64::from(v) / 255.0);
+            let light = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            let expected =
+                [16.0 + 219.0 * light, 128.0 + 224.0 * (b - light) / 1.8556, 128.0 + 224.0 * (r - light) / 1.5748];
+            for (i, plane) in [&planes[..384], &planes[384..480], &planes[480..]].into_iter().enumerate() {
+                let worst = plane.iter().map(|v| (f64::from(*v) - expected[i]).abs()).fold(0.0, f64::max);
+                assert!(worst <= 1.0, "{colour:?}: plane {i} is {worst} off {}", expected[i]);
+            }
+        }
+    }
 }

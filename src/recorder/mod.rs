@@ -73,9 +73,12 @@ pub struct Recorder {
     pub settings: Settings,
 }
 
-/// Pictures that wait for the encoder; a film's come eight at a time, and the next eight are drawn meanwhile.
+/// Pictures of a live recording that wait for the encoder.
 const QUEUE_LIVE: usize = 8;
-const QUEUE_FILM: usize = 16;
+/// Bytes of a film's pictures that may wait, and the fewest and most pictures. Pictures come several at a time, and
+/// many small ones are drawn before the encoder has come up.
+const QUEUE_FILM: usize = 32 << 20;
+const QUEUE_FILM_COUNTS: (usize, usize) = (32, 256);
 
 impl Recorder {
     /// Opens the file and starts the thread.
@@ -85,7 +88,10 @@ impl Recorder {
     pub fn start(settings: Settings, board: &Board) -> Result<Self, RecorderError> {
         let mut sink = Sink::open(&settings, board)?;
         let path = sink.path().to_owned();
-        let (sender, receiver) = sync_channel(if settings.live { QUEUE_LIVE } else { QUEUE_FILM });
+        let (fewest, most) = QUEUE_FILM_COUNTS;
+        let each = (settings.size[0] * settings.size[1] * 3).max(1);
+        let room = if settings.live { QUEUE_LIVE } else { (QUEUE_FILM / each).clamp(fewest, most) };
+        let (sender, receiver) = sync_channel(room);
         let state = Arc::new(Mutex::new(State::default()));
         let (theirs, board, name) = (state.clone(), board.clone(), path.clone());
         let live = settings.live;

@@ -17,8 +17,11 @@ use crate::report::{Progress, Weight};
 
 /// Longest wait for another model.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Frames whose pictures are one batch.
+/// Frames whose pictures are one batch; more of small ones, whose batches end often: at each end a thread may wait.
 const BATCH: u64 = 8;
+const BATCH_SMALL: u64 = 16;
+/// Pixels of a small picture.
+const SMALL: usize = 256 * 256;
 
 /// Frames that were walked: the pose of each, where its latents stand among those of all, and the lights over it.
 type Batch = Vec<(Arc<Pose>, Vec<usize>, Lights)>;
@@ -79,7 +82,9 @@ impl Show {
             };
             let next = (walked < frames && !self.stop.raised()).then(|| {
                 let from = walked;
-                walked = (from + if learns { 1 } else { BATCH }).min(frames);
+                let [height, width] = self.model.size;
+                let many = if height * width <= SMALL { BATCH_SMALL } else { BATCH };
+                walked = (from + if learns { 1 } else { many }).min(frames);
                 self.film_batch(from..walked, fps)
             });
             drawn.extend(self.film_drawn(drawing.take())?);
@@ -105,7 +110,7 @@ impl Show {
     }
 
     /// Walks some frames; gives what is to be drawn for all of them at once, each latent only once: a network draws
-    /// eight together faster than one after the other.
+    /// several together faster than one after the other.
     fn film_batch(&mut self, frames: std::ops::Range<u64>, fps: f64) -> (Arc<Pose>, Batch) {
         let mut all = Pose::default();
         let mut batch = Batch::new();
