@@ -51,7 +51,9 @@ impl Codec {
         let mut words: Vec<String> = Vec::new();
         let mut add = |list: &[&str]| words.extend(list.iter().map(|w| (*w).to_owned()));
         if self != Self::Gif && !self.takes_planes(settings.size) {
-            add(&["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv"]);
+            let read_as = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709";
+            let made = "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv";
+            add(&["-vf", &format!("{made},{read_as}")]);
         }
         match self {
             Self::H264 => {

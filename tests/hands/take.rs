@@ -132,7 +132,7 @@ fn a_model_changes_in_the_film_when_it_did_in_the_show() {
     let here = folder.path();
     fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
     for (name, seed) in [("one", "1"), ("two", "2")] {
-        let new = ["train", "lines", "--model", name, "--config", "tiny.toml", "--epochs", "1", "--seed", seed];
+        let new = ["train", "lines", "--model", name, "--config", "tiny.toml", "--epochs", "60", "--seed", seed];
         succeed(here, &new);
     }
     let at = |name: &str| here.join("models").join(name);
