@@ -94,7 +94,7 @@ fn check_form(name: &str, count: usize, other: &Device, prepare: &dyn Fn(&Arch, 
 /// z that take seconds: by the reference on the CPU, and on a software adapter.
 fn few(name: &str) -> (usize, usize) {
     match name {
-        "small" => (COUNT, 3 * BATCH),
+        "small" => (COUNT, BATCH),
         "quarter" => (5 * BATCH, BATCH),
         "seed" => (2 * BATCH, 2),
         _ => (BATCH, 1),
