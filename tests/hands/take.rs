@@ -138,12 +138,15 @@ fn a_model_changes_in_the_film_when_it_did_in_the_show() {
     let at = |name: &str| here.join("models").join(name);
     let log = here.join("take.jsonl");
     let mut show = open(here, "pub fn walk(me, t, c) { seed(1) }", &at("one"), Some(log.clone()));
-    for frame in 0..90 {
-        if frame == 40 {
+    let start = Instant::now();
+    for frame in 0..90_u32 {
+        // Near frame 21 of the film, far from where eight or sixteen of its frames begin.
+        if frame == 52 {
             show.act(Act::Model(at("two").to_string_lossy().into_owned()));
         }
         show.frame();
-        std::thread::sleep(Duration::from_millis(16));
+        let due = Duration::from_millis(16) * frame;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
     }
     show.close();
 
