@@ -3,14 +3,18 @@
 //! A line in, a line out, as the frameworks' side speaks it too (`benches/peers/frameworks/serve.py`).
 //! Time is measured here, around one forward or one epoch, so that the pipe costs nothing.
 //! Without `serve` among its arguments it says so and ends: `cargo bench` starts every bench.
+//! `serve gpu` and `serve gpu-half` draw on a graphics card, any adapter there is; what trains is the CPU then too.
 //!
 //! | line | what it does | answer |
 //! |---|---|---|
 //! | `write ARCH SEED FOLDER` | a model with random weights, and pictures to train on | `ok` |
 //! | `load FOLDER` | prepares its generator | `ok` |
 //! | `z FILE` | reads what to draw, f32 rows | `ok`, then how it will be drawn |
+//! | `name` | | `ok`, then its device in words |
 //! | `forward` | draws it | `ms`, then milliseconds |
-//! | `output FILE` | writes the pictures drawn last, f32 `[n, h, w, c]` in −1..1 | `ok` |
+//! | `bytes` | draws it as a show does, to bytes on the device where that is one | `ms`, then milliseconds |
+//! | `stream COUNT` | the same, each begun before the one before is waited for | `ms`, then milliseconds each |
+//! | `output FILE` | writes the pictures drawn last, f32 `[n, h, w, c]` in −1..1, or levels after `bytes` | `ok` |
 //! | `train FOLDER` | begins a training of that model | `ok` |
 //! | `epoch` | 5 critic updates and one of the generator | `ms`, milliseconds, and the five losses |
 //!
@@ -28,6 +32,7 @@ use flaneur::model::arrays::Incoming;
 use flaneur::model::{self, BURN_VERSION, CRITIC, Card, Model, WEIGHTS};
 use flaneur::net::arch::Arch;
 use flaneur::net::critic;
+use flaneur::net::device::{self, Chosen, Wanted};
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::params::{Param, Params, floats};
 use flaneur::random::RandomState;
@@ -39,15 +44,22 @@ const PICTURE_COUNT: u64 = 64;
 const CRITIC_STEPS: u32 = 5;
 
 fn main() -> io::Result<()> {
-    if !std::env::args().any(|argument| argument == "serve") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "serve") {
         println!("peer: nothing to measure alone; benches/peers/run compares with other frameworks");
         return Ok(());
     }
     flaneur::memory::keep();
     // As the trainer does; a show's generator has a thread of its own, which is a little slower.
     flaneur::worker::work_along()?;
+    let wanted = match arguments.iter().find_map(|argument| argument.strip_prefix("gpu")) {
+        Some("-half") => Wanted::GpuHalf,
+        Some(_) => Wanted::Gpu,
+        None => Wanted::Cpu,
+    };
+    let drawing = device::choose(wanted).map_err(io::Error::other)?;
     let mut server =
-        Server { device: Device::flex(), ready: None, z: Vec::new(), pictures: Vec::new(), training: None };
+        Server { device: Device::flex(), drawing, ready: None, z: Vec::new(), pictures: Vec::new(), training: None };
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let answer = server.answer(line?.trim()).unwrap_or_else(|error| format!("error {error:#}"));
@@ -59,7 +71,9 @@ fn main() -> io::Result<()> {
 
 /// What the lines before have left.
 struct Server {
+    /// What writes and trains.
     device: Device,
+    drawing: Chosen,
     ready: Option<Ready>,
     /// Rows of z, one after the other.
     z: Vec<f32>,
@@ -80,14 +94,17 @@ impl Server {
                 Ok("ok".into())
             }
             "load" => {
-                self.ready = Some(Model::read(rest, &self.device)?.ready(false));
+                self.ready = Some(Model::read(rest, &self.drawing.device)?.ready(self.drawing.half));
                 Ok("ok".into())
             }
             "z" => {
                 self.z = fs::read(path)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
                 Ok("ok prepared".into())
             }
+            "name" => Ok(format!("ok {}", self.drawing.name)),
             "forward" => self.forward(),
+            "bytes" => self.bytes(),
+            "stream" => self.stream(rest.parse().context("COUNT is a number")?),
             "output" => {
                 fs::write(path, self.pictures.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
                 Ok("ok".into())
@@ -107,9 +124,39 @@ impl Server {
         let ready = self.ready.as_ref().context("load comes first")?;
         let (rows, values) = (self.z.len() / ready.arch().z_dim, self.z.clone());
         let start = Instant::now();
-        let z = Tensor::from_data(TensorData::new(values, [rows, ready.arch().z_dim]), &self.device);
+        let z = Tensor::from_data(TensorData::new(values, [rows, ready.arch().z_dim]), &self.drawing.device);
         self.pictures = floats(ready.pictures(z, None));
         Ok(format!("ms {:.4}", start.elapsed().as_secs_f64() * 1e3))
+    }
+
+    /// As [`Self::forward`], to bytes; `output` then writes these.
+    fn bytes(&mut self) -> anyhow::Result<String> {
+        let (ready, z) = (self.ready.as_ref().context("load comes first")?, self.rows()?);
+        let start = Instant::now();
+        let bytes = ready.bytes(&z);
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        self.pictures = bytes.into_iter().map(f32::from).collect();
+        Ok(format!("ms {ms:.4}"))
+    }
+
+    /// One is begun while another one is on its way, as the generator's thread does it.
+    fn stream(&mut self, count: u32) -> anyhow::Result<String> {
+        let (ready, z) = (self.ready.as_ref().context("load comes first")?, self.rows()?);
+        let start = Instant::now();
+        let mut last = ready.begin(&z);
+        for _ in 1..count {
+            let next = ready.begin(&z);
+            last.wait();
+            last = next;
+        }
+        last.wait();
+        Ok(format!("ms {:.4}", start.elapsed().as_secs_f64() * 1e3 / f64::from(count.max(1))))
+    }
+
+    /// What is to be drawn, row by row.
+    fn rows(&self) -> anyhow::Result<Vec<Vec<f32>>> {
+        let length = self.ready.as_ref().context("load comes first")?.arch().z_dim;
+        Ok(self.z.chunks(length).map(<[f32]>::to_vec).collect())
     }
 
     fn epoch(&mut self) -> anyhow::Result<String> {

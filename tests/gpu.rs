@@ -6,8 +6,9 @@
 
 mod common;
 
+use burn::tensor::Device;
 use flaneur::latent;
-use flaneur::net::arch::Arch;
+use flaneur::net::arch::{Activation, Arch};
 use flaneur::net::device::{Wanted, choose};
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::params::Params;
@@ -46,6 +47,54 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
     }
     assert_eq!(drawn.len(), expected.len());
     assert!(drawn.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
+}
+
+/// Widths that are and are not multiples of what is read at once, both forms of the product in the middle and at the
+/// end, pictures that fit in a number and that do not, and activations that kernels know and do not.
+#[test]
+fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
+    let gpu = match choose(Wanted::Gpu) {
+        Ok(chosen) => chosen,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let arch = |first: usize, filters: [usize; 2], kernels: [usize; 2], activation| Arch {
+        input_dim: [12, 20, filters[1]],
+        generator_initial_dense_layer_size: [3, 5, first],
+        generator_conv_filters: filters.to_vec(),
+        generator_conv_kernel_size: kernels.to_vec(),
+        generator_activation: activation,
+        ..common::tiny()
+    };
+    for arch in [
+        arch(8, [4, 3], [6, 6], Activation::LeakyRelu),
+        arch(5, [7, 3], [10, 6], Activation::Relu),
+        arch(36, [8, 1], [6, 10], Activation::Elu),
+        arch(9, [2, 2], [6, 2], Activation::Linear),
+        arch(40, [24, 5], [10, 6], Activation::LeakyRelu),
+        arch(4, [20, 4], [6, 6], Activation::Tanh),
+    ] {
+        let z: Vec<Vec<f32>> = (0..3).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
+        let ready = |device: &Device| {
+            let mut params = Params::init(&generator::plans(&arch), &mut RandomState::new(3), device);
+            for param in &mut params.list {
+                // Biases begin at 0, kernels so small that pictures would be grey.
+                param.value = param.value.clone() * 4.0 + if param.name.ends_with("bias") { 0.1 } else { 0.0 };
+            }
+            (Ready::new(&arch, &params, true), Ready::reference(&arch, &params))
+        };
+        let (_, reference) = ready(&Device::flex());
+        let expected = reference.bytes(&z);
+        let (drawn, plain) = ready(&gpu.device);
+        assert!(drawn.way().contains("matrix product"), "{}", drawn.way());
+        let spread = expected.iter().max().unwrap() - expected.iter().min().unwrap();
+        assert!(spread > 60, "pictures that show nothing agree whatever is wrong: {spread}");
+        for ready in [drawn, plain] {
+            let bytes = ready.bytes(&z);
+            assert_eq!(bytes.len(), expected.len());
+            let apart = bytes.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(apart <= Some(1), "{apart:?} levels: {}", ready.way());
+        }
+    }
 }
 
 #[test]

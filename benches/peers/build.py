@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Neither windows nor graphics cards: what is compared runs on the CPU, and builds in minutes.
+# Without windows it builds in minutes; graphics cards only where they are compared.
 COMMAND = ["cargo", "bench", "--no-run", "--no-default-features", "--bench", "peer"]
 
 
-def executable() -> Path:
+def executable(*features: str) -> Path:
     """The built `benches/peer.rs`; cargo's own settings (CARGO_TARGET_DIR) are honoured."""
-    command = [*COMMAND, "--message-format", "json-render-diagnostics"]
+    named = ["--features", ",".join(features)] if features else []
+    command = [*COMMAND, *named, "--message-format", "json-render-diagnostics"]
     built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode != 0:
         raise SystemExit("our side could not be built; cargo's words are above")

@@ -14,12 +14,18 @@ import tempfile
 from pathlib import Path
 
 import forward
+import graphics
 import training
 from build import executable
-from contestant import KERAS, OURS, Contestant, Failed, installed, ours, peer, versions
+from contestant import KERAS, OURS, Contestant, Failed, cuda, installed, ours, peer, versions
 from table import Row, records, text
 
 SEED = 1
+CARDS_LEGEND = """\
+f32, f16: what weights and maps are kept in; from z to bytes, both in the program's memory.
+flaneur, streamed: each picture is begun before the one before is waited for, as a show does it.
+ours / peer: as in the other tables; beside a limit of the chip, how many times as long as that we take.
+difference: the largest of any byte of any picture, in levels of 255."""
 PARTS = {"forward": forward, "training": training}
 
 
@@ -29,21 +35,26 @@ def main() -> int:
     rows: list[Row] = []
     everyone: list[Contestant] = []
     code = 0
+    about = [machine()]
     try:
         with tempfile.TemporaryDirectory(prefix="flaneur-peers-") as folder:
             try:
-                run(options, Path(folder), everyone, rows)
+                if options.gpu:
+                    run_on_card(options, Path(folder), everyone, rows, about)
+                else:
+                    run(options, Path(folder), everyone, rows)
             finally:
                 for who in everyone:
                     who.close()
     except KeyboardInterrupt:
         tell("stopped; what was measured until then:")
         code = 130
-    print(f"\n{machine()}\n")
-    print(text(rows) if rows else "nothing was measured")
+    print("\n" + "\n".join(about) + "\n")
+    shown = text(rows, CARDS_LEGEND, 3) if options.gpu else text(rows)
+    print(shown if rows else "nothing was measured")
     if options.json:
-        about = {"machine": machine(), "quick": options.quick, "versions": versions(), "rows": records(rows)}
-        options.json.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        found = {"machine": about, "quick": options.quick, "versions": versions(), "rows": records(rows)}
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return code
 
 
@@ -53,6 +64,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer runs: does it work, rather than how fast is it")
     parser.add_argument("--only", choices=PARTS, help="only one part")
     parser.add_argument("--arch", choices=forward.ARCHITECTURES, help="only one network")
+    parser.add_argument("--gpu", action="store_true", help="on a graphics card, beside PyTorch with CUDA")
+    parser.add_argument("--features", default="autotune", help="what our side is built with for --gpu")
+    parser.add_argument("--alone", action="store_true", help="with --gpu: only our side")
+    parser.add_argument("--ours", type=Path, metavar="FILE", help="our side, built before (the bench named peer)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
     return parser.parse_args()
 
@@ -60,7 +75,7 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row]) -> None:
     """Measures; rows and processes are handed out as they come, so that a stop keeps them."""
     tell("building our side")
-    us = ours(executable(), folder)
+    us = ours(options.ours or executable(), folder)
     everyone.append(us)
     there, absent = installed()
     for name in absent:
@@ -82,6 +97,45 @@ def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], r
                     rows.append(row)
             except Failed as failed:
                 tell(f"{part} {arch} is left out: {failed}")
+
+
+def run_on_card(
+    options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row], about: list[str]
+) -> None:
+    """As [`run`], on a graphics card; what the card is and does at best goes to `about`."""
+    tell("building our side")
+    built = options.ours or executable(*options.features.split(","))
+    scribe = ours(built, folder)
+    everyone.append(scribe)
+    limits = None
+    for precision in graphics.PRECISIONS:
+        us = ours(built, folder, "gpu" if precision == "f32" else "gpu-half")
+        who = [us, *(cuda(f"{way} {precision}", folder) for way in ([] if options.alone else ["eager", "compiled"]))]
+        everyone.extend(who)
+        try:
+            about.append(f"{precision}: {' '.join(us.ask('name'))}")
+        except Failed as failed:
+            tell(f"{precision} is left out: {failed}")
+            continue
+        if limits is None and not options.alone:
+            try:
+                about.append(" ".join(who[1].ask("name")))
+                limits = graphics.chip(who[1])
+                about.append(limits.text())
+            except Failed as failed:
+                tell(f"no limits of the chip: {failed}")
+        for arch in graphics.ARCHITECTURES:
+            if options.arch not in (None, arch):
+                continue
+            model = folder / arch
+            if not model.exists():
+                scribe.ask("write", arch, SEED, model)
+            try:
+                rows.extend(graphics.measure(arch, model, precision, who, limits, options.quick, tell))
+            except Failed as failed:
+                tell(f"{precision} {arch} is left out: {failed}")
+        for contestant in who:
+            contestant.close()
 
 
 def tell(line: str) -> None:

@@ -70,9 +70,9 @@ class Contestant:
             self.process.wait()
 
 
-def ours(executable: Path, logs: Path) -> Contestant:
-    """Our side, which starts itself as the program does."""
-    return Contestant(OURS, [str(executable), "serve"], logs, {})
+def ours(executable: Path, logs: Path, *device: str) -> Contestant:
+    """Our side, which starts itself as the program does; on the CPU, or `gpu` or `gpu-half`."""
+    return Contestant(" ".join([OURS, *device]), [str(executable), "serve", *device], logs, {})
 
 
 def peer(name: str, logs: Path) -> Contestant:
@@ -80,6 +80,11 @@ def peer(name: str, logs: Path) -> Contestant:
     module = next(module for shown, module, _ in PEERS if shown == name)
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
     return Contestant(name, [sys.executable, "-m", "frameworks.serve", module], logs, quiet)
+
+
+def cuda(way: str, logs: Path) -> Contestant:
+    """PyTorch on an NVIDIA card, in one way."""
+    return Contestant(f"PyTorch {way}", [sys.executable, "-m", "frameworks.serve", "pytorch_cuda", way], logs, {})
 
 
 def installed() -> tuple[list[str], list[str]]:

@@ -54,15 +54,20 @@ def answer(who: Contestant, tell: Callable[[str], None], *words: object) -> list
 
 
 def take_turns(
-    contestants: list[Contestant], warm: int, runs: int, tell: Callable[[int], None]
+    contestants: list[Contestant],
+    warm: int,
+    runs: int,
+    tell: Callable[[int], None],
+    word: str = "forward",
+    pause: float = PAUSE_SECS,
 ) -> dict[str, list[float]]:
-    """Milliseconds of each; a round is one forward of everyone, in an order drawn anew."""
+    """Milliseconds of each at `word`; a round is one forward of everyone, in an order drawn anew."""
     times: dict[str, list[float]] = {who.name: [] for who in contestants}
     order = random.Random(SEED)
     for turn in range(-warm, runs):
         for who in order.sample(contestants, len(contestants)):
-            time.sleep(PAUSE_SECS)
-            (ms,) = who.numbers("forward")
+            time.sleep(pause)
+            (ms,) = who.numbers(word)
             if turn >= 0:
                 times[who.name].append(ms)
         if turn > 0 and turn % 10 == 0:

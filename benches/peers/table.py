@@ -26,6 +26,8 @@ class Row:
     way: str
     runs: list[float]
     difference: float
+    # Whether it is one who competes, with a result of its own.
+    counts: bool = True
 
     @property
     def task(self) -> tuple[str, str, int]:
@@ -43,6 +45,8 @@ class Row:
 
 def ratio(ours: Row, peer: Row) -> float:
     """Of one round each, so that a machine that drifts does not matter; their median."""
+    if not peer.counts:
+        return ours.median() / peer.median()
     return float(np.median(np.array(ours.runs) / np.array(peer.runs)))
 
 
@@ -52,22 +56,23 @@ def compared(rows: list[Row]) -> list[tuple[Row, float | None]]:
     return [(row, None if row.who == OURS else ratio(ours[row.task], row)) for row in rows]
 
 
-def text(rows: list[Row]) -> str:
-    """The table for a terminal, each task closed by its best peer."""
+def text(rows: list[Row], legend: str = LEGEND, digits: int = 2) -> str:
+    """The table for a terminal, each task closed by its best peer; milliseconds with so many digits."""
     lines: list[list[str]] = [HEAD]
     tasks: dict[tuple[str, str, int], list[tuple[Row, float | None]]] = {}
     for row, ratio_ in compared(rows):
         tasks.setdefault(row.task, []).append((row, ratio_))
     for task in tasks.values():
-        peers = [ratio_ for _, ratio_ in task if ratio_ is not None]
+        peers = [ratio_ for row, ratio_ in task if ratio_ is not None and row.counts]
         lines.append([])
         for row, ratio_ in task:
-            best = "" if ratio_ is None or len(peers) == 1 or ratio_ != max(peers) else " best peer"
+            beaten = ratio_ is None or not row.counts or len(peers) == 1 or ratio_ != max(peers)
+            best = "" if beaten else " best peer"
             lines.append([
                 row.what, row.arch, str(row.batch), row.who, row.way,
-                f"{row.median():.2f}", f"{row.p99():.2f}",
+                f"{row.median():.{digits}f}", f"{row.p99():.{digits}f}",
                 "" if ratio_ is None else f"{ratio_:.2f}{best}",
-                "" if ratio_ is None else f"{row.difference:.1e}",
+                "" if ratio_ is None or not row.counts else f"{row.difference:.1e}",
             ])  # fmt: skip
     widths = [max(len(line[i]) for line in lines if line) for i in range(len(HEAD))]
     numbers = {2, 5, 6}
@@ -76,7 +81,7 @@ def text(rows: list[Row]) -> str:
         cells = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths)))
         return "  ".join(cells).rstrip()
 
-    return "\n".join([*(spaced(line) for line in lines), "", LEGEND])
+    return "\n".join([*(spaced(line) for line in lines), "", legend])
 
 
 def records(rows: list[Row]) -> list[dict]:

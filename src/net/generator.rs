@@ -5,10 +5,14 @@
 //! uses: moving statistics folded into the weights, and, where it will draw many pictures, the weights packed
 //! once for [`super::prepared`] on the CPU, or reordered for [`super::windowed`] elsewhere.
 
+#[cfg(feature = "gpu")]
+use burn::tensor::Int;
 use burn::tensor::activation as act;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::arch::{Activation, Arch, Stage, fused};
+#[cfg(feature = "gpu")]
+use super::cards::{self, Product, Then};
 use super::device;
 use super::kernels::Act;
 use super::ops::{self, Held};
@@ -16,6 +20,7 @@ use super::params::{Params, Plan, floats, plan_layer, plan_norm};
 use super::pending::Pending;
 use super::plain;
 use super::prepared::{Layer, Prepared};
+#[cfg(feature = "gpu")]
 use super::windowed::Windowed;
 
 /// Added to a variance before its root, as Keras does.
@@ -152,16 +157,19 @@ pub struct Ready {
     plain: bool,
 }
 
-/// The dense layer, then a kernel and a bias for each stage.
+/// The dense layer, `[z, features]` and `[features]`, then a kernel and a bias for each stage.
 struct Folded {
-    dense: (Tensor<2>, Tensor<2>),
+    dense: (Tensor<2>, Tensor<1>),
     convs: Vec<Conv>,
+    /// With the kernels of graphics cards.
+    on_card: bool,
 }
 
 /// A stage's weights.
 enum Conv {
     Kernel(Tensor<4>, Tensor<1>),
-    /// Reordered for a device that multiplies matrices best.
+    /// Reordered for a graphics card.
+    #[cfg(feature = "gpu")]
     Windowed(Windowed),
 }
 
@@ -231,6 +239,7 @@ impl Ready {
             Form::Folded(folded) => {
                 let name = |conv: &Conv| match conv {
                     Conv::Kernel(..) => "burn's own operation",
+                    #[cfg(feature = "gpu")]
                     Conv::Windowed(_) => "matrix product",
                 };
                 let half = if self.half { ", in half precision" } else { "" };
@@ -273,35 +282,41 @@ impl Ready {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
-            Form::Folded(_) => {
-                let z = Tensor::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
+            Form::Folded(folded) => {
+                let z = Tensor::<2>::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
+                #[cfg(feature = "gpu")]
+                if let (Some(Conv::Windowed(last)), false) = (folded.convs.last(), self.plain)
+                    && last.packs()
+                {
+                    let z: Tensor<2> = if self.half { z.cast(FloatDType::F16) } else { z };
+                    let before = hidden(&self.arch, folded, z, None, self.plain);
+                    return Pending::coming(unpacked(last.pixels(before), self.arch.input_dim[2]));
+                }
                 Pending::coming(bytes(self.pictures(z, None)))
             }
         }
     }
 }
 
-/// The bytes of pictures `[n, h, w, c]`, rounded on their device. Up to three of them come back in one number:
-/// a whole number below 2²⁴ is one in f32, so nothing is lost, and a third of the bytes cross.
+/// The bytes of pictures `[n, h, w, c]`, rounded on their device.
 fn bytes(pictures: Tensor<4>) -> impl Future<Output = Vec<u8>> {
-    let [n, h, w, c] = pictures.dims();
-    let levels = ((pictures + 1.0) * 127.5).clamp(0.0, 255.0).floor().reshape([n * h * w, c]);
-    let packs = c <= 3;
-    let numbers = match packs {
-        true => {
-            let places: Vec<f32> = [1.0, 256.0, 65_536.0][..c].to_vec();
-            let places = Tensor::<2>::from_data(TensorData::new(places, [1, c]), &levels.device());
-            (levels * places).sum_dim(1)
-        }
-        false => levels,
-    };
+    let levels = ((pictures + 1.0) * 127.5).clamp(0.0, 255.0).floor();
     async move {
-        let data = numbers.into_data_async().await.ok();
-        let numbers = data.and_then(|data| data.try_into_vec::<f32>().ok()).unwrap_or_default();
-        match packs {
-            true => numbers.into_iter().flat_map(|v| (v as u32).to_le_bytes().into_iter().take(c)).collect(),
-            false => numbers.into_iter().map(|v| v as u8).collect(),
-        }
+        let data = levels.into_data_async().await.ok();
+        let levels = data.and_then(|data| data.try_into_vec::<f32>().ok()).unwrap_or_default();
+        levels.into_iter().map(|v| v as u8).collect()
+    }
+}
+
+/// The bytes of pixels `[n, h, w]`, of which each holds those of `channels`, the first lowest.
+#[cfg(feature = "gpu")]
+fn unpacked(pixels: Tensor<3, Int>, channels: usize) -> impl Future<Output = Vec<u8>> {
+    async move {
+        let data = pixels.into_data_async().await.ok();
+        let words = data.and_then(|data| data.try_into_vec::<u32>().ok()).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(words.len() * channels);
+        words.into_iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()[..channels]));
+        bytes
     }
 }
 
@@ -331,8 +346,8 @@ fn layers<'a>(arch: &Arch, params: &'a Params) -> impl Iterator<Item = Layer<Hel
     })
 }
 
-/// Folds the norms into tensors, in f16 if `half`; `reorder` those that a GPU is faster with.
-fn fold(arch: &Arch, params: &Params, reorder: bool, half: bool) -> Form {
+/// Folds the norms into tensors, in f16 if `half`; for a graphics card's own kernels if `on_card`.
+fn fold(arch: &Arch, params: &Params, on_card: bool, half: bool) -> Form {
     let precision = if half { FloatDType::F16 } else { FloatDType::F32 };
     let normed = arch.generator_batch_norm_momentum.is_some();
     let features = arch.dense_features();
@@ -342,7 +357,7 @@ fn fold(arch: &Arch, params: &Params, reorder: bool, half: bool) -> Form {
         let (scale, shift) = scale_and_shift(params, &mut at, bias);
         (kernel, bias) = (kernel * scale.reshape([1, features]), shift);
     }
-    let dense = (kernel.cast(precision), bias.reshape([1, features]).cast(precision));
+    let dense = (kernel.cast(precision), bias.cast(precision));
     let stages = arch.stages();
     let mut convs = Vec::new();
     for (i, stage) in stages.iter().enumerate() {
@@ -358,36 +373,61 @@ fn fold(arch: &Arch, params: &Params, reorder: bool, half: bool) -> Form {
             (kernel, bias) = (kernel * scale, shift);
         }
         let (kernel, bias) = (kernel.cast(precision), bias.cast(precision));
-        let windowed = (reorder && !stage.doubled).then(|| Windowed::new(&kernel, &bias, stage.geometry)).flatten();
-        convs.push(windowed.map_or(Conv::Kernel(kernel, bias), Conv::Windowed));
+        #[cfg(feature = "gpu")]
+        if on_card
+            && !stage.doubled
+            && let Some(windowed) = Windowed::new(&kernel, &bias, stage.geometry)
+        {
+            convs.push(Conv::Windowed(windowed));
+            continue;
+        }
+        convs.push(Conv::Kernel(kernel, bias));
     }
-    Form::Folded(Box::new(Folded { dense, convs }))
+    Form::Folded(Box::new(Folded { dense, convs, on_card }))
 }
 
 /// The forward in tensors.
 fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, plain: bool) -> Tensor<4> {
-    let Folded { dense, convs } = folded;
+    let x = hidden(arch, folded, z, drop, plain);
+    match (folded.convs.last(), arch.stages().last()) {
+        #[cfg(feature = "gpu")]
+        (Some(Conv::Windowed(windowed)), _) => windowed.run(x, Then::Tanh),
+        (Some(Conv::Kernel(kernel, bias)), Some(stage)) => {
+            stage_conv(x, kernel.clone(), bias.clone(), stage, Act::Tanh, plain)
+        }
+        _ => x,
+    }
+}
+
+/// All of it but the last stage.
+fn hidden(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, plain: bool) -> Tensor<4> {
+    let Folded { dense: (kernel, bias), convs, on_card } = folded;
     let act = arch.generator_activation;
-    let x = activate(z.matmul(dense.0.clone()) + dense.1.clone(), act);
+    #[cfg(feature = "gpu")]
+    let then = Then::Slope(act.slope().unwrap_or(1.0));
+    let x = match on_card {
+        #[cfg(feature = "gpu")]
+        true => curved(cards::layer(z, kernel, bias, Product::Dense, then), act),
+        _ => activate(z.matmul(kernel.clone()) + bias.clone().reshape([1, arch.dense_features()]), act),
+    };
     let x = if let Some(mask) = drop { x * mask } else { x };
     let [n, _] = x.dims();
     let [h, w, c] = arch.generator_initial_dense_layer_size;
-    let mut x = x.reshape([n, h, w, c]);
+    let x = x.reshape([n, h, w, c]);
     let stages = arch.stages();
-    for (i, (stage, conv)) in stages.iter().zip(convs).enumerate() {
-        let last = i + 1 == stages.len();
-        let (kernel, bias) = match conv {
-            Conv::Windowed(windowed) => {
-                x = windowed.run(x, &|x| if last { x.tanh() } else { activate(x, act) });
-                continue;
-            }
-            Conv::Kernel(kernel, bias) => (kernel.clone(), bias.clone()),
-        };
-        let after = if last { Act::Tanh } else { fused(act).unwrap_or(Act::Leaky(1.0)) };
-        x = stage_conv(x, kernel, bias, stage, after, plain);
-        if !last && fused(act).is_none() {
-            x = activate(x, act);
+    stages.iter().zip(convs).take(stages.len() - 1).fold(x, |x, (stage, conv)| match conv {
+        #[cfg(feature = "gpu")]
+        Conv::Windowed(windowed) => curved(windowed.run(x, then), act),
+        Conv::Kernel(kernel, bias) => {
+            let fused = fused(act);
+            let x = stage_conv(x, kernel.clone(), bias.clone(), stage, fused.unwrap_or(Act::Leaky(1.0)), plain);
+            if fused.is_none() { activate(x, act) } else { x }
         }
-    }
-    x
+    })
+}
+
+/// The activation behind a layer that could only do a piecewise-linear one.
+#[cfg(feature = "gpu")]
+fn curved<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    if activation.slope().is_none() { activate(x, activation) } else { x }
 }

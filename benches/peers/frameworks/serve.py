@@ -3,12 +3,15 @@
     load FOLDER     builds its generator in every way that the framework knows
     z FILE          reads what to draw (f32 rows) and keeps the way that is fastest at this batch
     forward         draws it: `ms`, then milliseconds
+    bytes           the same; of a framework on a graphics card, whose pictures are levels of a byte
+    limits          what a graphics card does at best: `ok`, then numbers (see `pytorch_cuda`)
+    name            the graphics card: `ok`, then words
     output FILE     writes the pictures drawn last, f32 [n, h, w, c]
     train FOLDER    begins a training
     epoch           5 critic updates and one of the generator: `ms`, milliseconds and the five losses
 
 Time is measured here, around one forward or epoch, from numpy arrays to numpy arrays.
-Run as `python -m frameworks.serve NAME`, in the folder above this one.
+Run as `python -m frameworks.serve NAME [WAY]`, in the folder above this one; WAY leaves only the ways of that name.
 """
 
 from __future__ import annotations
@@ -60,8 +63,9 @@ def timed(work: Callable[[], object]) -> tuple[float, object]:
 class Server:
     """What the lines before have left."""
 
-    def __init__(self, framework: Framework):
+    def __init__(self, framework: Framework, only: str):
         self.framework = framework
+        self.only = only
         self.ways: dict[str, Forward] = {}
         self.forward: Forward | None = None
         self.z = np.zeros((0, 0), np.float32)
@@ -74,14 +78,19 @@ class Server:
         match word:
             case "load":
                 self.generator = read(Path(rest)).generator
-                self.ways = self.framework.ways(self.generator, CORES)
+                ways = self.framework.ways(self.generator, CORES)
+                self.ways = {name: way for name, way in ways.items() if self.only in name}
                 return "ok"
             case "z":
                 self.z = np.fromfile(rest, dtype="<f4").reshape(-1, self.generator.z_dim)
                 return f"ok {self.choose()}"
-            case "forward":
+            case "forward" | "bytes":
                 ms, self.pictures = timed(lambda: self.forward(self.z))
                 return f"ms {ms:.4f}"
+            case "limits":
+                return " ".join(["ok", *(f"{number:e}" for number in self.framework.limits())])
+            case "name":
+                return f"ok {self.framework.name()}"
             case "output":
                 self.pictures.astype("<f4").tofile(rest)
                 return "ok"
@@ -109,7 +118,7 @@ def main() -> None:
     # Whatever a framework prints goes to stderr; only answers go where answers are read.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    server = Server(importlib.import_module(f"frameworks.{sys.argv[1]}"))
+    server = Server(importlib.import_module(f"frameworks.{sys.argv[1]}"), " ".join(sys.argv[2:]))
     for line in sys.stdin:
         try:
             answer = server.answer(line.strip())
