@@ -17,8 +17,6 @@ from forward import ARCHITECTURES, BATCHES, SEED, answer, output, take_turns
 from table import Row
 
 PRECISIONS = ["f32", "f16"]
-# Pictures on their way one after the other.
-STREAM = 200
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,8 @@ def measure(
             difference = float(np.abs(pictures[who.name] - ours).max())
             yield Row(precision, arch, batch, name, " ".join(answers[who.name]), times[who.name], difference)
         us = next(who for who in there if who.name.startswith(OURS))
-        streamed = [us.numbers("stream", STREAM)[0] for _ in range(3)]
-        yield Row(precision, arch, batch, f"{OURS}, streamed", f"{STREAM} in a row", streamed, 0.0, counts=False)
+        streamed = [us.numbers("stream", runs)[0] for _ in range(3)]
+        yield Row(precision, arch, batch, f"{OURS}, streamed", f"{runs} in a row", streamed, 0.0, counts=False)
         if limits is not None:
             weights, products = work(card["arch"])
             each = 4 if precision == "f32" else 2

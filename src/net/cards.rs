@@ -1,8 +1,8 @@
-//! Layers on a graphics card: burn's matrix product with kernels of ours around it ([`super::shaders`]).
+//! Layers on a graphics card: a matrix product and what stands around it, by kernels of ours ([`super::shaders`]).
 //!
-//! They run wherever burn's own do, and are joined to it by its extension mechanism. A layer is three launches at
-//! most where burn's operations would be dozens, and launching is what takes the time at small pictures. Called
-//! by [`super::generator`], and by [`super::windowed`], which knows the weights' order; owns nothing.
+//! They run wherever burn's own do, and are joined to it by its extension mechanism. A layer is two launches where
+//! burn's operations would be dozens, and its product fills a card with the few pixels of one picture, where
+//! burn's own leaves most of it idle; for many pictures burn's may be the better one, and is taken. Called by [`super::generator`], and by [`super::windowed`], which knows the weights' order; owns nothing.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Cube, DType, Dispatch, Shape, backend_extension};
@@ -15,7 +15,7 @@ use cubecl::calculate_cube_count_elemwise;
 use cubecl::ir::ElemType;
 use cubecl::prelude::{CubeCount, CubeDim};
 
-use super::shaders::{add_kernel, finish_kernel, lay_kernel, pixels_kernel};
+use super::shaders::{CHUNK, TILE, UNITS, add_kernel, finish_kernel, lay_kernel, pixels_kernel, product_kernel};
 
 /// What is multiplied, and how its outputs lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,65 +59,220 @@ pub trait CardOps: Backend {
 impl CardOps for Cube {
     fn card_layer(x: CubeTensor, weights: CubeTensor, bias: CubeTensor, product: Product, then: Then) -> CubeTensor {
         let precision = x.dtype;
-        let products = multiplied(x, weights, product);
-        let from = Sizes::of(&products, &bias, product);
-        let out = empty(&products, from.output(product), precision);
+        let products = Products::of(x, weights, product);
+        let c = bias.meta.shape()[0];
+        let shape = match product {
+            Product::Dense => vec![products.n, c],
+            _ => vec![products.n, 2 * products.h, 2 * products.w, c],
+        };
+        let out = empty(&products.values, shape, precision);
         match product {
-            Product::Added { t } => added(products, bias, &out, from, t, then),
-            _ => finished(products, bias, &out, from, product, then),
+            Product::Added { t } => products.added(bias, &out, t, then),
+            _ => products.finished(bias, &out, product != Product::Dense, then),
         }
         out
     }
 
     fn card_pixels(x: CubeTensor, weights: CubeTensor, bias: CubeTensor, t: usize) -> CubeTensor {
-        let product = Product::Added { t };
-        let products = multiplied(x, weights, product);
-        let from = Sizes::of(&products, &bias, product);
-        let [n, h, w] = [from.n, 2 * from.h, 2 * from.w];
-        let out = empty(&products, vec![n, h, w], DType::U32);
-        let (dim, count) = units(&out, n * h * w);
+        let products = Products::of(x, weights, Product::Added { t });
+        let out = empty(&products.values, vec![products.n, 2 * products.h, 2 * products.w], DType::U32);
+        products.pixels(bias, &out, t);
+        out
+    }
+}
+
+/// What a layer's weights gave, in f32, before bias and activation.
+struct Products {
+    /// `[parts, rows, columns]`; the parts are still to be added up.
+    values: CubeTensor,
+    parts: usize,
+    /// Elements from one part to the next.
+    apart: usize,
+    /// Of the map that came in; h and w are 1 of a dense layer.
+    n: usize,
+    h: usize,
+    w: usize,
+}
+
+impl Products {
+    /// `x` and `weights` as [`Product`] says.
+    fn of(x: CubeTensor, weights: CubeTensor, product: Product) -> Self {
+        let x = into_contiguous(x);
+        let shape = x.meta.shape();
+        let (n, h, w) = if product == Product::Dense { (shape[0], 1, 1) } else { (shape[0], shape[1], shape[2]) };
+        let t = if let Product::Laid { t } = product { t } else { 1 };
+        let (rows, columns) = (n * h * w, weights.meta.shape()[1]);
+        let (values, parts) = match Tiles::of(&x, &weights, rows) {
+            Some(tiles) => (tiles.multiplied(x, weights, [rows, h, w, t]), tiles.parts),
+            None => (multiplied(x, weights, rows, t), 1),
+        };
+        Self { values, parts, apart: rows * columns, n, h, w }
+    }
+
+    /// Bias and activation, and with `shuffle` rows of 2 × 2 pixels to their places.
+    fn finished(self, bias: CubeTensor, out: &CubeTensor, shuffle: bool, then: Then) {
+        let c = bias.meta.shape()[0];
+        let (wide, (slope, tanh)) = (wide(c), constants(then));
+        let (dim, count) = units(out, out.meta.num_elements() / wide);
+        let elements = [element(bias.dtype), element(out.dtype)];
+        finish_kernel::launch(
+            &out.client,
+            count,
+            dim,
+            wide,
+            self.values.into_tensor_arg(),
+            bias.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            slope,
+            self.apart / wide,
+            self.parts,
+            self.h,
+            self.w,
+            c / wide,
+            shuffle,
+            tanh,
+            elements,
+        );
+    }
+
+    /// What the t × t pixels around gave, bias and activation.
+    fn added(self, bias: CubeTensor, out: &CubeTensor, t: usize, then: Then) {
+        let (c, (slope, tanh)) = (bias.meta.shape()[0], constants(then));
+        let (dim, count) = units(out, out.meta.num_elements());
+        let elements = [element(bias.dtype), element(out.dtype)];
+        add_kernel::launch(
+            &out.client,
+            count,
+            dim,
+            self.values.into_tensor_arg(),
+            bias.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            slope,
+            self.apart,
+            self.parts,
+            self.h,
+            self.w,
+            t,
+            c,
+            tanh,
+            elements,
+        );
+    }
+
+    /// The same as bytes.
+    fn pixels(self, bias: CubeTensor, out: &CubeTensor, t: usize) {
+        let (c, precision) = (bias.meta.shape()[0], element(bias.dtype));
+        let (dim, count) = units(out, out.meta.num_elements());
         pixels_kernel::launch(
             &out.client,
             count,
             dim,
-            products.into_tensor_arg(),
-            bias.clone().into_tensor_arg(),
+            self.values.into_tensor_arg(),
+            bias.into_tensor_arg(),
             out.clone().into_tensor_arg(),
-            from.h,
-            from.w,
+            self.apart,
+            self.parts,
+            self.h,
+            self.w,
             t,
-            from.c,
-            element(bias.dtype),
+            c,
+            precision,
+        );
+    }
+}
+
+/// How a product is cut for [`product_kernel`].
+struct Tiles {
+    across: usize,
+    down: usize,
+    parts: usize,
+    /// Of a part's depth.
+    chunks: usize,
+}
+
+impl Tiles {
+    /// Cubes that fill a large card several times over; more of them would only be more to add up.
+    const CUBES: usize = 1024;
+    /// Chunks of the depth below which a cube does little but begin.
+    const FEWEST: usize = 4;
+    /// Tiles from which on burn's own product, where it may try kernels that use a card's matrix units, is faster.
+    const MANY: usize = 256;
+
+    /// Nothing where widths are no multiples of four, or burn's own product is the better one.
+    fn of(x: &CubeTensor, weights: &CubeTensor, rows: usize) -> Option<Self> {
+        let [depth, columns] = weights.meta.shape().dims();
+        let channels = x.meta.shape().last().copied().unwrap_or_default();
+        let (across, down) = (columns.div_ceil(TILE), rows.div_ceil(TILE));
+        let tried = cfg!(all(feature = "vulkan", feature = "autotune"));
+        if !channels.is_multiple_of(4)
+            || !columns.is_multiple_of(4)
+            || tried && x.dtype == DType::F16 && across * down >= Self::MANY
+        {
+            return None;
+        }
+        let all = depth.div_ceil(CHUNK);
+        let parts = (Self::CUBES / (across * down)).clamp(1, all.div_ceil(Self::FEWEST));
+        let chunks = all.div_ceil(parts);
+        Some(Self { across, down, parts: all.div_ceil(chunks), chunks })
+    }
+
+    /// `[parts, rows, columns]`; sizes are rows, h, w and t.
+    fn multiplied(&self, x: CubeTensor, weights: CubeTensor, [rows, h, w, t]: [usize; 4]) -> CubeTensor {
+        let columns = weights.meta.shape()[1];
+        let channels = x.meta.shape().last().copied().unwrap_or_default();
+        let out = empty(&x, vec![self.parts, rows, columns], DType::F32);
+        let precision = element(x.dtype);
+        product_kernel::launch(
+            &out.client,
+            CubeCount::Static(self.down as u32, self.across as u32, self.parts as u32),
+            CubeDim::new_1d(UNITS as u32),
+            x.into_tensor_arg(),
+            weights.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            rows,
+            self.chunks,
+            h,
+            w,
+            t,
+            channels / 4,
+            columns / 4,
+            precision,
         );
         out
     }
 }
 
-/// Sizes of a product's rows before they are finished.
-#[derive(Clone, Copy)]
-struct Sizes {
-    n: usize,
-    /// Of the map that came in; 1 of a dense layer.
-    h: usize,
-    w: usize,
-    /// Channels that go out.
-    c: usize,
+/// The product by burn, `[rows, columns]`, of a map's t × t windows laid out.
+fn multiplied(x: CubeTensor, weights: CubeTensor, rows: usize, t: usize) -> CubeTensor {
+    let [depth, columns] = weights.meta.shape().dims();
+    let left = if t > 1 { laid(&x, t) } else { x };
+    let left = CubeTensor::new_contiguous(left.client, left.device, Shape::new([rows, depth]), left.handle, left.dtype);
+    let out = empty(&left, vec![rows, columns], DType::F32);
+    // The kernel that always launches has nothing to refuse here; what stayed empty shows as a fault of the device.
+    matmul(left, weights, Some(out.clone()), MatmulStrategy::default(), DType::F32).unwrap_or(out)
 }
 
-impl Sizes {
-    /// `products` `[n, h, w, anything]`.
-    fn of(products: &CubeTensor, bias: &CubeTensor, product: Product) -> Self {
-        let shape = products.meta.shape();
-        let (h, w) = if product == Product::Dense { (1, 1) } else { (shape[1], shape[2]) };
-        Self { n: shape[0], h, w, c: bias.meta.shape()[0] }
-    }
-
-    fn output(self, product: Product) -> Vec<usize> {
-        match product {
-            Product::Dense => vec![self.n, self.c],
-            _ => vec![self.n, 2 * self.h, 2 * self.w, self.c],
-        }
-    }
+/// `[n, h, w, o]` → `[n, h, w, t · t, o]`.
+fn laid(x: &CubeTensor, t: usize) -> CubeTensor {
+    let [n, h, w, o] = x.meta.shape().dims();
+    let out = empty(x, vec![n, h, w, t * t, o], x.dtype);
+    let wide = wide(o);
+    let (dim, count) = units(&out, n * h * w * t * t * o / wide);
+    let precision = element(x.dtype);
+    lay_kernel::launch(
+        &out.client,
+        count,
+        dim,
+        wide,
+        x.clone().into_tensor_arg(),
+        out.clone().into_tensor_arg(),
+        h,
+        w,
+        t,
+        o / wide,
+        precision,
+    );
+    out
 }
 
 fn empty(like: &CubeTensor, shape: Vec<usize>, dtype: DType) -> CubeTensor {
@@ -137,93 +292,6 @@ fn element(dtype: DType) -> ElemType {
 /// How many of `channels` neighbours are read at once.
 fn wide(channels: usize) -> usize {
     [4, 2].into_iter().find(|wide| channels.is_multiple_of(*wide)).unwrap_or(1)
-}
-
-/// The product in f32, `[n, h, w, columns]` or `[n, columns]`.
-fn multiplied(x: CubeTensor, weights: CubeTensor, product: Product) -> CubeTensor {
-    let x = into_contiguous(x);
-    let (shape, columns) = (x.meta.shape().clone(), weights.meta.shape()[1]);
-    let rows: usize = shape.iter().take(shape.len() - 1).product();
-    let mut left = match product {
-        Product::Laid { t } => laid(&x, t),
-        _ => x,
-    };
-    let depth = weights.meta.shape()[0];
-    left = CubeTensor::new_contiguous(left.client, left.device, Shape::new([rows, depth]), left.handle, left.dtype);
-    let out = empty(&left, vec![rows, columns], DType::F32);
-    let out = match matmul(left, weights, Some(out.clone()), MatmulStrategy::default(), DType::F32) {
-        Ok(done) => done,
-        // The kernel that always launches has nothing to refuse here; what is empty shows as a fault of the device.
-        Err(_) => out,
-    };
-    let mut whole: Vec<usize> = shape.iter().copied().collect();
-    if let Some(last) = whole.last_mut() {
-        *last = columns;
-    }
-    CubeTensor::new_contiguous(out.client, out.device, Shape::from(whole), out.handle, out.dtype)
-}
-
-/// `[n, h, w, o]` → `[n, h, w, t · t, o]`.
-fn laid(x: &CubeTensor, t: usize) -> CubeTensor {
-    let [n, h, w, o] = x.meta.shape().dims();
-    let out = empty(x, vec![n, h, w, t * t, o], x.dtype);
-    let wide = wide(o);
-    let (dim, count) = units(&out, n * h * w * t * t * o / wide);
-    lay_kernel::launch(
-        &out.client,
-        count,
-        dim,
-        wide,
-        x.clone().into_tensor_arg(),
-        out.clone().into_tensor_arg(),
-        h,
-        w,
-        t,
-        o / wide,
-        element(x.dtype),
-    );
-    out
-}
-
-fn finished(products: CubeTensor, bias: CubeTensor, out: &CubeTensor, from: Sizes, product: Product, then: Then) {
-    let (wide, (slope, tanh)) = (wide(from.c), constants(then));
-    let (dim, count) = units(out, out.meta.num_elements() / wide);
-    finish_kernel::launch(
-        &out.client,
-        count,
-        dim,
-        wide,
-        products.into_tensor_arg(),
-        bias.clone().into_tensor_arg(),
-        out.clone().into_tensor_arg(),
-        slope,
-        from.h,
-        from.w,
-        from.c / wide,
-        product != Product::Dense,
-        tanh,
-        [element(bias.dtype), element(out.dtype)],
-    );
-}
-
-fn added(products: CubeTensor, bias: CubeTensor, out: &CubeTensor, from: Sizes, t: usize, then: Then) {
-    let (slope, tanh) = constants(then);
-    let (dim, count) = units(out, out.meta.num_elements());
-    add_kernel::launch(
-        &out.client,
-        count,
-        dim,
-        products.into_tensor_arg(),
-        bias.clone().into_tensor_arg(),
-        out.clone().into_tensor_arg(),
-        slope,
-        from.h,
-        from.w,
-        t,
-        from.c,
-        tanh,
-        [element(bias.dtype), element(out.dtype)],
-    );
 }
 
 fn constants(then: Then) -> (f32, bool) {
