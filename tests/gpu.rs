@@ -71,7 +71,7 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
         arch(36, [8, 1], [6, 10], Activation::Elu),
         arch(9, [2, 2], [6, 2], Activation::Linear),
         arch(40, [24, 5], [10, 6], Activation::LeakyRelu),
-        arch(4, [20, 4], [6, 6], Activation::Tanh),
+        arch(16, [32, 4], [6, 6], Activation::Tanh),
     ] {
         let z: Vec<Vec<f32>> = (0..3).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
         let ready = |device: &Device| {

@@ -310,14 +310,12 @@ fn bytes(pictures: Tensor<4>) -> impl Future<Output = Vec<u8>> {
 
 /// The bytes of pixels `[n, h, w]`, of which each holds those of `channels`, the first lowest.
 #[cfg(feature = "gpu")]
-fn unpacked(pixels: Tensor<3, Int>, channels: usize) -> impl Future<Output = Vec<u8>> {
-    async move {
-        let data = pixels.into_data_async().await.ok();
-        let words = data.and_then(|data| data.try_into_vec::<u32>().ok()).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(words.len() * channels);
-        words.into_iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()[..channels]));
-        bytes
-    }
+async fn unpacked(pixels: Tensor<3, Int>, channels: usize) -> Vec<u8> {
+    let data = pixels.into_data_async().await.ok();
+    let words = data.and_then(|data| data.try_into_vec::<u32>().ok()).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(words.len() * channels);
+    words.into_iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()[..channels]));
+    bytes
 }
 
 /// Scale and shift of the norm that stands at `at`, which is left behind, for a layer with this bias.

@@ -13,6 +13,24 @@ pub const UNITS: usize = 64;
 /// Rows of weights that are multiplied before the next are fetched.
 pub const CHUNK: usize = 16;
 
+/// The pixel that a tap of the window of (`row`, `column`) sees, and whether it is inside of its map, which begins at
+/// `map`.
+#[cube]
+fn seen(
+    tap: usize,
+    map: usize,
+    row: usize,
+    column: usize,
+    #[comptime] h: usize,
+    #[comptime] w: usize,
+    #[comptime] t: usize,
+) -> (usize, bool) {
+    let pad = comptime!((t - 1) / 2);
+    let (y, x) = (row + tap / t, column + tap % t);
+    let inside = y >= pad && y < h + pad && x >= pad && x < w + pad;
+    ((map + y - pad) * w + x - pad, inside)
+}
+
 /// A layer's products: each row of `x`'s windows (t × t pixels of `channels` · 4, the map `[n, h, w]`; t is 1 where there
 /// is no window) with every column of `weights` `[t · t · channels · 4, columns · 4]`.
 ///
@@ -68,16 +86,23 @@ pub fn product_kernel<E: Numeric>(
         }
         sync_cube();
         if step < last {
+            // Where channels fill whole chunks, all of one lies in the same pixel, which is looked for once.
+            let whole = comptime!(channels.is_multiple_of(CHUNK / 4));
+            let begins = step * comptime!(CHUNK / 4);
+            let (from, inside) = seen(begins / channels, map, row, column, h, w, t);
             #[unroll]
             for i in 0..4usize {
-                let at = step * comptime!(CHUNK / 4) + i;
-                let (tap, channel) = (at / channels, at % channels);
-                let (y, x_) = (row + tap / t, column + tap % t);
-                let pad = comptime!((t - 1) / 2);
+                let at = begins + i;
                 let mut value = Vector::<f32, Const<4>>::new(0.0);
-                if pixel < rows && at < depth && y >= pad && y < h + pad && x_ >= pad && x_ < w + pad {
-                    let from = (map + y - pad) * w + x_ - pad;
-                    value = Vector::<f32, Const<4>>::cast_from(x[from * channels + channel]);
+                if comptime!(whole) {
+                    if inside && pixel < rows {
+                        value = Vector::<f32, Const<4>>::cast_from(x[from * channels + begins % channels + i]);
+                    }
+                } else {
+                    let (from, inside) = seen(at / channels, map, row, column, h, w, t);
+                    if inside && pixel < rows && at < depth {
+                        value = Vector::<f32, Const<4>>::cast_from(x[from * channels + at % channels]);
+                    }
                 }
                 next_left[i] = value;
                 let (deep, wide) = (step * CHUNK + fetched_row + 4 * i, first_column + fetched_column);
@@ -142,13 +167,10 @@ pub fn lay_kernel<E: Numeric, N: Size>(
     let channel = ABSOLUTE_POS % channels;
     let tap = (ABSOLUTE_POS / channels) % (t * t);
     let pixel = ABSOLUTE_POS / (channels * t * t);
-    // A row and a column more than they are, so that nothing is below 0.
-    let row = (pixel / w) % h + tap / t;
-    let column = pixel % w + tap % t;
-    let pad = comptime!((t - 1) / 2);
+    let (from, inside) = seen(tap, pixel / (w * h) * h, (pixel / w) % h, pixel % w, h, w, t);
     let mut value = Vector::<E, N>::new(E::from_int(0));
-    if row >= pad && row < h + pad && column >= pad && column < w + pad {
-        value = x[((pixel / (w * h) * h + row - pad) * w + column - pad) * channels + channel];
+    if inside {
+        value = x[from * channels + channel];
     }
     out[ABSOLUTE_POS] = value;
 }
@@ -211,13 +233,10 @@ fn gathered(
     let row = line % (2 * h);
     let first = line / (2 * h) * h;
     let phase = row % 2 * 2 + column % 2;
-    let pad = comptime!((t - 1) / 2);
     let mut sum = f32::new(0.0);
     for tap in 0..comptime!(t * t) {
-        let y = row / 2 + tap / t;
-        let x = column / 2 + tap % t;
-        if y >= pad && y < h + pad && x >= pad && x < w + pad {
-            let from = (first + y - pad) * w + x - pad;
+        let (from, inside) = seen(tap, first, row / 2, column / 2, h, w, t);
+        if inside {
             let at = ((from * (t * t) + tap) * 4 + phase) * channels + channel;
             for part in 0..parts {
                 sum += products[part * apart + at];
