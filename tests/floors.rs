@@ -20,8 +20,10 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 14] = [
+const WORDS: [(&str, &[&str]); 16] = [
     ("burn", &["net", "model", "generator", "trainer"]),
+    ("burn_cubecl", &["net"]),
+    ("cubecl", &["net"]),
     ("faer", &["net"]),
     ("pulp", &["net"]),
     ("rune", &["sketch"]),

@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, help="only one part")
     parser.add_argument("--arch", choices=forward.ARCHITECTURES, help="only one network")
     parser.add_argument("--gpu", action="store_true", help="on a graphics card, beside PyTorch with CUDA")
-    parser.add_argument("--features", default="autotune", help="what our side is built with for --gpu")
+    parser.add_argument("--features", default="gpu", help="what our side is built with for --gpu (gpu; autotune,vulkan)")
     parser.add_argument("--alone", action="store_true", help="with --gpu: only our side")
     parser.add_argument("--ours", type=Path, metavar="FILE", help="our side, built before (the bench named peer)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
@@ -124,7 +124,7 @@ def run_on_card(
                 about.append(limits.text())
             except Failed as failed:
                 tell(f"no limits of the chip: {failed}")
-        for arch in graphics.ARCHITECTURES:
+        for arch in forward.ARCHITECTURES:
             if options.arch not in (None, arch):
                 continue
             model = folder / arch

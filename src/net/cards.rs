@@ -38,6 +38,14 @@ pub enum Then {
     Tanh,
 }
 
+/// Whether burn may try kernels that use a card's matrix units.
+const TRIED: bool = cfg!(all(feature = "vulkan", feature = "autotune"));
+
+/// Whether windows of so many channels may be laid out in memory before the product.
+pub fn lays(channels: usize, precision: DType) -> bool {
+    !channels.is_multiple_of(4) || TRIED && precision == DType::F16
+}
+
 /// A layer on a graphics card.
 #[backend_extension(Cube)]
 pub trait CardOps: Backend {
@@ -203,11 +211,8 @@ impl Tiles {
         let [depth, columns] = weights.meta.shape().dims();
         let channels = x.meta.shape().last().copied().unwrap_or_default();
         let (across, down) = (columns.div_ceil(TILE), rows.div_ceil(TILE));
-        let tried = cfg!(all(feature = "vulkan", feature = "autotune"));
-        if !channels.is_multiple_of(4)
-            || !columns.is_multiple_of(4)
-            || tried && x.dtype == DType::F16 && across * down >= Self::MANY
-        {
+        let odd = !channels.is_multiple_of(4) || !columns.is_multiple_of(4);
+        if odd || TRIED && x.dtype == DType::F16 && across * down >= Self::MANY {
             return None;
         }
         let all = depth.div_ceil(CHUNK);

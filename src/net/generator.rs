@@ -313,8 +313,18 @@ fn bytes(pictures: Tensor<4>) -> impl Future<Output = Vec<u8>> {
 async fn unpacked(pixels: Tensor<3, Int>, channels: usize) -> Vec<u8> {
     let data = pixels.into_data_async().await.ok();
     let words = data.and_then(|data| data.try_into_vec::<u32>().ok()).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(words.len() * channels);
-    words.into_iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()[..channels]));
+    let mut bytes = vec![0; words.len() * channels];
+    match channels {
+        // As a constant, twice as fast; this is on the way of every picture.
+        3 => bytes.as_chunks_mut::<3>().0.iter_mut().zip(words).for_each(|(pixel, word)| {
+            let [red, green, blue, _] = word.to_le_bytes();
+            *pixel = [red, green, blue];
+        }),
+        _ => bytes
+            .chunks_exact_mut(channels)
+            .zip(words)
+            .for_each(|(pixel, word)| pixel.copy_from_slice(&word.to_le_bytes()[..channels])),
+    }
     bytes
 }
 

@@ -6,6 +6,7 @@
 //! are laid side by side before it, or added up behind it ([`super::cards`]). Used by [`super::generator`];
 //! it agrees with [`super::plain`] to rounding.
 
+use burn::backend::DType;
 use burn::tensor::{Int, Tensor};
 
 use super::cards::{self, Product, Then};
@@ -21,16 +22,23 @@ pub struct Windowed {
     geometry: Geometry,
     /// Taps of the window, in each direction.
     t: usize,
-    /// Whichever makes the smaller array between.
+    /// Pictures that are multiplied together.
+    together: usize,
+    /// Whichever makes the fewer products, or the smaller windows.
     product: Product,
     weights: Tensor<2>,
     /// `[c]`.
     bias: Tensor<1>,
 }
 
-/// Bytes of the largest array between for one picture.
-fn one(g: &Geometry, t: usize) -> usize {
-    g.oh() * g.ow() * t * t * g.o.min(4 * g.c) * size_of::<f32>()
+/// Bytes of the largest array between for one picture: its windows where they are laid out, else the products.
+fn one(g: &Geometry, product: Product, precision: DType) -> usize {
+    let each = match product {
+        Product::Laid { t } if cards::lays(g.o, precision) => (t * t * g.o).max(4 * g.c),
+        Product::Added { t } => t * t * 4 * g.c,
+        _ => 4 * g.c,
+    };
+    g.oh() * g.ow() * each * size_of::<f32>()
 }
 
 impl Windowed {
@@ -40,16 +48,18 @@ impl Windowed {
     /// first row: so kernel rows are pairs, the last pair first.
     pub fn new(kernel: &Tensor<4>, bias: &Tensor<1>, g: Geometry) -> Option<Self> {
         let t = g.window()?;
-        if one(&g, t) > MOST {
+        let product = if g.o <= 4 * g.c { Product::Laid { t } } else { Product::Added { t } };
+        let one = one(&g, product, kernel.dtype());
+        if one > MOST {
             return None;
         }
         // [tap row, phase row, tap column, phase column, c, o]
         let pairs = kernel.clone().reshape([t, 2, t, 2, g.c, g.o]).flip([0, 2]);
-        let (product, weights) = match g.o <= 4 * g.c {
-            true => (Product::Laid { t }, pairs.permute([0, 2, 5, 1, 3, 4]).reshape([t * t * g.o, 4 * g.c])),
-            false => (Product::Added { t }, pairs.permute([5, 0, 2, 1, 3, 4]).reshape([g.o, t * t * 4 * g.c])),
+        let weights = match product {
+            Product::Added { .. } => pairs.permute([5, 0, 2, 1, 3, 4]).reshape([g.o, t * t * 4 * g.c]),
+            _ => pairs.permute([0, 2, 5, 1, 3, 4]).reshape([t * t * g.o, 4 * g.c]),
         };
-        Some(Self { geometry: g, t, product, weights, bias: bias.clone() })
+        Some(Self { geometry: g, t, together: MOST / one, product, weights, bias: bias.clone() })
     }
 
     /// `then(conv_t(y) + bias)`: y `[n, oh, ow, o]` → `[n, 2 oh, 2 ow, c]`.
@@ -72,7 +82,7 @@ impl Windowed {
 
     /// As many pictures at a time as the arrays between have room for.
     fn parts<R>(&self, y: Tensor<4>, work: impl Fn(Tensor<4>) -> R) -> Vec<R> {
-        let (n, together) = (y.dims()[0], (MOST / one(&self.geometry, self.t)).max(1));
+        let (n, together) = (y.dims()[0], self.together);
         match n <= together {
             true => vec![work(y)],
             false => {

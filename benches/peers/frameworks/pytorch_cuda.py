@@ -6,6 +6,7 @@ Settings are PyTorch's own: convolutions in f32 may use the card's tf32 units, m
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import torch
 
@@ -33,41 +34,29 @@ class Levels(torch.nn.Module):
 
 
 def ways(generator: Generator, cores: int) -> dict:
-    """See `serve.Framework`; every norm folded, as an exporter would."""
+    """See `serve.Framework`; every norm folded, as an exporter would. Each is made when it is first used."""
     torch.set_num_threads(cores)
     folded = generator.folded()
 
-    def way(half: bool, compiled: bool):
+    def made(half: bool, compiled: bool):
         network = Levels(folded, half).eval()
-        if compiled:
-            network = torch.compile(network, mode="reduce-overhead", dynamic=False)
+        return torch.compile(network, mode="reduce-overhead", dynamic=False) if compiled else network
+
+    def way(half: bool, compiled: bool):
+        network = cache(lambda: made(half, compiled))
 
         def forward(z: Array) -> Array:
             with torch.inference_mode():
-                return network(torch.from_numpy(z).cuda()).cpu().numpy()
+                return network()(torch.from_numpy(z).cuda()).cpu().numpy()
 
         return forward
 
+    names = {False: "eager", True: "compiled"}, {False: "f32", True: "f16"}
     return {
-        f"{'compiled' if compiled else 'eager'} {'f16' if half else 'f32'}": lambda z, half=half, compiled=compiled: way_of(
-            half, compiled
-        )(z)
+        f"{names[0][compiled]} {names[1][half]}": way(half, compiled)
         for half in (False, True)
         for compiled in (False, True)
-        for way_of in [remembered(way)]
     }
-
-
-def remembered(make):
-    """Makes each way when it is first used."""
-    made: dict = {}
-
-    def get(*settings):
-        if settings not in made:
-            made[settings] = make(*settings)
-        return made[settings]
-
-    return get
 
 
 def name() -> str:
