@@ -282,19 +282,27 @@ impl Ready {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
-            Form::Folded(folded) => {
+            Form::Folded(_) => {
                 let z = Tensor::<2>::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
                 #[cfg(feature = "gpu")]
-                if let (Some(Conv::Windowed(last)), false) = (folded.convs.last(), self.plain)
-                    && last.packs()
-                {
-                    let z: Tensor<2> = if self.half { z.cast(FloatDType::F16) } else { z };
-                    let before = hidden(&self.arch, folded, z, None, self.plain);
-                    return Pending::coming(unpacked(last.pixels(before), self.arch.input_dim[2]));
+                if let Some(pixels) = self.pixels(&z) {
+                    return Pending::coming(unpacked(pixels, self.arch.input_dim[2]));
                 }
                 Pending::coming(bytes(self.pictures(z, None)))
             }
         }
+    }
+
+    /// Pictures of z `[n, z_dim]` as numbers that hold a pixel each, where the last stage is one that makes them.
+    #[cfg(feature = "gpu")]
+    fn pixels(&self, z: &Tensor<2>) -> Option<Tensor<3, Int>> {
+        let Form::Folded(folded) = &self.form else { return None };
+        let Some(Conv::Windowed(last)) = folded.convs.last() else { return None };
+        if self.plain || !last.packs() {
+            return None;
+        }
+        let precision = if self.half { FloatDType::F16 } else { FloatDType::F32 };
+        Some(last.pixels(hidden(&self.arch, folded, z.clone().cast(precision), None, self.plain)))
     }
 }
 
