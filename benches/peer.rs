@@ -54,7 +54,8 @@ fn main() -> io::Result<()> {
     flaneur::worker::work_along()?;
     let wanted = match arguments.iter().find_map(|argument| argument.strip_prefix("gpu")) {
         Some("-half") => Wanted::GpuHalf,
-        Some(_) => Wanted::Gpu,
+        Some("") => Wanted::Gpu,
+        Some(_) => return Err(io::Error::other("after serve comes nothing, gpu or gpu-half")),
         None => Wanted::Cpu,
     };
     let drawing = device::choose(wanted).map_err(io::Error::other)?;

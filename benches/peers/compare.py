@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import forward
@@ -69,7 +70,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--alone", action="store_true", help="with --gpu: only our side")
     parser.add_argument("--ours", type=Path, metavar="FILE", help="our side, built before (the bench named peer)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.ours and not os.access(options.ours, os.X_OK):
+        parser.error(f"--ours {options.ours}: no program is there; build it with cargo bench --no-run --bench peer")
+    if options.alone and not options.gpu:
+        parser.error("--alone goes with --gpu")
+    if options.only and options.gpu:
+        parser.error("--only goes without --gpu, where nothing is trained")
+    return options
 
 
 def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row]) -> None:
@@ -86,17 +94,24 @@ def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], r
             tell("nobody to train against without Keras")
             continue
         who = [w for w in everyone if part == "forward" or w.name in (OURS, KERAS)]
-        for arch in PARTS[part].ARCHITECTURES:
-            if options.arch not in (None, arch):
-                continue
-            model = folder / arch
-            if not model.exists():
-                us.ask("write", arch, SEED, model)
+        for arch, model in models(options, PARTS[part].ARCHITECTURES, folder, us):
             try:
                 for row in PARTS[part].measure(arch, model, who, options.quick, tell):
                     rows.append(row)
             except Failed as failed:
                 tell(f"{part} {arch} is left out: {failed}")
+
+
+def models(
+    options: argparse.Namespace, names: list[str], folder: Path, scribe: Contestant
+) -> Iterator[tuple[str, Path]]:
+    """The networks that are asked for, each with a folder of weights that our side writes when it is not there yet."""
+    for arch in names:
+        if options.arch not in (None, arch):
+            continue
+        if not (folder / arch).exists():
+            scribe.ask("write", arch, SEED, folder / arch)
+        yield arch, folder / arch
 
 
 def run_on_card(
@@ -124,12 +139,7 @@ def run_on_card(
                 about.append(limits.text())
             except Failed as failed:
                 tell(f"no limits of the chip: {failed}")
-        for arch in forward.ARCHITECTURES:
-            if options.arch not in (None, arch):
-                continue
-            model = folder / arch
-            if not model.exists():
-                scribe.ask("write", arch, SEED, model)
+        for arch, model in models(options, forward.ARCHITECTURES, folder, scribe):
             try:
                 rows.extend(graphics.measure(arch, model, precision, who, limits, options.quick, tell))
             except Failed as failed:

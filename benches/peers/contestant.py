@@ -42,6 +42,11 @@ class Contestant:
             start_new_session=True,
         )
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our side, on whatever device."""
+        return self.name.split()[0] == OURS
+
     def ask(self, *words: object) -> list[str]:
         """Sends a line; gives the words of the answer behind its first one."""
         try:

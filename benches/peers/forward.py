@@ -47,7 +47,7 @@ def answer(who: Contestant, tell: Callable[[str], None], *words: object) -> list
     try:
         return who.ask(*words)
     except Failed as failed:
-        if who.name == OURS:
+        if who.is_ours:
             raise
         tell(f"left out: {failed}")
         return None

@@ -60,12 +60,11 @@ def measure(
         there = [who for who in there if answers[who.name] is not None]
         times = take_turns(there, warm, runs, lambda done: None, "bytes", pause=0.0)
         pictures = {who.name: output(who, folder) for who in there}
+        us = next(who for who in there if who.is_ours)
         for who in there:
-            name = OURS if who.name.startswith(OURS) else who.name
-            ours = next(levels for other, levels in pictures.items() if other.startswith(OURS))
-            difference = float(np.abs(pictures[who.name] - ours).max())
+            name = OURS if who.is_ours else who.name
+            difference = float(np.abs(pictures[who.name] - pictures[us.name]).max())
             yield Row(precision, arch, batch, name, " ".join(answers[who.name]), times[who.name], difference)
-        us = next(who for who in there if who.name.startswith(OURS))
         streamed = [us.numbers("stream", runs)[0] for _ in range(3)]
         yield Row(precision, arch, batch, f"{OURS}, streamed", f"{runs} in a row", streamed, 0.0, counts=False)
         if limits is not None:

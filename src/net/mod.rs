@@ -3,7 +3,8 @@
 //! `arch` says what a network is, `params` holds its arrays, `generator` and `critic` run it, `objective`
 //! is the CPU's way to a critic's loss and its gradient. `ops` holds the operations they are made of,
 //! `kernels` with `pointwise`, and `plain`, are the two ways those run, `prepared` is the CPU's way to draw
-//! and `windowed` a GPU's, with the layers of `cards` and the kernels of `shaders`, `pending` holds pictures on their way from a device, and `device` chooses where.
+//! and `windowed` a GPU's, with the layers of `cards` and the kernels of `shaders`, `pending` holds pictures on
+//! their way from a device, and `device` chooses where.
 //! Under `kernels` stand the ways that pay for some sizes: `strips` (few channels), `pairs` (three taps at
 //! stride 2) and `taps` (the gradient of a large kernel), on the memory layout of `rows` with the inner
 //! loops of `micro`.

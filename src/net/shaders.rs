@@ -13,6 +13,14 @@ pub const UNITS: usize = 64;
 /// Rows of weights that are multiplied before the next are fetched.
 pub const CHUNK: usize = 16;
 
+/// Where the pixel of that number lies in maps `[n, h, w]`: the first row of its map, counted through all, then row and
+/// column.
+#[cube]
+fn place(pixel: usize, #[comptime] h: usize, #[comptime] w: usize) -> (usize, usize, usize) {
+    let line = pixel / w;
+    (line / h * h, line % h, pixel % w)
+}
+
 /// The pixel that a tap of the window of (`row`, `column`) sees, and whether it is inside of its map, which begins at
 /// `map`.
 #[cube]
@@ -72,7 +80,7 @@ pub fn product_kernel<E: Numeric>(
 
     // The pixel whose window this thread fetches, and the columns it fetches.
     let pixel = first_row + unit;
-    let (map, row, column) = (pixel / (w * h) * h, (pixel / w) % h, pixel % w);
+    let (map, row, column) = place(pixel, h, w);
     let (fetched_row, fetched_column) = (unit / comptime!(TILE / 4), unit % comptime!(TILE / 4));
     let (across, down) = (unit % 8, unit / 8);
 
@@ -166,8 +174,8 @@ pub fn lay_kernel<E: Numeric, N: Size>(
     }
     let channel = ABSOLUTE_POS % channels;
     let tap = (ABSOLUTE_POS / channels) % (t * t);
-    let pixel = ABSOLUTE_POS / (channels * t * t);
-    let (from, inside) = seen(tap, pixel / (w * h) * h, (pixel / w) % h, pixel % w, h, w, t);
+    let (map, row, column) = place(ABSOLUTE_POS / (channels * t * t), h, w);
+    let (from, inside) = seen(tap, map, row, column, h, w, t);
     let mut value = Vector::<E, N>::new(E::from_int(0));
     if inside {
         value = x[from * channels + channel];
@@ -175,7 +183,8 @@ pub fn lay_kernel<E: Numeric, N: Size>(
     out[ABSOLUTE_POS] = value;
 }
 
-/// The sum of `parts` products that stand `apart`, bias and activation; with `shuffle` rows of 2 × 2 pixels go to their places in a map twice as large.
+/// The sum of `parts` products that stand `apart`, bias and activation; with `shuffle` rows of 2 × 2 pixels go to
+/// their places in a map twice as large.
 #[cube(launch)]
 pub fn finish_kernel<B: Numeric, E: Numeric, N: Size>(
     products: &Tensor<Vector<f32, N>>,
@@ -197,11 +206,8 @@ pub fn finish_kernel<B: Numeric, E: Numeric, N: Size>(
     let channel = ABSOLUTE_POS % channels;
     let mut at = ABSOLUTE_POS;
     if comptime!(shuffle) {
-        let pixel = ABSOLUTE_POS / channels;
-        let column = pixel % (2 * w);
-        let line = pixel / (2 * w);
-        let row = line % (2 * h);
-        let from = (line / (2 * h) * h + row / 2) * w + column / 2;
+        let (map, row, column) = place(ABSOLUTE_POS / channels, comptime!(2 * h), comptime!(2 * w));
+        let from = ((map + row) / 2) * w + column / 2;
         at = (from * 4 + row % 2 * 2 + column % 2) * channels + channel;
     }
     let mut sum = Vector::<f32, N>::cast_from(bias[channel]);
@@ -228,14 +234,11 @@ fn gathered(
     #[comptime] t: usize,
     #[comptime] channels: usize,
 ) -> f32 {
-    let column = pixel % (2 * w);
-    let line = pixel / (2 * w);
-    let row = line % (2 * h);
-    let first = line / (2 * h) * h;
+    let (map, row, column) = place(pixel, comptime!(2 * h), comptime!(2 * w));
     let phase = row % 2 * 2 + column % 2;
     let mut sum = f32::new(0.0);
     for tap in 0..comptime!(t * t) {
-        let (from, inside) = seen(tap, first, row / 2, column / 2, h, w, t);
+        let (from, inside) = seen(tap, map / 2, row / 2, column / 2, h, w, t);
         if inside {
             let at = ((from * (t * t) + tap) * 4 + phase) * channels + channel;
             for part in 0..parts {
