@@ -420,6 +420,15 @@ fn everything_shipped_is_right() {
 }
 
 #[test]
+fn the_first_frame_has_a_picture() {
+    let folder = stage();
+    let play = ["play", "a", "--headless", "--frames", "1", "--screenshot", "first.png", "--device", "cpu"];
+    succeed(folder.path(), &play);
+    let picture = image::open(folder.path().join("first.png")).unwrap().into_rgb8();
+    assert!(picture.pixels().any(|p| p.0.iter().any(|v| *v > 100)));
+}
+
+#[test]
 fn a_still_of_a_show_without_a_window() {
     let folder = stage();
     let play =

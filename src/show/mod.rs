@@ -58,6 +58,9 @@ use told::Stat;
 /// How long a fault of the sketch stays on the board after it was last seen, in seconds.
 const FAULT_SECS: f64 = 3.0;
 
+/// How long the first frame waits for its picture.
+const FIRST_PICTURE: Duration = Duration::from_secs(2);
+
 /// Beats that the dial for the phase pushes the walk at its end.
 const PUSH_BEATS: f64 = 16.0;
 
@@ -334,8 +337,12 @@ impl Show {
     }
 
     /// How long this frame, which began at `now`, may wait for its own picture: where frames come in time and
-    /// a picture takes less than half of one, a hand is seen a frame earlier so. What is late never waits.
+    /// a picture takes less than half of one, a hand is seen a frame earlier so. What is late never waits; only the
+    /// first frame does, which would be black without a picture.
     fn patience(&self, now: Instant) -> Duration {
+        if self.frames == 0 {
+            return FIRST_PICTURE;
+        }
         let Some(target) = self.target else { return Duration::ZERO };
         let took = self.generator.shown().map_or(target, |drawn| drawn.took);
         if self.arrival.frame > 1.1 * target.as_secs_f64() || took > target / 2 {
