@@ -238,7 +238,7 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
 fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Data)> {
     let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
-    let critic = Incoming::read(&folder.join(CRITIC))?.params("critic", &critic::plans(&card.arch), device)?;
+    let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &critic::plans(&card.arch), device)?;
     let mut state = State::new(&card.arch, card.seed, None, device);
     state.replace(generator, None, Some(critic), device);
     let data = Data { bytes: fs::read(folder.join(PICTURES))?, each: card.arch.input_dim.iter().product() };

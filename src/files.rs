@@ -3,7 +3,7 @@
 //! Every module that writes uses this one; it knows no formats.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +25,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     at(path, fs::read(path))
 }
 
+/// Bytes that are read at a time where a file is not read whole.
+const PIECE: usize = 1 << 20;
+
 /// Reads a file piece by piece, in order.
 pub fn read_pieces(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileError> {
-    let mut piece = vec![0; 1 << 20];
+    let mut piece = vec![0; PIECE];
     let mut file = at(path, fs::File::open(path))?;
     loop {
         match file.read(&mut piece) {
@@ -36,6 +39,42 @@ pub fn read_pieces(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileE
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) => return at(path, Err(cause)),
         }
+    }
+}
+
+/// An open file, of which only the parts that are asked for are read.
+///
+/// What a memory map is for, without its danger: a file that becomes shorter meanwhile is an error here, not the end
+/// of the program. One that is renamed away is still read.
+pub struct Parts {
+    path: PathBuf,
+    file: fs::File,
+    /// Bytes when it was opened.
+    pub size: u64,
+}
+
+impl Parts {
+    /// Opens the file.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let opened = fs::File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size, file) = at(path, opened)?;
+        Ok(Self { path: path.into(), file, size })
+    }
+
+    /// Hands `len` bytes from `begins` on to `take`, in pieces of 1 MiB and what is left.
+    pub fn read(&self, begins: u64, len: usize, mut take: impl FnMut(&[u8])) -> Result<(), FileError> {
+        let mut piece = vec![0; PIECE.min(len)];
+        at(&self.path, (&self.file).seek(SeekFrom::Start(begins)))?;
+        for from in (0..len).step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min(len - from)];
+            let read = (&self.file).read_exact(piece).map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => io::Error::other("it became shorter while it was read"),
+                _ => e,
+            });
+            at(&self.path, read)?;
+            take(piece);
+        }
+        Ok(())
     }
 }
 

@@ -200,7 +200,7 @@ pub(super) fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), Stri
         let (arch, own) = (model.card.arch.clone(), model.generator);
         let z_dim = model.card.z_dim;
         let folder = model::folder(name);
-        let critic = Incoming::read(&folder.join(model::CRITIC))
+        let critic = Incoming::open(&folder.join(model::CRITIC))
             .and_then(|file| file.params("critic", &critic::plans(&arch), &chosen.device))
             .ok();
         let loaded_arch = arch.clone();

@@ -13,6 +13,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 
 use super::fingerprint;
+use crate::files;
 use crate::latent;
 use crate::latest::Latest;
 use crate::model::arrays::Incoming;
@@ -243,7 +244,7 @@ impl Trial {
         let refused = |why: String| Refusal { step: claim.step, why, astray: false };
         let (file, fingerprint) = whole(claim).map_err(refused)?;
         let arch = &self.shown.arch;
-        let prefix = if file.has("average.").map_err(|e| refused(e.to_string()))? { "average" } else { "generator" };
+        let prefix = if file.has("average.") { "average" } else { "generator" };
         let plans = generator::plans(arch);
         let mut arrays = Vec::new();
         for plan in &plans {
@@ -297,14 +298,17 @@ fn whole(claim: &Claim) -> Result<(Incoming, String), String> {
     let mut why = String::new();
     for attempt in 0..ATTEMPTS {
         std::thread::sleep(Duration::from_millis(50) * attempt);
-        match Incoming::read(&claim.weights) {
-            Ok(file) => {
-                let is = fingerprint(file.bytes());
+        match files::read(&claim.weights) {
+            Ok(bytes) => {
+                let is = fingerprint(&bytes);
                 match &claim.fingerprint {
                     Some(should) if *should != is => {
                         why = format!("{} is not what was published ({is}, not {should})", claim.weights.display());
                     }
-                    _ => return Ok((file, is)),
+                    _ => match Incoming::of(&claim.weights, bytes) {
+                        Ok(file) => return Ok((file, is)),
+                        Err(error) => why = error.to_string(),
+                    },
                 }
             }
             Err(error) => why = error.to_string(),
@@ -315,7 +319,7 @@ fn whole(claim: &Claim) -> Result<(Incoming, String), String> {
 
 /// The critic's arrays; none if it is another kind of critic, which only takes its eye away.
 fn critic_of(path: &Path, arch: &Arch) -> Vec<Vec<f32>> {
-    let Ok(file) = Incoming::read(path) else { return Vec::new() };
+    let Ok(file) = Incoming::open(path) else { return Vec::new() };
     let values = |plan: &crate::net::params::Plan| file.values(&format!("critic.{}", plan.name), &plan.shape).ok();
     critic::plans(arch).iter().map(values).collect::<Option<_>>().unwrap_or_default()
 }

@@ -86,11 +86,10 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
 /// Reads the checkpoint in `folder`.
 pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelError> {
     let path = folder.join(FILE);
-    let file = Incoming::read(&path)?;
+    let file = Incoming::open(&path)?;
     let wrong = |why: String| ModelError::Weights { path: path.clone(), why };
-    let text = file.note("record")?.ok_or_else(|| wrong("it holds no training record".into()))?;
-    let record: Record =
-        toml::from_str(&text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
+    let text = file.note("record").ok_or_else(|| wrong("it holds no training record".into()))?;
+    let record: Record = toml::from_str(text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
     let arch = record.arch.clone();
     arch.check().map_err(|cause| ModelError::Arch { path: path.clone(), cause })?;
     let generator = file.params("generator", &generator::plans(&arch), device)?;

@@ -122,18 +122,18 @@ impl Weights {
     }
 
     fn read(weights: &Path, critic_file: &Path, arch: &Arch, device: &Device) -> Result<Self, ModelError> {
-        let file = Incoming::read(weights)?;
+        let file = Incoming::open(weights)?;
         let plans = generator::plans(arch);
-        let average = match file.has("average.")? {
+        let average = match file.has("average.") {
             true => Some(file.params("average", &plans, device)?),
             false => None,
         };
-        let generator = match (file.has("generator.")?, &average) {
+        let generator = match (file.has("generator."), &average) {
             (false, Some(average)) => average.clone(),
             _ => file.params("generator", &plans, device)?,
         };
         let critic = match critic_file.is_file() {
-            true => Some(Incoming::read(critic_file)?.params("critic", &critic::plans(arch), device)?),
+            true => Some(Incoming::open(critic_file)?.params("critic", &critic::plans(arch), device)?),
             false => None,
         };
         Ok(Self { generator, average, critic })
