@@ -49,6 +49,15 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
     assert!(drawn.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
 }
 
+/// Random weights. Biases begin at 0 and kernels so small that pictures would be grey.
+fn lively(arch: &Arch, device: &Device) -> Params {
+    let mut params = Params::init(&generator::plans(arch), &mut RandomState::new(3), device);
+    for param in &mut params.list {
+        param.value = param.value.clone() * 4.0 + if param.name.ends_with("bias") { 0.1 } else { 0.0 };
+    }
+    params
+}
+
 /// Widths that are and are not multiples of what is read at once, both forms of the product in the middle and at the
 /// end, pictures that fit in a number and that do not, and activations that kernels know and do not.
 #[test]
@@ -75,11 +84,7 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
     ] {
         let z: Vec<Vec<f32>> = (0..3).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
         let ready = |device: &Device| {
-            let mut params = Params::init(&generator::plans(&arch), &mut RandomState::new(3), device);
-            for param in &mut params.list {
-                // Biases begin at 0, kernels so small that pictures would be grey.
-                param.value = param.value.clone() * 4.0 + if param.name.ends_with("bias") { 0.1 } else { 0.0 };
-            }
+            let params = lively(&arch, device);
             (Ready::new(&arch, &params, true), Ready::reference(&arch, &params))
         };
         let (_, reference) = ready(&Device::flex());
@@ -95,6 +100,25 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
             assert!(apart <= Some(1), "{apart:?} levels: {}", ready.way());
         }
     }
+}
+
+/// Whose maps take more than an adapter binds at once, so that they go through the network in parts.
+#[test]
+fn more_pictures_than_fit_in_an_array_are_drawn() {
+    let Ok(gpu) = choose(Wanted::Gpu) else { return println!("skipped: there is no adapter") };
+    let arch = Arch {
+        input_dim: [256, 256, 3],
+        generator_initial_dense_layer_size: [64, 64, 2],
+        generator_conv_filters: vec![64, 3],
+        generator_conv_kernel_size: vec![2, 2],
+        ..common::tiny()
+    };
+    // Four MiB a picture between its two stages.
+    let z: Vec<Vec<f32>> = (0..34).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
+    let drawn = |device: &Device| Ready::new(&arch, &lively(&arch, device), true).bytes(&z);
+    let (drawn, expected) = (drawn(&gpu.device), drawn(&Device::flex()));
+    assert_eq!(drawn.len(), expected.len());
+    assert!(drawn.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
 }
 
 #[test]

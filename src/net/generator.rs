@@ -21,7 +21,7 @@ use super::pending::Pending;
 use super::plain;
 use super::prepared::{Layer, Prepared};
 #[cfg(feature = "gpu")]
-use super::windowed::Windowed;
+use super::windowed::{MOST, Windowed};
 
 /// Added to a variance before its root, as Keras does.
 pub const NORM_EPS: f32 = 1e-3;
@@ -163,6 +163,8 @@ struct Folded {
     convs: Vec<Conv>,
     /// With the kernels of graphics cards.
     on_card: bool,
+    /// Pictures that are drawn together.
+    together: usize,
 }
 
 /// A stage's weights.
@@ -282,15 +284,29 @@ impl Ready {
         let flat: Vec<f32> = z.iter().flatten().copied().collect();
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
-            Form::Folded(_) => {
-                let z = Tensor::<2>::from_data(TensorData::new(flat, [z.len(), self.arch.z_dim]), &self.device);
-                #[cfg(feature = "gpu")]
-                if let Some(pixels) = self.pixels(&z) {
-                    return Pending::coming(unpacked(pixels, self.arch.input_dim[2]));
+            Form::Folded(folded) => {
+                let mut parts: Vec<Pending> = flat
+                    .chunks(folded.together.saturating_mul(self.arch.z_dim))
+                    .map(|part| {
+                        let shape = [part.len() / self.arch.z_dim, self.arch.z_dim];
+                        self.begin_together(Tensor::from_data(TensorData::new(part.to_vec(), shape), &self.device))
+                    })
+                    .collect();
+                match parts.len() {
+                    1 => parts.remove(0),
+                    _ => Pending::all(parts),
                 }
-                Pending::coming(bytes(self.pictures(z, None)))
             }
         }
+    }
+
+    /// Pictures of z `[n, z_dim]` by tensors.
+    fn begin_together(&self, z: Tensor<2>) -> Pending {
+        #[cfg(feature = "gpu")]
+        if let Some(pixels) = self.pixels(&z) {
+            return Pending::coming(unpacked(pixels, self.arch.input_dim[2]));
+        }
+        Pending::coming(bytes(self.pictures(z, None)))
     }
 
     /// Pictures of z `[n, z_dim]` as numbers that hold a pixel each, where the last stage is one that makes them.
@@ -399,7 +415,26 @@ fn fold(arch: &Arch, params: &Params, on_card: bool, half: bool) -> Form {
         }
         convs.push(Conv::Kernel(kernel, bias));
     }
-    Form::Folded(Box::new(Folded { dense, convs, on_card }))
+    let together = if on_card { together(&stages, &convs) } else { usize::MAX };
+    Form::Folded(Box::new(Folded { dense, convs, on_card, together }))
+}
+
+/// As many pictures as leave every array on a card small enough for any adapter; at least one.
+#[cfg(feature = "gpu")]
+fn together(stages: &[Stage], convs: &[Conv]) -> usize {
+    let of = |(stage, conv): (&Stage, &Conv)| match conv {
+        Conv::Windowed(windowed) => windowed.together,
+        Conv::Kernel(..) => {
+            let g = stage.geometry;
+            MOST / (size_of::<f32>() * (g.oh() * g.ow() * g.o).max(g.h * g.w * g.c))
+        }
+    };
+    stages.iter().zip(convs).map(of).min().unwrap_or(1).max(1)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn together(_: &[Stage], _: &[Conv]) -> usize {
+    usize::MAX
 }
 
 /// The forward in tensors.
@@ -417,7 +452,7 @@ fn forward(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, 
 
 /// All of it but the last stage.
 fn hidden(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, plain: bool) -> Tensor<4> {
-    let Folded { dense: (kernel, bias), convs, on_card } = folded;
+    let Folded { dense: (kernel, bias), convs, on_card, .. } = folded;
     let act = arch.generator_activation;
     #[cfg(feature = "gpu")]
     let then = Then::Slope(act.slope().unwrap_or(1.0));

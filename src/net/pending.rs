@@ -40,6 +40,24 @@ impl Pending {
         pending
     }
 
+    /// The bytes of several, one after the other; empty if one of them is.
+    pub fn all(parts: Vec<Self>) -> Self {
+        Self::coming(async move {
+            let mut all = Vec::new();
+            for part in parts {
+                let bytes = match part.0 {
+                    State::There(bytes) => bytes,
+                    State::Coming(future) => future.await,
+                };
+                if bytes.is_empty() {
+                    return bytes;
+                }
+                all.extend(bytes);
+            }
+            all
+        })
+    }
+
     /// Whether the bytes are there.
     pub fn look(&mut self) -> bool {
         self.poll(Waker::noop())
@@ -98,5 +116,9 @@ mod tests {
         }));
         assert!(!pending.look());
         assert_eq!(pending.wait(), [7, 4]);
+        let part = |bytes: &[u8]| Pending::there(bytes.to_vec());
+        let later = Pending::coming(async { vec![3] });
+        assert_eq!(Pending::all(vec![part(&[1, 2]), later, part(&[4])]).wait(), [1, 2, 3, 4]);
+        assert!(Pending::all(vec![part(&[1, 2]), part(&[])]).wait().is_empty());
     }
 }

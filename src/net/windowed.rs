@@ -12,8 +12,8 @@ use burn::tensor::{Int, Tensor};
 use super::cards::{self, Product, Then};
 use super::kernels::Geometry;
 
-/// Bytes that the largest array between may take: what every adapter can bind at once.
-const MOST: usize = 100 << 20;
+/// Bytes that an array may take: what every adapter can bind at once.
+pub const MOST: usize = 100 << 20;
 /// Channels that fit in a number of [`Windowed::pixels`].
 const PACKED: usize = 4;
 
@@ -22,8 +22,8 @@ pub struct Windowed {
     geometry: Geometry,
     /// Taps of the window, in each direction.
     t: usize,
-    /// Pictures that are multiplied together.
-    together: usize,
+    /// Pictures that can be drawn together.
+    pub together: usize,
     /// Whichever makes the fewer products, or the smaller windows.
     product: Product,
     weights: Tensor<2>,
@@ -31,14 +31,14 @@ pub struct Windowed {
     bias: Tensor<1>,
 }
 
-/// Bytes of the largest array between for one picture: its windows where they are laid out, else the products.
+/// Bytes of the largest array for one picture: of its windows where they are laid out, its products, and its maps.
 fn one(g: &Geometry, product: Product, precision: DType) -> usize {
     let each = match product {
         Product::Laid { t } if cards::lays(g.o, precision) => (t * t * g.o).max(4 * g.c),
         Product::Added { t } => t * t * 4 * g.c,
         _ => 4 * g.c,
     };
-    g.oh() * g.ow() * each * size_of::<f32>()
+    g.oh() * g.ow() * each.max(g.o) * size_of::<f32>()
 }
 
 impl Windowed {
@@ -62,10 +62,9 @@ impl Windowed {
         Some(Self { geometry: g, t, together: MOST / one, product, weights, bias: bias.clone() })
     }
 
-    /// `then(conv_t(y) + bias)`: y `[n, oh, ow, o]` → `[n, 2 oh, 2 ow, c]`.
+    /// `then(conv_t(y) + bias)`, of [`Self::together`] pictures at most: y `[n, oh, ow, o]` → `[n, 2 oh, 2 ow, c]`.
     pub fn run(&self, y: Tensor<4>, then: Then) -> Tensor<4> {
-        let parts = self.parts(y, |part| cards::layer(part, &self.weights, &self.bias, self.product, then));
-        joined(parts, |parts| Tensor::cat(parts, 0))
+        cards::layer(y, &self.weights, &self.bias, self.product, then)
     }
 
     /// Whether [`Self::pixels`] can be had of it.
@@ -76,23 +75,6 @@ impl Windowed {
     /// A last stage's `tanh(conv_t(y) + bias)` as bytes, a pixel in each number, the first channel lowest:
     /// `[n, 2 oh, 2 ow]`.
     pub fn pixels(&self, y: Tensor<4>) -> Tensor<3, Int> {
-        let parts = self.parts(y, |part| cards::pixels(part, &self.weights, &self.bias, self.t));
-        joined(parts, |parts| Tensor::cat(parts, 0))
+        cards::pixels(y, &self.weights, &self.bias, self.t)
     }
-
-    /// As many pictures at a time as the arrays between have room for.
-    fn parts<R>(&self, y: Tensor<4>, work: impl Fn(Tensor<4>) -> R) -> Vec<R> {
-        let (n, together) = (y.dims()[0], self.together);
-        match n <= together {
-            true => vec![work(y)],
-            false => {
-                let part = |from| work(y.clone().narrow(0, from, together.min(n - from)));
-                (0..n).step_by(together).map(part).collect()
-            }
-        }
-    }
-}
-
-fn joined<T>(mut parts: Vec<T>, join: impl FnOnce(Vec<T>) -> T) -> T {
-    if parts.len() == 1 { parts.remove(0) } else { join(parts) }
 }
