@@ -254,6 +254,8 @@ fn wrong_stills_are_refused_and_write_nothing() {
     let card = fs::read_to_string(here.join("models/t/model.toml")).unwrap();
     fs::write(here.join("models/t/model.toml"), card.replace("[arch]", "[arch]\nstyle = 2")).unwrap();
     refuse(&["sheet", "--model", "t", "-o", "x.png"], "unknown field `style`");
+    fs::write(here.join("models/t/model.toml"), card.replacen("z_dim = 100", "z_dim = 50", 1)).unwrap();
+    refuse(&["sheet", "--model", "t", "-o", "x.png"], "z_dim is 50, and 100 under [arch]");
     assert!(!here.join("x.png").exists() && !here.join("x").exists());
 }
 

@@ -84,6 +84,11 @@ impl Card {
             let why = format!("format {} is not known to this version; use a newer flaneur", card.format);
             return Err(ModelError::Card { path, why });
         }
+        if card.z_dim != card.arch.z_dim {
+            let why =
+                format!("z_dim is {}, and {} under [arch]; give the weights' own twice", card.z_dim, card.arch.z_dim);
+            return Err(ModelError::Card { path, why });
+        }
         card.arch.check().map_err(|cause| ModelError::Arch { path, cause })?;
         Ok(card)
     }
@@ -147,8 +152,8 @@ impl Model {
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let folder = folder(name);
         let card = Card::read(&folder)?;
-        let file = Incoming::read(&folder.join(WEIGHTS))?;
-        let prefix = if file.has("average.")? { "average" } else { "generator" };
+        let file = Incoming::open(&folder.join(WEIGHTS))?;
+        let prefix = if file.has("average.") { "average" } else { "generator" };
         let generator = file.params(prefix, &generator::plans(&card.arch), device)?;
         Ok(Self { card, generator })
     }

@@ -80,6 +80,10 @@ pub struct Arch {
     pub batch_size: usize,
 }
 
+/// Values of one picture in any layer, and weights of any layer, at most: 1 and 4 GiB.
+const MAP: u128 = 1 << 28;
+const WEIGHTS: u128 = 1 << 30;
+
 /// What is wrong with an architecture, in one sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("architecture: {0}")]
@@ -200,6 +204,7 @@ impl Arch {
                 return err(format!("{name} must be a finite number of 0 or more"));
             }
         }
+        self.check_sizes()?;
         let [h, w, c] = self.input_dim;
         let [gh, gw, _] = self.generator_initial_dense_layer_size;
         let grow: usize = self.stages().iter().map(|s| s.grow).product();
@@ -210,6 +215,33 @@ impl Arch {
                  change generator_initial_dense_layer_size, strides or the last filter",
                 out.1, out.0
             ));
+        }
+        Ok(())
+    }
+
+    /// Checks that no layer is larger than a machine can hold, before anything is computed from its sizes.
+    fn check_sizes(&self) -> Result<(), ArchError> {
+        let [mut h, mut w, mut c] = self.generator_initial_dense_layer_size.map(|n| n as u128);
+        let limit = |what: String, size: u128, most: u128| match size <= most {
+            true => Ok(()),
+            false => Err(ArchError(format!("{what} has {size} values, at most {most} are taken; make it smaller"))),
+        };
+        limit("the generator's dense layer".into(), h * w * c, MAP)?;
+        limit("the generator's dense layer's kernel".into(), self.z_dim as u128 * h * w * c, WEIGHTS)?;
+        for (i, filters) in self.generator_conv_filters.iter().enumerate() {
+            let (k, filters) = (self.generator_conv_kernel_size[i] as u128, *filters as u128);
+            let grow = if self.generator_upsample[i] == 2 { 2 } else { self.generator_conv_strides[i] as u128 };
+            (h, w) = (h * grow, w * grow);
+            limit(format!("the map behind the generator's layer {i}"), h * w * filters, MAP)?;
+            limit(format!("the kernel of the generator's layer {i}"), k * k * c * filters, WEIGHTS)?;
+            c = filters;
+        }
+        let [h, w, mut c] = self.input_dim.map(|n| n as u128);
+        limit("a picture".into(), h * w * c, MAP)?;
+        for (i, filters) in self.critic_conv_filters.iter().enumerate() {
+            let (k, filters) = (self.critic_conv_kernel_size[i] as u128, *filters as u128);
+            limit(format!("the kernel of the critic's layer {i}"), k * k * c * filters, WEIGHTS)?;
+            c = filters;
         }
         Ok(())
     }
@@ -328,5 +360,8 @@ mod tests {
         check(|a| a.generator_conv_kernel_size[1] = 0, "1..=65536");
         check(|a| a.critic_dropout_rate = Some(1.0), "critic_dropout_rate");
         check(|a| a.grad_weight = f64::NAN, "grad_weight");
+        check(|a| a.generator_conv_strides = vec![65_536; 4], "the generator's layer 0");
+        check(|a| a.generator_conv_kernel_size[2] = 60_000, "the kernel of the generator's layer 2");
+        check(|a| a.critic_conv_kernel_size[0] = 60_000, "the kernel of the critic's layer 0");
     }
 }
