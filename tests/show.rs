@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::{fail, succeed};
+use flaneur::recorder::{Recorder, Settings};
+use flaneur::report::Board;
 
 const GOOD: &str = "pub fn walk(me, t, c) { ring([1, 2, 3], t.phase(4)) }";
 /// Longest wait for anything, on a busy machine.
@@ -321,11 +323,19 @@ fn films_come_in_their_containers_and_an_interrupted_one_plays() {
         return;
     }
     let folder = stage();
-    for name in ["f.mp4", "f.mkv", "f.webm", "f.mov", "f.gif"] {
-        let film = ["film", "a", "-o", name, "--frames", "9", "--fps", "30", "--size", "96x64", "--device", "cpu"];
-        succeed(folder.path(), &film);
-        assert_eq!(frames_in(&folder.path().join(name)), 9, "{name}");
+    let film = |name: &str, fps: &str| {
+        let (name, size) = (format!("--output={name}"), ["--size", "96x64", "--device", "cpu"]);
+        succeed(folder.path(), &[&["film", "a", &name, "--frames", "12", "--fps", fps], &size[..]].concat());
+    };
+    for name in ["f.mp4", "f.mkv", "f.webm", "f.mov", "f.gif", "a:b.mp4", "-c.mp4"] {
+        film(name, "30");
+        assert_eq!(frames_in(&folder.path().join(name)), 12, "{name}");
     }
+    // A GIF has no sixty frames a second: it is as long, and has fewer.
+    film("f.gif", "60");
+    assert_eq!(frames_in(&folder.path().join("f.gif")), 10);
+    fs::create_dir(folder.path().join("folder.mp4")).unwrap();
+    fail(folder.path(), &["film", "a", "-o", "folder.mp4", "--frames", "2"], "it is a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_flaneur"));
     command.current_dir(folder.path()).args(["film", "a", "-o", "long.mp4", "--frames", "100000", "--raw"]);
     let mut child = command.args(["--device", "cpu"]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -337,6 +347,21 @@ fn films_come_in_their_containers_and_an_interrupted_one_plays() {
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(child.wait().unwrap().success() && said.contains("interrupted; wrote long.mp4"), "{said}");
     assert!(frames_in(&folder.path().join("long.mp4")) > 5);
+}
+
+/// As when a film is interrupted before its first frame.
+#[test]
+fn a_film_of_nothing_replaces_none() {
+    if !ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.mp4");
+    fs::write(&path, "a film").unwrap();
+    let settings = Settings { path: path.clone(), size: [64, 64], fps: 30.0, crf: None, codec: None, live: false };
+    Recorder::start(settings, &Board::default()).unwrap().finish().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a film");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 /// Four rectangles come out of every container in the colours they were drawn in, sides odd or even.

@@ -10,6 +10,7 @@ use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
 use crate::recorder::Codec;
 use crate::report::{Board, Stop, say, tell};
+use crate::show::canvas::LARGEST;
 use crate::show::film::Film;
 use crate::show::take::Take;
 use crate::show::{Options, Show};
@@ -127,7 +128,9 @@ impl FilmOf {
             None if self.raw => show.picture_size(),
             None => {
                 let even = |v: f32| ((v / 2.0).round() as usize * 2).max(2);
-                [even(HEIGHT * show.aspect()), even(HEIGHT)]
+                let aspect = show.aspect();
+                let height = HEIGHT.min(LARGEST as f32 / aspect);
+                [even(height * aspect), even(height)]
             }
         };
         tell(format_args!("{frames} frames of {}x{} at {} a second, drawn on the CPU", size[0], size[1], self.fps));
@@ -135,6 +138,10 @@ impl FilmOf {
         let film = Film { path: self.output.clone(), frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
         let done = show.film(&film)?;
         let (secs, count) = (start.elapsed().as_secs_f64(), done.frames);
+        if count == 0 {
+            say(format_args!("interrupted before the first frame; nothing was written"));
+            return Ok(());
+        }
         let how = if done.interrupted { "interrupted; wrote" } else { "wrote" };
         say(format_args!(
             "{how} {} ({count} frames in {secs:.1} s, {:.0} a second)",

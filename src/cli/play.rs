@@ -70,6 +70,9 @@ impl Play {
         if self.fps.is_some_and(|fps| !(0.0..=1000.0).contains(&fps)) {
             bail!("--fps takes 0 to 1000");
         }
+        if self.frames == Some(0) {
+            bail!("--frames takes 1 or more");
+        }
         let board = Board::echoing();
         let stop = Stop::on_signals()?;
         let options = Options {

@@ -91,7 +91,8 @@ impl Codec {
             }
             Self::Gif => {
                 let palette = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=none";
-                add(&["-vf", palette, "-loop", "0"]);
+                let slower = if settings.fps > GIF_FPS { format!("fps={GIF_FPS},") } else { String::new() };
+                add(&["-vf", &format!("{slower}{palette}"), "-loop", "0"]);
             }
         }
         words
@@ -129,6 +130,8 @@ pub(super) struct Ffmpeg {
     path: PathBuf,
     /// Where it writes until the file is whole.
     part: Option<PathBuf>,
+    /// Whether it was handed a picture.
+    begun: bool,
 }
 
 /// Pixels of a picture that counts as small. x264 gets one thread for it, which encodes hundreds of these a second:
@@ -138,6 +141,8 @@ const SMALL: usize = 256 * 256;
 /// Bytes that can be on their way to an encoder, so that it encodes several small pictures each time it is woken.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
+/// Frames a second of a GIF at most: it counts in hundredths, and players take one hundredth for ten.
+const GIF_FPS: f64 = 50.0;
 /// Longest wait for an encoder to finish its file.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -155,6 +160,14 @@ impl Sink {
                 return Err(wrong(why));
             }
         };
+        if path.is_dir() {
+            return Err(wrong(
+                "it is a folder; give the name of a file in it, or of a folder without an ending".into(),
+            ));
+        }
+        if codec == Codec::Gif && settings.fps > GIF_FPS {
+            board.notice("recorder", format!("a GIF shows {GIF_FPS} frames a second at most; the others are left out"));
+        }
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             files::make_folder(folder).map_err(|e| wrong(e.to_string()))?;
         }
@@ -247,7 +260,10 @@ impl Ffmpeg {
             ("mkv" | "webm", true) => command.args(["-cluster_time_limit", "1000", "-flush_packets", "1"]),
             _ => &mut command,
         };
-        command.arg(part.as_ref().unwrap_or(&path));
+        // A name may begin with a dash, or have a colon in it.
+        let mut name = std::ffi::OsString::from("file:");
+        name.push(part.as_ref().unwrap_or(&path));
+        command.arg(name);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         // A Ctrl-C on the terminal is for us; the encoder ends when its input does.
         #[cfg(unix)]
@@ -265,7 +281,17 @@ impl Ffmpeg {
             // The system may allow less; then it stays as it is.
             let _ = rustix::pipe::fcntl_setpipe_size(stdin, PIPE);
         }
-        Ok(Some(Self { child, stdin, said, _listener: listener, size: settings.size, planes, path, part }))
+        Ok(Some(Self {
+            child,
+            stdin,
+            said,
+            _listener: listener,
+            size: settings.size,
+            planes,
+            path,
+            part,
+            begun: false,
+        }))
     }
 
     fn write(&mut self, picture: &Picture) -> Result<(), String> {
@@ -280,6 +306,7 @@ impl Ffmpeg {
             }
             None => &picture.pixels[..],
         };
+        self.begun = true;
         match stdin.write_all(bytes) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.why(&error.to_string())),
@@ -299,6 +326,10 @@ impl Ffmpeg {
     }
 
     fn finish(&mut self) -> Result<(), String> {
+        // A film of nothing replaces none that was there.
+        if !self.begun && self.part.is_some() {
+            return Ok(());
+        }
         self.stdin = None;
         let start = Instant::now();
         let status = loop {
@@ -313,7 +344,8 @@ impl Ffmpeg {
             return Err(self.why(&status.to_string()));
         }
         match self.part.take() {
-            Some(part) => files::at(&self.path, std::fs::rename(part, &self.path)).map_err(|e| e.to_string()),
+            Some(part) => files::at(&self.path, std::fs::rename(&part, &self.path))
+                .map_err(|e| format!("{e}; what was filmed is in {}", part.display())),
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use crate::latent::pose::{Colour, Mark, Place, Pose};
 use crate::picture::Picture;
 
 /// Largest side of anything drawn, in pixels.
-const LARGEST: usize = 8192;
+pub const LARGEST: usize = 8192;
 
 static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::try_from_slice(notosans::REGULAR_TTF).ok());
 
@@ -28,7 +28,7 @@ pub struct Canvas {
 impl Canvas {
     /// The scene in a picture of that size; `marks` off leaves only the generator's pictures.
     pub fn draw(&mut self, scene: &Scene, [width, height]: [usize; 2], marks: bool) -> Picture {
-        let (fw, fh) = frame_size(scene.pose.aspect, scene.fit, width, height);
+        let (fw, fh) = frame_size(scene.aspect(), scene.fit, width, height);
         let frame = self.frame(scene, fw, fh, marks);
         let mut out = match (fw, fh) == (width, height) {
             true => frame,
@@ -311,6 +311,15 @@ mod tests {
         check(Fit::Tile, [6, 0], [200, 0, 0]);
         check(Fit::Tile, [0, 0], [10, 20, 30]);
         check(Fit::Mirror, [0, 0], [200, 0, 0]);
+    }
+
+    #[test]
+    fn a_frame_has_the_shape_of_its_picture() {
+        let mut scene = scene(Pose::of(vec![0.0]), Fit::Fit);
+        let mut wide = Picture::filled(6, 2, [10, 20, 30]);
+        wide.set(5, 1, [200, 0, 0]);
+        scene.pictures = Arc::new(vec![wide.clone()]);
+        assert_eq!(Canvas::default().draw(&scene, [6, 2], true).pixels, wide.pixels);
     }
 
     #[test]
