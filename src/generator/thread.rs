@@ -34,7 +34,7 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
     }
     let mut engine: Option<Engine> = None;
     let mut faults = 0u32;
-    let mut gaze = Gaze::default();
+    let (mut gaze, mut measures) = (Beside::default(), Beside::default());
     let rehearsing = rehearsing();
     // What a device is still at when the next is begun.
     let mut on_the_way: Option<OnTheWay> = None;
@@ -74,7 +74,8 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
             }),
         };
         let Some(at_work) = &mut engine else { continue };
-        let idle = next.is_none() && on_the_way.is_none();
+        let asked = next.is_some();
+        let idle = !asked && on_the_way.is_none();
         if let Some(ask) = &next {
             blend(at_work, &shared, ask.blend, board);
         }
@@ -101,8 +102,8 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 continue;
             }
         }
-        if measuring {
-            measure_one(&shared, at_work);
+        if measuring && (!asked || shared.exact.load(Ordering::Relaxed) || measures.due(MEASURING)) {
+            measures.spend(|| measure_one(&shared, at_work));
         }
         gaze.look(&shared, at_work);
         // Nothing is drawn, and glides go on coming.
@@ -179,29 +180,41 @@ fn blend(engine: &mut Engine, shared: &Shared, wanted: Blend, board: &Board) {
     }
 }
 
-/// When the critic looked last, and how long it took.
+/// Work beside the pictures: when it was done last, and how long it took.
 #[derive(Default)]
-struct Gaze(Option<(Instant, Duration)>);
+struct Beside(Option<(Instant, Duration)>);
 
-/// The critic's looks cost at most one part in so many of the time.
+/// For how many times as long as the last look of the critic took there is none, and the same of a sample of a way
+/// that is measured, while pictures are asked for faster than they come.
 const GAZING: u32 = 9;
+const MEASURING: u32 = 4;
 
-impl Gaze {
+impl Beside {
+    /// Whether pictures have had `times` as long as the last piece took.
+    fn due(&self, times: u32) -> bool {
+        self.0.is_none_or(|(at, took)| at.elapsed() >= took * times)
+    }
+
+    fn spend(&mut self, work: impl FnOnce()) {
+        let start = Instant::now();
+        work();
+        self.0 = Some((Instant::now(), start.elapsed()));
+    }
+
     /// Has the critic look at what is waiting, if that is cheap enough now.
     fn look(&mut self, shared: &Shared, engine: &Engine) {
-        let due = self.0.is_none_or(|(at, took)| at.elapsed() >= took * GAZING);
-        if !due && !shared.exact.load(Ordering::Relaxed) {
+        if !self.due(GAZING) && !shared.exact.load(Ordering::Relaxed) {
             return;
         }
         let Some(Look { mut z, gradient }) = shared.looks.take() else { return };
         z.resize(engine.z_dim, 0.0);
-        let start = Instant::now();
-        let found = engine.critic.as_ref().and_then(|critic| {
-            caught(|| eye::opinion(&engine.arch, &engine.seen(), critic, &z, gradient)).ok().flatten()
+        self.spend(|| {
+            let found = engine.critic.as_ref().and_then(|critic| {
+                caught(|| eye::opinion(&engine.arch, &engine.seen(), critic, &z, gradient)).ok().flatten()
+            });
+            // Without a critic nobody waits for one.
+            shared.opinions.put(found.unwrap_or(eye::Opinion { score: 0.0, gradient: Vec::new() }));
         });
-        // Without a critic nobody waits for one.
-        shared.opinions.put(found.unwrap_or(eye::Opinion { score: 0.0, gradient: Vec::new() }));
-        self.0 = Some((Instant::now(), start.elapsed()));
     }
 }
 

@@ -66,6 +66,7 @@ impl Show {
         self.learning.look_soon();
         self.learning.folder = folder;
         self.learning.of.clone_from(&self.model.name);
+        self.start_checker();
         match Child::start(errand, wishes, &self.board) {
             Ok(child) => self.learning.child = Some(child),
             Err(error) => self.board.fault("trainer", format!("no thread for it: {error}")),

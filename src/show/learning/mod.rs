@@ -179,16 +179,21 @@ impl Show {
         self.learning.words = [train.data.clone(), train.data2.clone()];
         self.learning.governor = Governor::new(train.rest);
         self.learning.eye.always = train.critic;
-        self.start_checker();
         if train.trainer == Trainer::Watch || child.is_some() {
             self.learning.folder = self.train_folder();
             self.learning.of.clone_from(&self.model.name);
+            self.start_checker();
         }
         self.learning.autostarted = child.is_some();
         self.learning.child = child;
     }
 
+    /// Has a thread that checks what is learnt. It reads the shown model for itself, so shows without a training have
+    /// none.
     fn start_checker(&mut self) {
+        if self.learning.checker.is_some() {
+            return;
+        }
         match Checker::start(self.model.arch.clone(), &self.model.folder) {
             Ok(checker) => self.learning.checker = Some(checker),
             Err(error) => self.board.fault("learning", format!("nothing learnt can be shown: no thread: {error}")),
@@ -298,6 +303,7 @@ impl Show {
 
     /// Has weights checked, unless they stand already or are being checked.
     fn claim(&mut self, claim: Claim) {
+        self.start_checker();
         let learning = &mut self.learning;
         if let Some(fingerprint) = &claim.fingerprint {
             let stands = learning.target.as_ref().is_some_and(|state| state.fingerprint == *fingerprint);
