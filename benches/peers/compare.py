@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import forward
@@ -31,7 +30,7 @@ PARTS = {"forward": forward, "training": training}
 
 
 def main() -> int:
-    """Gives the exit code: 0, or 130 after Ctrl-C."""
+    """Gives the exit code: 0, 1 if nothing was measured, or 130 after Ctrl-C."""
     options = arguments()
     rows: list[Row] = []
     everyone: list[Contestant] = []
@@ -53,6 +52,8 @@ def main() -> int:
     print("\n" + "\n".join(about) + "\n")
     shown = text(rows, CARDS_LEGEND, 3) if options.gpu else text(rows)
     print(shown if rows else "nothing was measured")
+    if not rows and code == 0:
+        code = 1
     if options.json:
         found = {"machine": about, "quick": options.quick, "versions": versions(), "rows": records(rows)}
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -71,8 +72,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ours", type=Path, metavar="FILE", help="our side, built before (the bench named peer)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
     options = parser.parse_args()
-    if options.ours and not os.access(options.ours, os.X_OK):
-        parser.error(f"--ours {options.ours}: no program is there; build it with cargo bench --no-run --bench peer")
+    if options.ours:
+        options.ours = options.ours.resolve()
+        if not (options.ours.is_file() and os.access(options.ours, os.X_OK)):
+            parser.error(f"--ours {options.ours}: no program is there; build it with cargo bench --no-run --bench peer")
+    if options.json and (options.json.is_dir() or not options.json.resolve().parent.is_dir()):
+        parser.error(f"--json {options.json}: give the name of a file in a folder that is there")
+    if options.only and options.arch not in (None, *PARTS[options.only].ARCHITECTURES):
+        parser.error(f"--only {options.only} has the networks {', '.join(PARTS[options.only].ARCHITECTURES)}")
+    if options.features != "gpu" and not options.gpu:
+        parser.error("--features goes with --gpu")
     if options.alone and not options.gpu:
         parser.error("--alone goes with --gpu")
     if options.only and options.gpu:
@@ -94,24 +103,24 @@ def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], r
             tell("nobody to train against without Keras")
             continue
         who = [w for w in everyone if part == "forward" or w.name in (OURS, KERAS)]
-        for arch, model in models(options, PARTS[part].ARCHITECTURES, folder, us):
+        for arch in asked(options, PARTS[part].ARCHITECTURES):
             try:
-                for row in PARTS[part].measure(arch, model, who, options.quick, tell):
+                for row in PARTS[part].measure(arch, weights(arch, folder, us), who, options.quick, tell):
                     rows.append(row)
             except Failed as failed:
                 tell(f"{part} {arch} is left out: {failed}")
 
 
-def models(
-    options: argparse.Namespace, names: list[str], folder: Path, scribe: Contestant
-) -> Iterator[tuple[str, Path]]:
-    """The networks that are asked for, each with a folder of weights that our side writes when it is not there yet."""
-    for arch in names:
-        if options.arch not in (None, arch):
-            continue
-        if not (folder / arch).exists():
-            scribe.ask("write", arch, SEED, folder / arch)
-        yield arch, folder / arch
+def asked(options: argparse.Namespace, names: list[str]) -> list[str]:
+    """Those of the networks that are asked for."""
+    return [arch for arch in names if options.arch in (None, arch)]
+
+
+def weights(arch: str, folder: Path, scribe: Contestant) -> Path:
+    """The folder of a network's weights, which our side writes when it is not there yet."""
+    if not (folder / arch).exists():
+        scribe.ask("write", arch, SEED, folder / arch)
+    return folder / arch
 
 
 def run_on_card(
@@ -139,8 +148,9 @@ def run_on_card(
                 about.append(limits.text())
             except Failed as failed:
                 tell(f"no limits of the chip: {failed}")
-        for arch, model in models(options, forward.ARCHITECTURES, folder, scribe):
+        for arch in asked(options, forward.ARCHITECTURES):
             try:
+                model = weights(arch, folder, scribe)
                 rows.extend(graphics.measure(arch, model, precision, who, limits, options.quick, tell))
             except Failed as failed:
                 tell(f"{precision} {arch} is left out: {failed}")

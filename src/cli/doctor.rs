@@ -2,10 +2,11 @@
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::DeviceChoice;
 use crate::control::mapping::MAPPINGS;
 use crate::latent;
 use crate::model::{self, Model};
@@ -19,7 +20,15 @@ pub struct Doctor {
     /// The model to time
     #[arg(long, default_value = "three-lines")]
     model: String,
+    /// Where to time it
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
 }
+
+/// Pictures that are timed, and that are drawn before them; fewer where they take long.
+const TIMED: usize = 30;
+const FIRST: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn line(name: &str, what: &str) {
     say(format_args!("{name:<12} {what}"));
@@ -34,7 +43,7 @@ impl Doctor {
             line("adapter", &adapter);
         }
         if device::adapters().is_empty() {
-            line("adapter", "none for the generator: it runs on the CPU");
+            line("adapter", &format!("{}: the generator runs on the CPU", none()));
         }
         window();
         self.generator();
@@ -65,13 +74,15 @@ impl Doctor {
     }
 
     fn generator(&self) {
-        let chosen = match device::choose(Wanted::Auto) {
+        let wanted = self.device.wanted();
+        let chosen = match device::choose(wanted) {
             Ok(chosen) => chosen,
             Err(error) => return line("generator", &error.to_string()),
         };
         let why = match device::adapters().iter().any(|a| !a.contains("software")) {
+            _ if wanted != Wanted::Auto => "as --device says",
             true => "a graphics card is there",
-            false => "no graphics card is there",
+            false => none(),
         };
         line("path", &format!("{} ({why})", chosen.name));
         if let Some((kept, there)) = device::trials() {
@@ -83,14 +94,14 @@ impl Doctor {
         }
         match Model::read(&self.model, &chosen.device) {
             Ok(model) => {
-                let ready = model.ready(false);
+                let ready = model.ready(chosen.half);
                 let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
                 let plain = Ready::new(&model.card.arch, &model.generator, false);
-                let (taken, other) = (median_ms(&ready, &z), median_ms(&plain, &z));
+                let ((taken, count), (other, _)) = (median_ms(&ready, &z), median_ms(&plain, &z));
                 line("stages", &ready.way());
                 let beside = format!("{other:.1} by {}", plain.way());
-                line("generator", &format!("{} {taken:.1} ms a picture (median of 30; {beside})", self.model));
-                if device::halves(&chosen.device) {
+                line("generator", &format!("{} {taken:.1} ms a picture (median of {count}; {beside})", self.model));
+                if !chosen.half && device::halves(&chosen.device) {
                     line("half", &half(&model, &ready, &z));
                 }
                 if taken > 1000.0 / 60.0 {
@@ -112,21 +123,34 @@ fn half(model: &Model, single: &Ready, z: &Vec<f32>) -> String {
         return "half precision fails on this card; leave --device gpu-half alone".into();
     }
     let apart = expected.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-    let ms = median_ms(&half, z);
+    let (ms, _) = median_ms(&half, z);
     format!("{ms:.1} ms in half precision (--device gpu-half), at most {apart} of 255 apart on nine seeds")
 }
 
-/// What one picture takes, the median of thirty.
-fn median_ms(ready: &Ready, z: &Vec<f32>) -> f64 {
-    (0..5).for_each(|_| drop(ready.bytes(std::slice::from_ref(z))));
-    let one = |_| {
-        let start = Instant::now();
-        ready.bytes(std::slice::from_ref(z));
-        start.elapsed().as_secs_f64() * 1e3
+/// What one picture takes, the median, and of how many.
+fn median_ms(ready: &Ready, z: &Vec<f32>) -> (f64, usize) {
+    let several = |most: usize| {
+        let begun = Instant::now();
+        let one = |_| {
+            let start = Instant::now();
+            ready.bytes(std::slice::from_ref(z));
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        let enough = |i: &usize| *i == 0 || begun.elapsed() < PATIENCE;
+        (0..most).take_while(enough).map(one).collect::<Vec<f64>>()
     };
-    let mut times: Vec<f64> = (0..30).map(one).collect();
+    several(FIRST);
+    let mut times = several(TIMED);
     times.sort_by(f64::total_cmp);
-    times[15]
+    (times[times.len() / 2], times.len())
+}
+
+/// Why there is no graphics card, in words.
+fn none() -> &'static str {
+    match cfg!(feature = "gpu") {
+        true => "no graphics card is there",
+        false => "built without graphics cards (feature \"gpu\")",
+    }
 }
 
 fn vectors() -> &'static str {
