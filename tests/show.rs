@@ -427,6 +427,7 @@ fn what_cannot_be_played_is_named() {
     assert!(succeed(here, &["verbs"]).lines().count() > 150);
     fail(here, &["verbs", "slurp"], "did you mean slerp?");
     assert!(succeed(here, &["doctor"]).contains("ms a picture"));
+    fail(here, &["doctor", "--model", "nope"], "known here: three-lines");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Doctor {
             line("adapter", &format!("{}: the generator runs on the CPU", none()));
         }
         window();
-        self.generator();
+        let drawn = self.generator();
         match ffmpeg_version() {
             Some(version) => line("ffmpeg", &version),
             None => line("ffmpeg", "not installed: films become PNG sequences; install the package ffmpeg"),
@@ -70,15 +70,13 @@ impl Doctor {
             line(name, &format!("{}", crate::preset::names(folder, ending).len()));
         }
         line("models", &model::known_models().join(", "));
-        Ok(())
+        drawn
     }
 
-    fn generator(&self) {
+    /// The path, and what a picture takes by it; an error where there is no such device or model.
+    fn generator(&self) -> anyhow::Result<()> {
         let wanted = self.device.wanted();
-        let chosen = match device::choose(wanted) {
-            Ok(chosen) => chosen,
-            Err(error) => return line("generator", &error.to_string()),
-        };
+        let chosen = device::choose(wanted)?;
         let why = match device::adapters().iter().any(|a| !a.contains("software")) {
             _ if wanted != Wanted::Auto => "as --device says",
             true => "a graphics card is there",
@@ -92,24 +90,21 @@ impl Doctor {
             };
             line("kernels", &format!("the fastest of several on a card; {state} {}", kept.display()));
         }
-        match Model::read(&self.model, &chosen.device) {
-            Ok(model) => {
-                let ready = model.ready(chosen.half);
-                let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
-                let plain = Ready::new(&model.card.arch, &model.generator, false);
-                let ((taken, count), (other, _)) = (median_ms(&ready, &z), median_ms(&plain, &z));
-                line("stages", &ready.way());
-                let beside = format!("{other:.1} by {}", plain.way());
-                line("generator", &format!("{} {taken:.1} ms a picture (median of {count}; {beside})", self.model));
-                if !chosen.half && device::halves(&chosen.device) {
-                    line("half", &half(&model, &ready, &z));
-                }
-                if taken > 1000.0 / 60.0 {
-                    line("", "slower than 60 pictures a second: the last two are blended on stage");
-                }
-            }
-            Err(error) => line("generator", &error.to_string()),
+        let model = Model::read(&self.model, &chosen.device)?;
+        let ready = model.ready(chosen.half);
+        let z: Vec<f32> = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();
+        let plain = Ready::new(&model.card.arch, &model.generator, false);
+        let ((taken, count), (other, _)) = (median_ms(&ready, &z), median_ms(&plain, &z));
+        line("stages", &ready.way());
+        let beside = format!("{other:.1} by {}", plain.way());
+        line("generator", &format!("{} {taken:.1} ms a picture (median of {count}; {beside})", self.model));
+        if !chosen.half && device::halves(&chosen.device) {
+            line("half", &half(&model, &ready, &z));
         }
+        if taken > 1000.0 / 60.0 {
+            line("", "slower than 60 pictures a second: the last two are blended on stage");
+        }
+        Ok(())
     }
 }
 
@@ -177,10 +172,12 @@ fn window() {
         _ => line("display", "none: use flaneur play --headless or flaneur film, or xvfb-run"),
     }
     let drivers = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find(|name| set(name));
     let count = drivers.iter().filter_map(|d| std::fs::read_dir(Path::new(d)).ok()).flatten().flatten().count();
-    match count {
-        0 => line("vulkan", "no driver: install mesa-vulkan-drivers for the windows"),
-        n => line("vulkan", &format!("{n} drivers installed")),
+    match (named, count) {
+        (Some(name), _) => line("vulkan", &format!("only the drivers that {name} names")),
+        (_, 0) => line("vulkan", "no driver: install mesa-vulkan-drivers for the windows"),
+        (_, n) => line("vulkan", &format!("{n} drivers installed")),
     }
     if cfg!(not(feature = "stage")) {
         line("windows", "this program was built without them (feature \"stage\")");
