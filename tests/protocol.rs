@@ -162,7 +162,7 @@ fn it_tells_obeys_and_stops() {
     assert_eq!((paused, settings.generator_rate, settings.batch), (false, Some(2e-4), Some(4)));
     let step = it.step();
     assert_eq!((step.step, step.epoch, step.critic_steps, step.images), (1, 0, 5, 20));
-    assert!(step.total.is_finite() && step.ms > 0.0 && step.resting == 0.0);
+    assert!(step.total.is_finite() && step.ms > 0.0 && step.resting == 0.0, "{step:?}");
 
     it.pause();
     it.say(&Command::Sample);

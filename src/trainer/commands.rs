@@ -160,16 +160,17 @@ impl<'a> Pace<'a> {
     /// that the epoch should end soon.
     pub fn rest(&mut self) -> bool {
         let worked = self.since.elapsed();
-        let begin = Instant::now();
-        while let Some(left) = self.rest_of(worked).checked_sub(begin.elapsed())
+        let (begin, mut rested) = (Instant::now(), Duration::ZERO);
+        while let Some(left) = self.rest_of(worked).checked_sub(rested)
             && !left.is_zero()
             && !self.stop.raised()
             && !self.orders.is_some_and(Orders::calling)
         {
             std::thread::sleep(left.min(LOOK));
+            rested = begin.elapsed();
         }
         self.worked += worked;
-        self.rested += begin.elapsed();
+        self.rested += rested;
         self.since = Instant::now();
         !self.orders.is_some_and(Orders::owner_gone)
     }

@@ -46,10 +46,11 @@ pub fn train(here: &Path) -> Train {
 
 /// A show and where it lives.
 pub struct Stage {
-    pub folder: tempfile::TempDir,
     pub show: Show,
     pub board: Board,
     scene: Option<Scene>,
+    /// Goes last, when nobody writes to it any more.
+    pub folder: tempfile::TempDir,
 }
 
 impl Stage {
