@@ -102,8 +102,9 @@ pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending
                 continue;
             }
         }
-        if measuring && (!asked || shared.exact.load(Ordering::Relaxed) || measures.due(MEASURING)) {
-            measures.spend(|| measure_one(&shared, at_work));
+        let exact = shared.exact.load(Ordering::Relaxed);
+        if measuring && (!asked || exact || measures.due(MEASURING)) {
+            measures.spend(|| measure(&shared, at_work, if exact { MEASURED_TOGETHER } else { 1 }));
         }
         gaze.look(&shared, at_work);
         // Nothing is drawn, and glides go on coming.
@@ -188,6 +189,8 @@ struct Beside(Option<(Instant, Duration)>);
 /// that is measured, while pictures are asked for faster than they come.
 const GAZING: u32 = 9;
 const MEASURING: u32 = 4;
+/// Samples that are drawn at once for a film, which waits for all of them.
+const MEASURED_TOGETHER: usize = 8;
 
 impl Beside {
     /// Whether pictures have had `times` as long as the last piece took.
@@ -231,17 +234,22 @@ fn pause(faults: u32, ending: &Ending) {
     }
 }
 
-/// One more sample of the way that is being measured.
-fn measure_one(shared: &Shared, engine: &Engine) {
-    let Some(sample) = lock(&shared.measure).front_mut().and_then(|m| m.samples.pop_front()) else { return };
-    // One that fails leaves its way unmeasured; the fault will show in the frame that asks for it.
-    let picture = caught(|| engine.draw(&[sample])).ok().and_then(|mut pictures| pictures.pop());
+/// The next samples of the way that is being measured, at most so many.
+fn measure(shared: &Shared, engine: &Engine, most: usize) {
+    let samples: Vec<Vec<f32>> = match lock(&shared.measure).front_mut() {
+        Some(way) => way.samples.drain(..most.min(way.samples.len())).collect(),
+        None => return,
+    };
+    // Those that fail leave their way unmeasured; the fault will show in the frame that asks for it.
+    let pictures = caught(|| engine.draw(&samples)).unwrap_or_default();
     let mut waiting = lock(&shared.measure);
     let Some(current) = waiting.front_mut() else { return };
-    if let (Some(before), Some(now)) = (&current.last, &picture) {
-        current.changes.push(change(before, now));
+    for picture in pictures {
+        if let Some(before) = &current.last {
+            current.changes.push(change(before, &picture));
+        }
+        current.last = Some(picture);
     }
-    current.last = picture;
     if current.samples.is_empty()
         && let Some(Measuring { key, changes, .. }) = waiting.pop_front()
     {
