@@ -19,8 +19,10 @@ use flaneur::show::film::Film;
 use flaneur::show::{Options, Show};
 
 const ROUNDS: usize = 6;
-/// Of a film, which is as many frames as the generator draws in that time.
+/// Of a film, which is as many frames as the generator draws in that time, and not fewer than `flaneur film` makes
+/// unasked.
 const SECONDS: f64 = 8.0;
+const FEWEST: u64 = 600;
 const BATCH: usize = 8;
 const SKETCHES: [&str; 2] = ["two-seeds", "ring"];
 
@@ -48,7 +50,7 @@ fn measure(here: &Path, model: &str) {
         (0..BATCH).map(|i| latent::seed(i as u32, read.card.z_dim).iter().map(|v| *v as f32).collect()).collect();
     // The first ones find out how long it takes, in warm caches.
     (0..5).for_each(|_| drop(ready.bytes(&z)));
-    let frames = ((alone(&ready, &z, 2.0) * SECONDS) as u64).max(8 * BATCH as u64);
+    let frames = ((alone(&ready, &z, 2.0) * SECONDS) as u64).max(FEWEST);
     let mut rounds: [Vec<[f64; 2]>; 2] = Default::default();
     for _ in 0..ROUNDS {
         for (sketch, rounds) in SKETCHES.iter().zip(&mut rounds) {
