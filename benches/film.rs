@@ -44,7 +44,10 @@ fn main() {
 /// Prints both rates of a model, and their share, for each sketch.
 fn measure(here: &Path, model: &str) {
     let device = choose(Wanted::Cpu).expect("a processor").device;
-    let read = Model::read(model, &device).expect("a model");
+    let read = match Model::read(model, &device) {
+        Ok(read) => read,
+        Err(why) => return println!("{why}"),
+    };
     let ready = read.ready(false);
     let z: Vec<Vec<f32>> =
         (0..BATCH).map(|i| latent::seed(i as u32, read.card.z_dim).iter().map(|v| *v as f32).collect()).collect();
