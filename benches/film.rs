@@ -1,11 +1,9 @@
-//! What a film leaves of the generator's rate. `cargo bench --bench film`, with folders of models behind `--`.
+//! What a film leaves of the generator's rate. `cargo bench --bench film`; other models are named
+//! behind it, `-- --model NAME`, as often as there are models.
 //!
 //! Raw films on the CPU, h264 as `flaneur film` makes it, in turns with the generator alone, which draws eight
 //! pictures at a time to bytes. The start and the end of the encoder count, and it has the same cores. Of the two
 //! sketches `ring` measures its way first, which is 65 pictures more.
-
-// A bench that cannot begin has nothing to report to but its reader.
-#![allow(clippy::expect_used)]
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,7 +16,8 @@ use flaneur::report::{Board, Stop};
 use flaneur::show::film::Film;
 use flaneur::show::{Options, Show};
 
-const ROUNDS: usize = 6;
+/// An odd number, so that one of them is in the middle.
+const ROUNDS: usize = 7;
 /// Of a film, which is as many frames as the generator draws in that time, and not fewer than `flaneur film` makes
 /// unasked.
 const SECONDS: f64 = 8.0;
@@ -27,27 +26,35 @@ const BATCH: usize = 8;
 const SKETCHES: [&str; 2] = ["two-seeds", "ring"];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` only asks whether it can be run.
-    if arguments.iter().any(|argument| argument == "--test") {
-        return;
+    let mut arguments = std::env::args().skip(1);
+    let mut models = Vec::new();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // `cargo test --benches` only asks whether it can be run.
+            "--test" => return,
+            "--model" => models.extend(arguments.next()),
+            // What `cargo bench WORD` hands to every bench: which are meant.
+            word if !word.starts_with("--") && !"film".contains(word) => return,
+            _ => (),
+        }
     }
     flaneur::memory::keep();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let models: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     if models.is_empty() {
-        return measure(here, &here.join("models/three-lines").to_string_lossy());
+        models.push(here.join("models/three-lines").to_string_lossy().into_owned());
     }
-    models.into_iter().for_each(|model| measure(here, model));
+    for model in models {
+        if let Err(why) = measure(here, &model) {
+            eprintln!("{why}");
+            std::process::exit(1);
+        }
+    }
 }
 
 /// Prints both rates of a model, and their share, for each sketch.
-fn measure(here: &Path, model: &str) {
-    let device = choose(Wanted::Cpu).expect("a processor").device;
-    let read = match Model::read(model, &device) {
-        Ok(read) => read,
-        Err(why) => return println!("{why}"),
-    };
+fn measure(here: &Path, model: &str) -> Result<(), String> {
+    let device = choose(Wanted::Cpu).map_err(|e| e.to_string())?.device;
+    let read = Model::read(model, &device).map_err(|e| e.to_string())?;
     let ready = read.ready(false);
     let z: Vec<Vec<f32>> =
         (0..BATCH).map(|i| latent::seed(i as u32, read.card.z_dim).iter().map(|v| *v as f32).collect()).collect();
@@ -59,7 +66,7 @@ fn measure(here: &Path, model: &str) {
         for (sketch, rounds) in SKETCHES.iter().zip(&mut rounds) {
             // Half before and half behind, so that a drift of the machine is in both.
             let before = alone(&ready, &z, SECONDS / 2.0);
-            let film = film(&here.join(format!("sketches/{sketch}.rn")), model, frames);
+            let film = film(&here.join(format!("sketches/{sketch}.rn")), model, frames)?;
             rounds.push([film, (before + alone(&ready, &z, SECONDS / 2.0)) / 2.0]);
         }
     }
@@ -77,6 +84,7 @@ fn measure(here: &Path, model: &str) {
             shares[ROUNDS - 1],
         );
     }
+    Ok(())
 }
 
 /// Pictures a second, for so many seconds.
@@ -89,9 +97,9 @@ fn alone(ready: &Ready, z: &[Vec<f32>], secs: f64) -> f64 {
     count as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Frames a second of a film.
-fn film(sketch: &Path, model: &str, frames: u64) -> f64 {
-    let folder = tempfile::tempdir().expect("a folder for the film");
+/// Frames a second of a film; an error where it is not the film that was wanted.
+fn film(sketch: &Path, model: &str, frames: u64) -> Result<f64, String> {
+    let folder = tempfile::tempdir().map_err(|e| format!("no folder for the film: {e}"))?;
     let options = Options {
         target: Some(sketch.to_string_lossy().into_owned()),
         model: Some(model.into()),
@@ -99,14 +107,16 @@ fn film(sketch: &Path, model: &str, frames: u64) -> f64 {
         film: true,
         ..Options::default()
     };
-    let mut show = Show::open(options, &Board::default(), &Stop::default()).expect("a show");
+    let mut show = Show::open(options, &Board::default(), &Stop::default()).map_err(|e| e.to_string())?;
     let size = show.picture_size();
     let path = folder.path().join("film.mp4");
     let film = Film { path, frames, fps: 60.0, size, raw: true, crf: None, codec: None };
     let start = Instant::now();
-    let done = show.film(&film).expect("a film");
-    assert!(done.frames == frames && done.path == film.path, "{done:?}; is ffmpeg installed?");
+    let done = show.film(&film).map_err(|e| e.to_string())?;
     let secs = start.elapsed().as_secs_f64();
     show.close();
-    frames as f64 / secs
+    match done.frames == frames && done.path == film.path {
+        true => Ok(frames as f64 / secs),
+        false => Err(format!("the film became {} of {} frames, install ffmpeg", done.path.display(), done.frames)),
+    }
 }

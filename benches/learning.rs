@@ -23,8 +23,11 @@ fn main() {
     if words.iter().any(|word| word == "--test") {
         return;
     }
-    let given = words.iter().position(|word| word == "--minutes").and_then(|at| words.get(at + 1)?.parse().ok());
-    let minutes: f64 = given.unwrap_or(2.0);
+    let given = words.iter().position(|word| word == "--minutes").map(|at| words.get(at + 1)?.parse().ok());
+    let Some(minutes) = given.unwrap_or(Some(2.0)).filter(|minutes: &f64| *minutes > 0.0) else {
+        eprintln!("--minutes takes a number above 0");
+        std::process::exit(2);
+    };
     let stop = Stop::on_signals().expect("signals");
     let folder = tempfile::tempdir().expect("a folder for the training");
     println!("{minutes} minutes each, 60 frames a second asked for");

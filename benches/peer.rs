@@ -3,7 +3,8 @@
 //! A line in, a line out, as the frameworks' side speaks it too (`benches/peers/frameworks/serve.py`).
 //! Time is measured here, around one forward or one epoch, so that the pipe costs nothing.
 //! Without `serve` among its arguments it says so and ends: `cargo bench` starts every bench.
-//! `serve gpu` and `serve gpu-half` draw on a graphics card, any adapter there is; what trains is the CPU then too.
+//! `serve` draws from a thread that shares its work out, as a show's generator does; `serve training` works along,
+//! as the trainer does. `serve gpu` and `serve gpu-half` draw on a graphics card, any adapter there is.
 //!
 //! | line | what it does | answer |
 //! |---|---|---|
@@ -11,6 +12,7 @@
 //! | `load FOLDER` | prepares its generator | `ok` |
 //! | `z FILE` | reads what to draw, f32 rows | `ok`, then how it will be drawn |
 //! | `name` | | `ok`, then its device in words |
+//! | `threads` | | `ok`, then how many share the CPU's work |
 //! | `forward` | draws it | `ms`, then milliseconds |
 //! | `bytes` | draws it as a show does, to bytes on the device where that is one | `ms`, then milliseconds |
 //! | `stream COUNT` | the same, each begun before the one before is waited for | `ms`, then milliseconds each |
@@ -50,12 +52,15 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     flaneur::memory::keep();
-    // As the trainer does; a show's generator has a thread of its own, which is a little slower.
-    flaneur::worker::work_along()?;
-    let wanted = match arguments.iter().find_map(|argument| argument.strip_prefix("gpu")) {
-        Some("-half") => Wanted::GpuHalf,
-        Some("") => Wanted::Gpu,
-        Some(_) => return Err(io::Error::other("after serve comes nothing, gpu or gpu-half")),
+    let behind = arguments.iter().skip_while(|argument| *argument != "serve").nth(1).map(String::as_str);
+    let wanted = match behind.filter(|word| !word.starts_with("--")) {
+        Some("gpu-half") => Wanted::GpuHalf,
+        Some("gpu") => Wanted::Gpu,
+        Some("training") => {
+            flaneur::worker::work_along()?;
+            Wanted::Cpu
+        }
+        Some(_) => return Err(io::Error::other("after serve comes nothing, training, gpu or gpu-half")),
         None => Wanted::Cpu,
     };
     let drawing = device::choose(wanted).map_err(io::Error::other)?;
@@ -100,8 +105,9 @@ impl Server {
             }
             "z" => {
                 self.z = fs::read(path)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-                Ok("ok prepared".into())
+                Ok(format!("ok {}", self.ready.as_ref().context("load comes first")?.way()))
             }
+            "threads" => Ok(format!("ok {}", rayon::current_num_threads())),
             "name" => Ok(format!("ok {}", self.drawing.name)),
             "forward" => self.forward(),
             "bytes" => self.bytes(),

@@ -9,6 +9,8 @@
 // A test stops at the first thing that is not as it must be, helpers included.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -114,16 +116,12 @@ fn packed_weights_on_the_cpu_for_as_many_z() {
 
 #[cfg(feature = "gpu")]
 mod gpu {
-    use flaneur::net::device::{Wanted, choose};
+    use flaneur::net::device::Wanted;
 
     use super::*;
 
     fn check_all(count: impl Fn(&str) -> usize) {
-        let gpu = match choose(Wanted::Gpu) {
-            Ok(chosen) => chosen,
-            Err(reason) => return println!("skipped: {reason}"),
-        };
-        println!("on {}", gpu.name);
+        let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
         NAMES.iter().for_each(|(name, _)| check(name, count(name), &gpu.device));
     }
 
@@ -133,10 +131,7 @@ mod gpu {
     }
 
     fn check_halved(names: &[&str], count: impl Fn(&str) -> usize) {
-        let gpu = match choose(Wanted::GpuHalf) {
-            Ok(chosen) => chosen,
-            Err(reason) => return println!("skipped: {reason}"),
-        };
+        let Some(gpu) = common::adapter(Wanted::GpuHalf) else { return };
         for name in names {
             // A whole level: a value has eleven bits here.
             let halved = |arch: &Arch, params: &Params| {

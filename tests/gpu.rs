@@ -17,11 +17,7 @@ use flaneur::trainer::step::{Data, State};
 
 #[test]
 fn an_epoch_and_a_picture_are_the_same_on_both() {
-    let gpu = match choose(Wanted::Gpu) {
-        Ok(chosen) => chosen,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
-    println!("on {}", gpu.name);
+    let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let cpu = choose(Wanted::Cpu).unwrap();
     // Every kind of layer: a doubling, a transposed convolution, an odd kernel.
     let arch = Arch {
@@ -62,10 +58,7 @@ fn lively(arch: &Arch, device: &Device) -> Params {
 /// end, pictures that fit in a number and that do not, and activations that kernels know and do not.
 #[test]
 fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
-    let gpu = match choose(Wanted::Gpu) {
-        Ok(chosen) => chosen,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
+    let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let arch = |first: usize, filters: [usize; 2], kernels: [usize; 2], activation| Arch {
         input_dim: [12, 20, filters[1]],
         generator_initial_dense_layer_size: [3, 5, first],
@@ -105,7 +98,7 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
 /// Whose maps take more than an adapter binds at once, so that they go through the network in parts.
 #[test]
 fn more_pictures_than_fit_in_an_array_are_drawn() {
-    let Ok(gpu) = choose(Wanted::Gpu) else { return println!("skipped: there is no adapter") };
+    let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let arch = Arch {
         input_dim: [256, 256, 3],
         generator_initial_dense_layer_size: [64, 64, 2],
@@ -123,7 +116,7 @@ fn more_pictures_than_fit_in_an_array_are_drawn() {
 
 #[test]
 fn pictures_that_are_begun_together_come_in_order() {
-    let Ok(gpu) = choose(Wanted::Gpu) else { return println!("skipped: there is no adapter") };
+    let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let arch = Arch::named("small").unwrap();
     let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &gpu.device);
     let ready = Ready::new(&arch, &params, true);

@@ -396,7 +396,7 @@ fn the_script_drives() {
         .output();
     let out = match ran {
         Ok(out) => out,
-        Err(reason) => return println!("skipped: python3 does not start ({reason})"),
+        Err(reason) => return common::skip(format_args!("python3 does not start ({reason})")),
     };
     let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success(), "{stdout}\n{stderr}");

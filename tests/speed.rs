@@ -107,21 +107,39 @@ fn of_critic(arch: &Arch) -> usize {
     arch.critic_layers().iter().map(|g| g.oh() * g.ow() * g.patch() * g.o).sum::<usize>() + arch.critic_features()
 }
 
-#[test]
-fn a_prepared_forward_of_one_picture() {
-    let arch = Arch::named("small").unwrap();
+/// Forwards of `batch` pictures, `times` together: one alone may be so short that a single interruption would tell
+/// more than its work.
+fn check_forward(what: &str, arch: &Arch, batch: usize, times: usize, most: f64) {
     let device = Device::flex();
-    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &device);
-    let ready = Ready::new(&arch, &params, true);
-    let z: Vec<f32> = RandomState::new(2).normals(arch.z_dim).iter().map(|v| *v as f32).collect();
-    // One alone is so short that a single interruption would tell more than its work.
-    let times = 10;
-    check("forward of small", times * of_generator(&arch), 1.4, &mut || {
+    let params = Params::init(&generator::plans(arch), &mut RandomState::new(1), &device);
+    let ready = Ready::new(arch, &params, true);
+    let z: Vec<f32> = RandomState::new(2).normals(batch * arch.z_dim).iter().map(|v| *v as f32).collect();
+    check(what, times * batch * of_generator(arch), most, &mut || {
         for _ in 0..times {
-            let z = Tensor::from_data(TensorData::new(z.clone(), [1, arch.z_dim]), &device);
+            let z = Tensor::from_data(TensorData::new(z.clone(), [batch, arch.z_dim]), &device);
             black_box(floats(ready.pictures(z, None)));
         }
     });
+}
+
+#[test]
+fn a_prepared_forward_of_one_picture() {
+    check_forward("forward of small", &Arch::named("small").unwrap(), 1, 10, 1.4);
+}
+
+#[test]
+fn a_prepared_forward_of_eight_pictures() {
+    check_forward("forward of small, eight", &Arch::named("small").unwrap(), 8, 2, 1.4);
+}
+
+/// Whose stages go other ways than those of kernel 6.
+#[test]
+fn a_prepared_forward_with_kernels_of_ten() {
+    let arch = Arch { generator_conv_kernel_size: vec![10; 4], ..Arch::named("small").unwrap() };
+    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+    let way = Ready::new(&arch, &params, true).way();
+    assert!(way.contains("F(2×2, 5×5)") && way.contains("F(4×4, 5×5)"), "{way}");
+    check_forward("forward of small with kernels of ten", &arch, 1, 5, 1.4);
 }
 
 #[test]

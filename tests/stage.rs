@@ -34,12 +34,12 @@ fn play(folder: &Path, arguments: &[&str]) -> Option<Output> {
     command.args(["-a", "-s", "-screen 0 1600x1000x24", env!("CARGO_BIN_EXE_flaneur"), "play"]).args(arguments);
     command.current_dir(folder).env("RUST_BACKTRACE", "0");
     let Ok(out) = command.output() else {
-        println!("skipped: xvfb-run is not installed");
+        common::skip("xvfb-run is not installed");
         return None;
     };
     let said = String::from_utf8_lossy(&out.stderr);
     if said.contains("no graphics adapter") {
-        println!("skipped: {said}");
+        common::skip(said);
         return None;
     }
     assert!(out.status.success(), "{said}");

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import graphics
 import training
 from build import executable
 from contestant import KERAS, OURS, Contestant, Failed, cuda, installed, ours, peer, versions
+from options import NETWORKS, arguments
 from table import Row, records, text
 
 SEED = 1
@@ -35,17 +35,20 @@ def main() -> int:
     rows: list[Row] = []
     everyone: list[Contestant] = []
     code = 0
-    about = [machine()]
+    about: list[str] = []
     try:
         with tempfile.TemporaryDirectory(prefix="flaneur-peers-") as folder:
             try:
                 if options.gpu:
                     run_on_card(options, Path(folder), everyone, rows, about)
                 else:
-                    run(options, Path(folder), everyone, rows)
+                    run(options, Path(folder), everyone, rows, about)
             finally:
                 for who in everyone:
                     who.close()
+    except Failed as failed:
+        tell(str(failed))
+        code = 1
     except KeyboardInterrupt:
         tell("stopped; what was measured until then:")
         code = 130
@@ -60,50 +63,30 @@ def main() -> int:
     return code
 
 
-def arguments() -> argparse.Namespace:
-    """The options."""
-    parser = argparse.ArgumentParser(prog="benches/peers/run", description="Flâneur beside other frameworks.")
-    parser.add_argument("--quick", action="store_true", help="fewer runs: does it work, rather than how fast is it")
-    parser.add_argument("--only", choices=PARTS, help="only one part")
-    parser.add_argument("--arch", choices=forward.ARCHITECTURES, help="only one network")
-    parser.add_argument("--gpu", action="store_true", help="on a graphics card, beside PyTorch with CUDA")
-    parser.add_argument("--features", default="gpu", help="what our side is built with for --gpu (gpu; autotune,vulkan)")
-    parser.add_argument("--alone", action="store_true", help="with --gpu: only our side")
-    parser.add_argument("--ours", type=Path, metavar="FILE", help="our side, built before (the bench named peer)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured to a file")
-    options = parser.parse_args()
-    if options.ours:
-        options.ours = options.ours.resolve()
-        if not (options.ours.is_file() and os.access(options.ours, os.X_OK)):
-            parser.error(f"--ours {options.ours}: no program is there; build it with cargo bench --no-run --bench peer")
-    if options.json and (options.json.is_dir() or not options.json.resolve().parent.is_dir()):
-        parser.error(f"--json {options.json}: give the name of a file in a folder that is there")
-    if options.only and options.arch not in (None, *PARTS[options.only].ARCHITECTURES):
-        parser.error(f"--only {options.only} has the networks {', '.join(PARTS[options.only].ARCHITECTURES)}")
-    if options.features != "gpu" and not options.gpu:
-        parser.error("--features goes with --gpu")
-    if options.alone and not options.gpu:
-        parser.error("--alone goes with --gpu")
-    if options.only and options.gpu:
-        parser.error("--only goes without --gpu, where nothing is trained")
-    return options
-
-
-def run(options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row]) -> None:
+def run(
+    options: argparse.Namespace, folder: Path, everyone: list[Contestant], rows: list[Row], about: list[str]
+) -> None:
     """Measures; rows and processes are handed out as they come, so that a stop keeps them."""
     tell("building our side")
-    us = ours(options.ours or executable(), folder)
+    built = options.ours or executable()
+    us = ours(built, folder)
     everyone.append(us)
+    (threads,) = us.ask("threads")
+    about.append(machine(threads))
     there, absent = installed()
     for name in absent:
         tell(f"{name} is not installed and left out")
-    everyone.extend(peer(name, folder) for name in there)
+    everyone.extend(peer(name, folder, threads) for name in there)
     for part in PARTS if options.only is None else [options.only]:
-        if part == "training" and KERAS not in there:
-            tell("nobody to train against without Keras")
-            continue
-        who = [w for w in everyone if part == "forward" or w.name in (OURS, KERAS)]
-        for arch in asked(options, PARTS[part].ARCHITECTURES):
+        who = everyone
+        if part == "training":
+            if KERAS not in there:
+                tell("nobody to train against without Keras")
+                continue
+            learner = ours(built, folder, "training")
+            who = [learner, *(w for w in everyone if w.name == KERAS)]
+            everyone.append(learner)
+        for arch in asked(options, NETWORKS[part]):
             try:
                 for row in PARTS[part].measure(arch, weights(arch, folder, us), who, options.quick, tell):
                     rows.append(row)
@@ -128,18 +111,26 @@ def run_on_card(
 ) -> None:
     """As [`run`], on a graphics card; what the card is and does at best goes to `about`."""
     tell("building our side")
-    built = options.ours or executable(*options.features.split(","))
+    built = options.ours or executable(*(options.features or "gpu").split(","))
     scribe = ours(built, folder)
     everyone.append(scribe)
+    (threads,) = scribe.ask("threads")
+    about.append(machine(threads))
     limits = None
     for precision in graphics.PRECISIONS:
         us = ours(built, folder, "gpu" if precision == "f32" else "gpu-half")
-        who = [us, *(cuda(f"{way} {precision}", folder) for way in ([] if options.alone else ["eager", "compiled"]))]
+        peers = [] if options.alone else ["eager", "compiled"]
+        who = [us, *(cuda(f"{way} {precision}", folder, threads) for way in peers)]
         everyone.extend(who)
         try:
-            about.append(f"{precision}: {' '.join(us.ask('name'))}")
+            name = " ".join(us.ask("name"))
         except Failed as failed:
             tell(f"{precision} is left out: {failed}")
+            continue
+        about.append(f"{precision}: {name}")
+        tell(about[-1])
+        if "software" in name and not options.quick:
+            tell("left out: it is software, which would take days; --quick draws a tenth")
             continue
         if limits is None and not options.alone:
             try:
@@ -148,7 +139,7 @@ def run_on_card(
                 about.append(limits.text())
             except Failed as failed:
                 tell(f"no limits of the chip: {failed}")
-        for arch in asked(options, forward.ARCHITECTURES):
+        for arch in asked(options, NETWORKS["forward"]):
             try:
                 model = weights(arch, folder, scribe)
                 rows.extend(graphics.measure(arch, model, precision, who, limits, options.quick, tell))
@@ -163,8 +154,8 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def machine() -> str:
-    """Processor and cores, in words."""
+def machine(threads: str) -> str:
+    """Processor and the threads that everyone may have, in words."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -173,9 +164,8 @@ def machine() -> str:
         name += " with AVX-512" if "avx512f" in flags else " without AVX-512"
     except (OSError, StopIteration):
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = ", ".join(f"{package} {version}" for package, version in versions().items())
-    return f"{name}, {cores} cores; {found}"
+    return f"{name}, {threads} threads; {found}"
 
 
 if __name__ == "__main__":

@@ -75,21 +75,22 @@ class Contestant:
             self.process.wait()
 
 
-def ours(executable: Path, logs: Path, *device: str) -> Contestant:
-    """Our side, which starts itself as the program does; on the CPU, or `gpu` or `gpu-half`."""
-    return Contestant(" ".join([OURS, *device]), [str(executable), "serve", *device], logs, {})
+def ours(executable: Path, logs: Path, *work: str) -> Contestant:
+    """Our side, which starts itself as the program does: to draw on the CPU, for `training`, or `gpu` or `gpu-half`."""
+    return Contestant(" ".join([OURS, *work]), [str(executable), "serve", *work], logs, {})
 
 
-def peer(name: str, logs: Path) -> Contestant:
-    """A framework."""
+def peer(name: str, logs: Path, threads: str) -> Contestant:
+    """A framework on the CPU, with as many threads as our side takes."""
     module = next(module for shown, module, _ in PEERS if shown == name)
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
-    return Contestant(name, [sys.executable, "-m", "frameworks.serve", module], logs, quiet)
+    return Contestant(name, [sys.executable, "-m", "frameworks.serve", threads, module], logs, quiet)
 
 
-def cuda(way: str, logs: Path) -> Contestant:
+def cuda(way: str, logs: Path, threads: str) -> Contestant:
     """PyTorch on an NVIDIA card, in one way."""
-    return Contestant(f"PyTorch {way}", [sys.executable, "-m", "frameworks.serve", "pytorch_cuda", way], logs, {})
+    command = [sys.executable, "-m", "frameworks.serve", threads, "pytorch_cuda", way]
+    return Contestant(f"PyTorch {way}", command, logs, {})
 
 
 def installed() -> tuple[list[str], list[str]]:

@@ -13,7 +13,6 @@ import numpy as np
 from contestant import OURS, Contestant, Failed
 from table import Row
 
-ARCHITECTURES = ["small", "seed", "seed-k10"]
 BATCHES = [1, 8]
 # Pools of threads spin for a while after their work; the next in turn shall not feel it.
 PAUSE_SECS = 0.03

@@ -53,12 +53,13 @@ def measure(
     card = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
     there = [who for who in contestants if answer(who, tell, "load", folder) is not None]
     for batch in BATCHES:
+        said = f"{precision} {arch}, batch {batch}"
+        tell(f"{said}: loading and compiling")
         z = folder / f"z-{batch}.f32"
         np.random.RandomState(SEED).standard_normal((batch, card["z_dim"])).astype("<f4").tofile(z)
-        tell(f"{precision} {arch}, batch {batch}: loading and compiling")
         answers = {who.name: answer(who, tell, "z", z) for who in there}
         there = [who for who in there if answers[who.name] is not None]
-        times = take_turns(there, warm, runs, lambda done: None, "bytes", pause=0.0)
+        times = take_turns(there, warm, runs, lambda done: tell(f"{said}: {done} of {runs}"), "bytes", pause=0.0)
         pictures = {who.name: output(who, folder) for who in there}
         us = next(who for who in there if who.is_ours)
         for who in there:

@@ -69,7 +69,7 @@ def text(rows: list[Row], legend: str = LEGEND, digits: int = 2) -> str:
             beaten = ratio_ is None or not row.counts or len(peers) == 1 or ratio_ != max(peers)
             best = "" if beaten else " best peer"
             lines.append([
-                row.what, row.arch, str(row.batch), row.who, row.way,
+                row.what, row.arch, str(row.batch), row.who, row.way.split(":")[0],
                 f"{row.median():.{digits}f}", f"{row.p99():.{digits}f}",
                 "" if ratio_ is None else f"{ratio_:.2f}{best}",
                 "" if ratio_ is None or not row.counts else f"{row.difference:.1e}",

@@ -14,7 +14,6 @@ from contestant import OURS, Contestant
 from forward import PAUSE_SECS
 from table import Row
 
-ARCHITECTURES = ["small", "seed"]
 BATCH = 16
 
 
@@ -33,10 +32,11 @@ def measure(
             time.sleep(PAUSE_SECS)
             times[who.name].append(who.numbers("epoch")[0])
         tell(f"training {arch}: epoch {epoch + 1} of {epochs}")
+    us = next(who for who in contestants if who.is_ours)
     for who in contestants:
-        way = "" if who.name == OURS else "graph"
-        difference = apart(losses[who.name], losses[OURS])
-        yield Row("training", arch, BATCH, who.name, way, times[who.name], difference)
+        name, way = (OURS, "") if who.is_ours else (who.name, "graph")
+        difference = apart(losses[who.name], losses[us.name])
+        yield Row("training", arch, BATCH, name, way, times[who.name], difference)
 
 
 def apart(losses: list[float], ours: list[float]) -> float:

@@ -12,6 +12,7 @@ use crate::latent;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
 use crate::net::generator::Ready;
+use crate::net::ops;
 use crate::recorder::ffmpeg_version;
 use crate::report::say;
 
@@ -99,27 +100,39 @@ impl Doctor {
         let beside = format!("{other:.1} by {}", plain.way());
         line("generator", &format!("{} {taken:.1} ms a picture (median of {count}; {beside})", self.model));
         if !chosen.half && device::halves(&chosen.device) {
-            line("half", &half(&model, &ready, &z));
+            line("half", &half(&model, &ready, &z, taken));
+        }
+        if !ops::ours(&chosen.device) {
+            line("cpu", &self.on_the_cpu(&z, taken)?);
         }
         if taken > 1000.0 / 60.0 {
             line("", "slower than 60 pictures a second: the last two are blended on stage");
         }
         Ok(())
     }
+
+    /// What a picture takes beside the card, where it takes `on_card` milliseconds, in words: a small one may be slower.
+    fn on_the_cpu(&self, z: &Vec<f32>, on_card: f64) -> anyhow::Result<String> {
+        let chosen = device::choose(Wanted::Cpu)?;
+        let (ms, _) = median_ms(&Model::read(&self.model, &chosen.device)?.ready(false), z);
+        let advice = if ms < on_card { ": faster, take --device cpu" } else { "" };
+        Ok(format!("{ms:.1} ms a picture on the {}{advice}", chosen.name))
+    }
 }
 
-/// How fast half precision is, and how far from single, in words.
-fn half(model: &Model, single: &Ready, z: &Vec<f32>) -> String {
+/// How fast half precision is, and how far from single, which takes `single_ms` a picture, in words.
+fn half(model: &Model, single: &Ready, z: &Vec<f32>, single_ms: f64) -> String {
     let half = model.ready(true);
+    let count = (PATIENCE.as_secs_f64() * 1e3 / single_ms).clamp(1.0, 9.0) as u32;
     let several: Vec<Vec<f32>> =
-        (0..9).map(|seed| latent::seed(seed, model.card.z_dim).iter().map(|v| *v as f32).collect()).collect();
+        (0..count).map(|seed| latent::seed(seed, model.card.z_dim).iter().map(|v| *v as f32).collect()).collect();
     let (expected, found) = (single.bytes(&several), half.bytes(&several));
     if expected.is_empty() || found.len() != expected.len() {
         return "half precision fails on this card; leave --device gpu-half alone".into();
     }
     let apart = expected.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
     let (ms, _) = median_ms(&half, z);
-    format!("{ms:.1} ms in half precision (--device gpu-half), at most {apart} of 255 apart on nine seeds")
+    format!("{ms:.1} ms in half precision (--device gpu-half), at most {apart} of 255 apart over {count} seeds")
 }
 
 /// What one picture takes, the median, and of how many.

@@ -133,7 +133,7 @@ impl FilmOf {
                 [even(height * aspect), even(height)]
             }
         };
-        tell(format_args!("{frames} frames of {}x{} at {} a second, drawn on the CPU", size[0], size[1], self.fps));
+        tell(format_args!("{frames} frames of {}x{} at {} a second, composed on the CPU", size[0], size[1], self.fps));
         let (codec, start) = (self.codec.map(CodecChoice::codec), Instant::now());
         let film = Film { path: self.output.clone(), frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
         let done = show.film(&film)?;

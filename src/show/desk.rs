@@ -5,7 +5,8 @@ use std::path::Path;
 use super::Show;
 use super::scene::{Desk, KnobView, Source};
 use crate::control::{Dial, KnobState, slug};
-use crate::{model, preset};
+use crate::model;
+use crate::preset;
 
 impl Show {
     /// The running sketch's name.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use flaneur::net::arch::Arch;
+use flaneur::net::device::{Chosen, Wanted, choose};
 
 /// Runs `flaneur` in `folder`.
 pub fn flaneur(folder: &Path, arguments: &[&str]) -> Output {
@@ -29,6 +30,19 @@ pub fn fail(folder: &Path, arguments: &[&str], words: &str) {
     let told = stderr.matches("os error").count();
     assert!(told < 2, "{arguments:?}: told twice in\n{stderr}");
     assert!(stderr.contains(words) && !stderr.contains("panicked"), "{arguments:?}: \"{words}\" not in\n{stderr}");
+}
+
+/// Says that a test does nothing for want of something; fails where no test may (`FLANEUR_TEST_ALL`, as in CI).
+pub fn skip(reason: impl std::fmt::Display) {
+    assert!(std::env::var_os("FLANEUR_TEST_ALL").is_none(), "left out: {reason}");
+    println!("skipped: {reason}");
+}
+
+/// The adapter to test on; none, said, where there is none.
+pub fn adapter(wanted: Wanted) -> Option<Chosen> {
+    let chosen = choose(wanted).map_err(skip).ok()?;
+    println!("on {}", chosen.name);
+    Some(chosen)
 }
 
 /// Small enough that an epoch takes milliseconds.

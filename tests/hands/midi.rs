@@ -15,6 +15,8 @@ use flaneur::show::{Options, Show};
 use midir::os::unix::{VirtualInput, VirtualOutput};
 use midir::{MidiInput, MidiOutput, MidiOutputConnection};
 
+use crate::common::skip;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server, ended with the test.
@@ -36,7 +38,7 @@ fn jack() -> Option<Jack> {
         .stderr(Stdio::null())
         .spawn();
     let Ok(server) = server else {
-        println!("skipped: jackd is not installed");
+        skip("jackd is not installed");
         return None;
     };
     let server = Jack(server);

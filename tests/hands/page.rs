@@ -15,6 +15,8 @@ use flaneur::show::{Options, Show};
 use serde_json::{Value, json};
 use tungstenite::WebSocket;
 
+use crate::common::skip;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Browser {
@@ -64,7 +66,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn();
         let Ok(child) = child else {
-            println!("skipped: chromium is not installed");
+            skip("chromium is not installed");
             return None;
         };
         let port = until(show, "the browser", |_| {

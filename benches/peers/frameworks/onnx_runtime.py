@@ -86,12 +86,12 @@ def export(generator: Generator) -> bytes:
     return model.SerializeToString()
 
 
-def ways(generator: Generator, cores: int) -> dict:
+def ways(generator: Generator, threads: int) -> dict:
     """See `serve.Framework`."""
 
     def way(network: Generator):
         options = ort.SessionOptions()
-        options.intra_op_num_threads = cores
+        options.intra_op_num_threads = threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         session = ort.InferenceSession(export(network), options, providers=["CPUExecutionProvider"])
         return lambda z: session.run(["pictures"], {"z": z})[0]

@@ -62,9 +62,9 @@ class Network(nn.Module):
         return x.permute(0, 2, 3, 1).contiguous()
 
 
-def ways(generator: Generator, cores: int) -> dict:
+def ways(generator: Generator, threads: int) -> dict:
     """See `serve.Framework`."""
-    torch.set_num_threads(cores)
+    torch.set_num_threads(threads)
 
     def way(network: Network):
         def forward(z: Array) -> Array:

@@ -33,9 +33,9 @@ class Levels(torch.nn.Module):
         return ((pictures + 1.0) * 127.5).clamp(0, 255).to(torch.uint8)
 
 
-def ways(generator: Generator, cores: int) -> dict:
+def ways(generator: Generator, threads: int) -> dict:
     """See `serve.Framework`; every norm folded, as an exporter would. Each is made when it is first used."""
-    torch.set_num_threads(cores)
+    torch.set_num_threads(threads)
     folded = generator.folded()
 
     def made(half: bool, compiled: bool):

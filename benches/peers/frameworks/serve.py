@@ -11,7 +11,8 @@
     epoch           5 critic updates and one of the generator: `ms`, milliseconds and the five losses
 
 Time is measured here, around one forward or epoch, from numpy arrays to numpy arrays.
-Run as `python -m frameworks.serve NAME [WAY]`, in the folder above this one; WAY leaves only the ways of that name.
+Run as `python -m frameworks.serve THREADS NAME [WAY]`, in the folder above this one; WAY leaves only the ways of
+that name.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from frameworks.network import Array, Generator, Model, read
 
 # Runs of each way before the fastest is chosen; the first two (compilers, pools, caches) do not count.
 TRIALS, UNCOUNTED = 7, 2
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 # A network ready to draw: z [n, z_dim] → pictures [n, h, w, c].
 Forward = Callable[[Array], Array]
@@ -46,10 +46,10 @@ class Training(Protocol):
 class Framework(Protocol):
     """What a module beside this one offers."""
 
-    def ways(self, generator: Generator, cores: int) -> dict[str, Forward]:
+    def ways(self, generator: Generator, threads: int) -> dict[str, Forward]:
         """The network in each way that might be the fastest, by the name of the way."""
 
-    def training(self, model: Model, cores: int) -> Training:
+    def training(self, model: Model, threads: int) -> Training:
         """A training of both networks; only of frameworks that train here."""
 
 
@@ -63,7 +63,8 @@ def timed(work: Callable[[], object]) -> tuple[float, object]:
 class Server:
     """What the lines before have left."""
 
-    def __init__(self, framework: Framework, only: str):
+    def __init__(self, threads: int, framework: Framework, only: str):
+        self.threads = threads
         self.framework = framework
         self.only = only
         self.ways: dict[str, Forward] = {}
@@ -78,7 +79,7 @@ class Server:
         match word:
             case "load":
                 self.generator = read(Path(rest)).generator
-                ways = self.framework.ways(self.generator, CORES)
+                ways = self.framework.ways(self.generator, self.threads)
                 self.ways = {name: way for name, way in ways.items() if self.only in name}
                 return "ok"
             case "z":
@@ -95,7 +96,7 @@ class Server:
                 self.pictures.astype("<f4").tofile(rest)
                 return "ok"
             case "train":
-                self.trained = self.framework.training(read(Path(rest)), CORES)
+                self.trained = self.framework.training(read(Path(rest)), self.threads)
                 return "ok"
             case "epoch":
                 ms, losses = timed(self.trained.epoch)
@@ -118,7 +119,8 @@ def main() -> None:
     # Whatever a framework prints goes to stderr; only answers go where answers are read.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    server = Server(importlib.import_module(f"frameworks.{sys.argv[1]}"), " ".join(sys.argv[2:]))
+    threads, name, *way = sys.argv[1:]
+    server = Server(int(threads), importlib.import_module(f"frameworks.{name}"), " ".join(way))
     for line in sys.stdin:
         try:
             answer = server.answer(line.strip())

@@ -9,15 +9,15 @@ from frameworks.keras_networks import generator_of
 from frameworks.network import Array, Generator, Model
 
 
-def use(cores: int) -> None:
-    """Both pools get all cores; possible only before the first operation."""
-    tf.config.threading.set_intra_op_parallelism_threads(cores)
-    tf.config.threading.set_inter_op_parallelism_threads(cores)
+def use(threads: int) -> None:
+    """Both pools get all threads; possible only before the first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def ways(generator: Generator, cores: int) -> dict:
+def ways(generator: Generator, threads: int) -> dict:
     """See `serve.Framework`."""
-    use(cores)
+    use(threads)
 
     def way(network: Generator, xla: bool):
         model = generator_of(network)
@@ -35,7 +35,7 @@ def ways(generator: Generator, cores: int) -> dict:
     }
 
 
-def training(model: Model, cores: int) -> Training:
+def training(model: Model, threads: int) -> Training:
     """See `serve.Framework`."""
-    use(cores)
+    use(threads)
     return Training(model)
