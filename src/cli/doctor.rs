@@ -99,14 +99,14 @@ impl Doctor {
         line("stages", &ready.way());
         let beside = format!("{other:.1} by {}", plain.way());
         line("generator", &format!("{} {taken:.1} ms a picture (median of {count}; {beside})", self.model));
+        if taken > 1000.0 / 60.0 {
+            line("", "slower than 60 pictures a second: the last two are blended on stage");
+        }
         if !chosen.half && device::halves(&chosen.device) {
             line("half", &half(&model, &ready, &z, taken));
         }
         if !ops::ours(&chosen.device) {
             line("cpu", &self.on_the_cpu(&z, taken)?);
-        }
-        if taken > 1000.0 / 60.0 {
-            line("", "slower than 60 pictures a second: the last two are blended on stage");
         }
         Ok(())
     }
