@@ -32,7 +32,11 @@ fn main() {
         match argument.as_str() {
             // `cargo test --benches` only asks whether it can be run.
             "--test" => return,
-            "--model" => models.extend(arguments.next()),
+            "--model" => match arguments.next() {
+                // Cargo puts a word of its own behind the last.
+                Some(model) if !model.starts_with("--") => models.push(model),
+                _ => end("--model takes the name or the folder of a model"),
+            },
             // What `cargo bench WORD` hands to every bench: which are meant.
             word if !word.starts_with("--") && !"film".contains(word) => return,
             _ => (),
@@ -45,10 +49,14 @@ fn main() {
     }
     for model in models {
         if let Err(why) = measure(here, &model) {
-            eprintln!("{why}");
-            std::process::exit(1);
+            end(&why);
         }
     }
+}
+
+fn end(why: &str) -> ! {
+    eprintln!("{why}");
+    std::process::exit(1);
 }
 
 /// Prints both rates of a model, and their share, for each sketch.
@@ -117,6 +125,6 @@ fn film(sketch: &Path, model: &str, frames: u64) -> Result<f64, String> {
     show.close();
     match done.frames == frames && done.path == film.path {
         true => Ok(frames as f64 / secs),
-        false => Err(format!("the film became {} of {} frames, install ffmpeg", done.path.display(), done.frames)),
+        false => Err(format!("the film became {}, {} frames; install ffmpeg", done.path.display(), done.frames)),
     }
 }
