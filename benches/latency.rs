@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use flaneur::latent;
 use flaneur::net::device::Wanted;
+use flaneur::picture::scene::Scene;
 use flaneur::random::RandomState;
 use flaneur::report::{Board, Stop};
-use flaneur::show::scene::Scene;
 use flaneur::show::{Options, Show};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
 use crate::net::arch::{Arch, NAMES};
+use crate::picture::scene::{Filter, Fit};
 use crate::trainer::protocol::{Lines, Source};
 
 /// When a new version of the sketch takes over.
@@ -24,34 +25,6 @@ pub enum Swap {
     Beat,
     /// On the next bar.
     Bar,
-}
-
-/// How the frame sits in a window of another shape.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fit {
-    /// All of it, with bars.
-    #[default]
-    Fit,
-    /// No bars, cut off.
-    Fill,
-    /// Repeated.
-    Tile,
-    /// Repeated, every second one mirrored.
-    Mirror,
-}
-
-/// How pixels become larger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Filter {
-    Nearest,
-    Linear,
-    /// Catmull-Rom: soft without blur.
-    #[default]
-    Cubic,
-    /// Lanczos with three lobes: the sharpest, rings a little at hard edges.
-    Lanczos,
 }
 
 /// One show.

@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 
 use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
+use crate::picture::canvas::LARGEST;
 use crate::recorder::Codec;
 use crate::report::{Board, Stop, say, tell};
-use crate::show::canvas::LARGEST;
 use crate::show::film::Film;
 use crate::show::take::Take;
 use crate::show::{Options, Show};

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{DeviceChoice, Size};
+use crate::picture::canvas::Canvas;
 use crate::report::{Board, Stop, tell};
-use crate::show::canvas::Canvas;
 use crate::show::{Options, Show};
 
 #[derive(Args)]

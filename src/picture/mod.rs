@@ -3,8 +3,10 @@
 //! Fed by whoever has pixels; knows no networks and no datasets.
 
 pub mod animation;
+pub mod canvas;
 pub mod heat;
 pub mod plot;
+pub mod scene;
 pub mod sheet;
 pub mod text;
 

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::Show;
 use super::lights::Moment;
-use super::scene::Act;
 use super::snapshot::{self, Morph, Snapshot};
-use super::{Show, canvas};
 use crate::control::hand::Hand;
 use crate::control::{Controls, Dial, slug};
+use crate::picture::canvas::Canvas;
 use crate::preset::Preset;
+use crate::show::addresses::Act;
 
 impl Show {
     pub(super) fn take_preset(&mut self, preset: Preset) {
@@ -273,7 +274,7 @@ impl Show {
         let (folder, board) = (self.preset.record.folder.clone(), self.board.clone());
         let given = self.chores.give(move || {
             let path = crate::recorder::free_name(&folder, "still", "png");
-            let picture = canvas::Canvas::default().draw(&scene, [w as usize, h as usize], true);
+            let picture = Canvas::default().draw(&scene, [w as usize, h as usize], true);
             match picture.write_png(&path) {
                 Ok(()) => board.notice("still", format!("wrote {}", path.display())),
                 Err(error) => board.fault("still", error.to_string()),

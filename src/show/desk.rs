@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Show;
-use super::scene::{Desk, KnobView, Source};
+use super::view::{Desk, KnobView, Source};
 use crate::control::{Dial, KnobState, slug};
 use crate::model;
 use crate::preset;

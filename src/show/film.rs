@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Show;
-use super::canvas::Canvas;
 use super::lights::Lights;
-use super::scene::Scene;
 use crate::clock::Tick;
 use crate::generator::GeneratorError;
 use crate::latent::pose::Pose;
 use crate::latest::lock;
+use crate::picture::canvas::Canvas;
+use crate::picture::scene::Scene;
 use crate::recorder::{Codec, Recorder, RecorderError, Settings};
 use crate::report::{Progress, Weight};
 

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::addresses::{self, ADDRESSES, Reading, Takes};
 use super::pulse::Pulse;
-use super::scene::{Act, LearnView};
 use super::told::Told;
 use super::{Show, reload};
 use crate::control::hand::{Hand, Moved, Value, What};
@@ -20,6 +19,8 @@ use crate::files;
 use crate::midi::{Heard, Midi};
 use crate::osc::query::Server;
 use crate::osc::{Inbox, Listener, Message, Sender, matching};
+use crate::show::addresses::Act;
+use crate::show::view::LearnView;
 
 /// Lines of the monitor that are kept.
 const MOST_LINES: usize = 64;

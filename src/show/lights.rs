@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::scene::Scene;
 use crate::latent::pose::Pose;
 use crate::picture::Picture;
+use crate::picture::scene::Scene;
 
 /// The pose and pictures of a frozen moment.
 pub(super) type Moment = (Arc<Pose>, Arc<Vec<Picture>>);

@@ -5,9 +5,9 @@
 //! the disk or fails while a live show runs, or waits for longer than a frame in time can; faults go to the board.
 
 pub mod addresses;
-pub mod canvas;
+
 pub mod film;
-pub mod scene;
+pub mod view;
 
 mod acts;
 mod desk;
@@ -36,6 +36,7 @@ use crate::generator::{Drawn, Generator, Loaded};
 use crate::latent::pose::Pose;
 use crate::latest::{Latest, lock};
 use crate::picture::Picture;
+use crate::picture::scene::Scene;
 use crate::preset::{Preset, Swap};
 use crate::report::{Board, Stop};
 use crate::sketch::host::Host;
@@ -49,7 +50,6 @@ use lights::Lights;
 pub use open::{OpenError, Options};
 use recording::Recording;
 use reload::Reload;
-use scene::Scene;
 use snapshot::{Morph, Snapshot};
 use take::{Log, Take};
 use timing::Timing;
@@ -445,7 +445,7 @@ impl Show {
     }
 
     /// Median and 99th percentile of each part, and the frames that came late, with the part to blame.
-    pub fn figures(&self) -> (Vec<scene::Part>, u64, &'static str) {
+    pub fn figures(&self) -> (Vec<view::Part>, u64, &'static str) {
         (self.timing.parts(), self.timing.late, self.timing.cause())
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::canvas::Canvas;
-use super::scene::Scene;
 use crate::latest::{Latest, lock};
+use crate::picture::canvas::Canvas;
+use crate::picture::scene::Scene;
 use crate::preset::Record;
 use crate::recorder::{Recorder, RecorderError, Settings, Tally, free_name};
 use crate::report::Board;

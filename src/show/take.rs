@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use super::Show;
 use super::learning::logged::{Learnt, Standing};
 use super::lights::Lights;
-use super::scene::Act;
 use super::snapshot::{Morph, Snapshot};
 use crate::clock::Tick;
 use crate::control::hand::Hand;
@@ -29,6 +28,7 @@ use crate::generator::eye::Opinion;
 use crate::latent::pose::Pose;
 use crate::preset::Preset;
 use crate::report::Board;
+use crate::show::addresses::Act;
 use crate::sketch::{Complaint, Program};
 use crate::worker::Worker;
 

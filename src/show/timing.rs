@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::scene::Part;
+use crate::show::view::Part;
 
 /// Frames remembered.
 const KEPT: usize = 600;

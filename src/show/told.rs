@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Show;
 use super::addresses::{self, ADDRESSES, Address, Reading};
-use super::{Show, canvas};
 use crate::control::hand::Value;
 use crate::control::mapper::Changed;
 use crate::control::{KnobState, slug};
@@ -16,6 +16,7 @@ use crate::latest::lock;
 use crate::osc::query::{Settings, Snap};
 use crate::osc::{Kind, Node, packet};
 use crate::picture::Picture;
+use crate::picture::canvas::Canvas;
 use crate::report::{Board, Weight};
 
 /// Least pause between two values of one address to somebody who does not turn it, in seconds.
@@ -334,7 +335,7 @@ impl Show {
                 return None;
             }
             let height = (PAGE_WIDTH as f32 / scene.aspect()).round().clamp(16.0, 2048.0) as usize;
-            let picture: Picture = canvas::Canvas::default().draw(&scene, [PAGE_WIDTH, height], true);
+            let picture: Picture = Canvas::default().draw(&scene, [PAGE_WIDTH, height], true);
             picture.jpeg(PAGE_QUALITY)
         });
         Settings {

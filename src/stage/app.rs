@@ -39,7 +39,7 @@ use super::shot::{self, Ending, Outcome};
 use super::textures::Textures;
 use super::{Options, StageError, pace};
 use crate::control::hand::Hand;
-use crate::show::scene::Act;
+use crate::show::addresses::Act;
 
 /// Threads for Bevy's systems, which are few and short; the other cores belong to the generator.
 const THREADS: usize = 2;

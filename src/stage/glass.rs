@@ -23,7 +23,7 @@ use bevy::shader::{Shader, ShaderRef};
 use nannou::prelude::NannouShaderModelPlugin;
 use nannou::prelude::render::{DrawIndex, ShaderModel, ShaderModelPipeline, ShaderModelPipelineKey};
 
-use crate::show::scene::Filter;
+use crate::picture::scene::Filter;
 
 const SHADER: Handle<Shader> = uuid_handle!("5b0a4a1e-6f0e-4a5e-9d3c-2f1c8e6a7b90");
 

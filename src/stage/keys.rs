@@ -4,8 +4,8 @@
 
 use bevy::input::keyboard::{Key, KeyCode, KeyboardInput};
 
+use crate::show::addresses::Act;
 use crate::show::addresses::KEYS;
-use crate::show::scene::Act;
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq)]

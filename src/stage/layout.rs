@@ -3,7 +3,7 @@
 //! Read by `output` and by the mouse; knows no windows.
 
 use crate::latent::pose::Place;
-use crate::show::scene::Fit;
+use crate::picture::scene::Fit;
 
 /// One copy of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]

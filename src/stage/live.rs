@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::picture::scene::Scene;
 use crate::show::Show;
-use crate::show::scene::Scene;
 
 pub(super) struct Live {
     pub(super) show: Show,

@@ -11,7 +11,7 @@ use nannou::prelude::{Color, Draw, Vec3};
 use super::glass::Glass;
 use super::layout::Panel;
 use crate::latent::pose::{Colour, Mark, Place};
-use crate::show::scene::{Filter, Scene};
+use crate::picture::scene::{Filter, Scene};
 
 /// What a scene's pictures are on the GPU.
 pub(super) struct Hung {

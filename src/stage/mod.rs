@@ -1,7 +1,7 @@
 //! The stage: a clean output window with nothing but the work, and the desk beside it.
 //!
 //! Fed by [`Show::frame`] once a displayed frame on the main thread; hands keys, mouse and the desk back as
-//! [`Act`](crate::show::scene::Act)s. A Bevy app of our own with nannou's plugin: its `Draw` draws the marks, a
+//! [`Act`](crate::show::addresses::Act)s. A Bevy app of our own with nannou's plugin: its `Draw` draws the marks, a
 //! shader of ours the pictures. The only module that knows windows. No networks, no files but screenshots; a
 //! fault in drawing is logged and the next frame drawn.
 

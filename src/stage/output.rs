@@ -26,7 +26,8 @@ use super::layout::Panel;
 use super::live::Live;
 use super::marks::{Canvas, Hung, ink};
 use super::textures::Textures;
-use crate::show::scene::{Act, Fit, Scene};
+use crate::picture::scene::{Fit, Scene};
+use crate::show::addresses::Act;
 
 /// The window of the work.
 #[derive(Component)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use flaneur::net::device::Wanted;
 use flaneur::report::{Board, Stop};
-use flaneur::show::scene::Act;
+use flaneur::show::addresses::Act;
 use flaneur::show::{Options, Show};
 use midir::os::unix::{VirtualInput, VirtualOutput};
 use midir::{MidiInput, MidiOutput, MidiOutputConnection};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::common::{fail, succeed, tiny};
 use flaneur::net::device::Wanted;
 use flaneur::report::{Board, Stop};
-use flaneur::show::scene::Act;
+use flaneur::show::addresses::Act;
 use flaneur::show::{Options, Show};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 

@@ -11,7 +11,7 @@ use flaneur::net::arch::Arch;
 use flaneur::net::generator;
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
-use flaneur::show::scene::Training;
+use flaneur::show::addresses::Training;
 use flaneur::trainer::protocol::Settings;
 
 use crate::common::succeed;

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flaneur::net::arch::Arch;
+use flaneur::picture::scene::Scene;
 use flaneur::preset::{Preset, Train, Trainer};
 use flaneur::report::{Board, Stop};
-use flaneur::show::scene::{Act, Lesson, Scene, Training};
+use flaneur::show::addresses::{Act, Training};
+use flaneur::show::view::Lesson;
 use flaneur::show::{Options, Show};
 
 use crate::common::{self, succeed};

@@ -9,7 +9,7 @@ use flaneur::model::{self, Model};
 use flaneur::net::generator;
 use flaneur::net::params::{Param, Params, Plan};
 use flaneur::picture::Picture;
-use flaneur::show::scene::{Act, Training};
+use flaneur::show::addresses::{Act, Training};
 
 use crate::common::succeed;
 use crate::stage::{Stage, tiny, watching};

@@ -4,13 +4,14 @@
 //! not know is refused with a reason. It knows what an address means ([`acts`]) and what stands there now
 //! ([`Address::read`]); who sends what, and who is told, is in `hands`.
 
+mod act;
 mod table;
 
 use super::Show;
-use super::scene::{Act, Training};
 use crate::control::hand::Value;
 use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
+pub use act::{Act, Training};
 pub use table::{ADDRESSES, KEYS, Key};
 
 /// What an address takes.

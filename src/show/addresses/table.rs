@@ -1,10 +1,9 @@
 //! The table itself: every address, and the keys that work one.
 
-use super::{Address, Given, Reading, Takes};
+use super::{Act, Address, Given, Reading, Takes, Training};
 use crate::control::hand::Value;
 use crate::control::{Dial, FARTHEST_Z};
 use crate::osc::Kind;
-use crate::show::scene::{Act, Training};
 use crate::trainer::protocol::Settings;
 
 fn flag(on: bool) -> Option<Value> {

@@ -4,7 +4,7 @@ use super::super::Show;
 use crate::clock::BAR;
 use crate::control::Dial;
 use crate::net::arch::Arch;
-use crate::show::scene::Lesson;
+use crate::show::view::Lesson;
 
 impl Show {
     /// Seconds of a glide to a new state.

@@ -6,7 +6,8 @@ use super::preview;
 use super::style::{self, BRIGHT, LIT, QUIET, WELL};
 use crate::control::slug;
 use crate::show::addresses::ADDRESSES;
-use crate::show::scene::{Act, Desk, KnobView, LearnView};
+use crate::show::addresses::Act;
+use crate::show::view::{Desk, KnobView, LearnView};
 
 /// What the top and bottom of the bars stand for, and black and white of the map.
 const REACH: f32 = 3.0;

@@ -6,7 +6,7 @@
 use nannou::prelude::egui::{self, Sense, SliderClamping, Ui};
 
 use super::style::{LIT, QUIET, TEXT};
-use crate::show::scene::Act;
+use crate::show::addresses::Act;
 
 /// Points beside a slider that its number takes.
 const NUMBER: f32 = 66.0;

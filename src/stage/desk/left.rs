@@ -6,7 +6,9 @@ use super::DeskState;
 use super::dial::Face;
 use super::style::{self, BRIGHT, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
 use crate::control::Dial;
-use crate::show::scene::{Act, Desk, Scene};
+use crate::picture::scene::Scene;
+use crate::show::addresses::Act;
+use crate::show::view::Desk;
 
 /// Highest the preview may be.
 const PREVIEW_HIGH: f32 = 276.0;

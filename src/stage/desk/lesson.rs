@@ -14,8 +14,9 @@ use super::style::{self, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
 use super::{more, preview};
 use crate::control::Dial;
 use crate::picture::Picture;
+use crate::show::addresses::{Act, Training};
 use crate::show::addresses::{KEYS, find};
-use crate::show::scene::{Act, Desk, Lesson, Training};
+use crate::show::view::{Desk, Lesson};
 use crate::trainer::protocol::Settings;
 
 /// Highest that the sheet, the plot of the losses and the row of states may be.

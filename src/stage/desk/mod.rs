@@ -34,7 +34,9 @@ use super::keys;
 use super::live::Live;
 use super::probe::Adapter;
 use super::shot::Ending;
-use crate::show::scene::{Act, Desk, Scene};
+use crate::picture::scene::Scene;
+use crate::show::addresses::Act;
+use crate::show::view::Desk;
 
 /// The desk's window, and its camera.
 #[derive(Component)]

@@ -7,8 +7,8 @@ use nannou::prelude::egui::{self, Id, RichText, Ui};
 
 use super::style::{NOTICE, QUIET, TEXT};
 use crate::control::hand::Value;
+use crate::show::addresses::Act;
 use crate::show::addresses::{ADDRESSES, Takes, acts};
-use crate::show::scene::Act;
 
 /// Addresses that the panel shows otherwise.
 const ELSEWHERE: [&str; 12] =

@@ -13,7 +13,7 @@ use nannou::prelude::egui::{
 
 use crate::latent::pose::{Colour, Mark, Place};
 use crate::picture::Picture;
-use crate::show::scene::Scene;
+use crate::picture::scene::Scene;
 
 /// Most pixels of a side in the preview: larger pictures lose the rest.
 const MOST: usize = 384;

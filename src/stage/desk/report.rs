@@ -5,7 +5,7 @@ use nannou::prelude::egui::{self, Color32, FontId, RichText, TextFormat, Ui};
 
 use super::style::{self, BRIGHT, FAULT, NOTICE, QUIET, TEXT};
 use crate::report::{Line, Weight};
-use crate::show::scene::{Desk, Source};
+use crate::show::view::{Desk, Source};
 
 pub(super) fn show(ui: &mut Ui, desk: &Desk, code: bool) {
     let high = ui.available_height();

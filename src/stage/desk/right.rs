@@ -4,7 +4,8 @@ use nannou::prelude::egui::{self, Color32, RichText, Ui};
 
 use super::lesson::{self, Sheet};
 use super::style::{self, LIT, QUIET, TEXT, WELL};
-use crate::show::scene::{Act, Desk, Lesson};
+use crate::show::addresses::Act;
+use crate::show::view::{Desk, Lesson};
 
 /// Width of the column over its lists, and over the training.
 const WIDE: [f32; 2] = [216.0, 280.0];

@@ -1,114 +1,11 @@
-//! What passes between a show and whoever displays it: a scene out, acts in, the desk's figures.
-//!
-//! Plain data, so that the windows know nothing of engines and the engines nothing of windows.
+//! What the desk shows: plain data, gathered from the parts of a show once a frame.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::control::Dial;
-use crate::latent::pose::Pose;
 use crate::picture::Picture;
 use crate::report::Line;
-
-pub use super::learning::Training;
-pub use crate::preset::{Filter, Fit};
-
-/// One frame, ready to be displayed.
-#[derive(Clone)]
-pub struct Scene {
-    /// The pose that `pictures` belong to: its marks say what is where.
-    pub pose: Arc<Pose>,
-    /// One picture a latent of `pose`; empty before the first one.
-    pub pictures: Arc<Vec<Picture>>,
-    /// The pictures before these, and how much of them still shows (0..1): cross-blending where the
-    /// generator is slower than the screen. Only when both have the same count and sizes.
-    pub before: Option<(Arc<Vec<Picture>>, f32)>,
-    /// Counts up with each new set of pictures: what is displayed already need not be uploaded again.
-    pub version: u64,
-    /// Light, 0 (black) to 1: blackout and fades.
-    pub light: f32,
-    pub fit: Fit,
-    pub filter: Filter,
-}
-
-impl Scene {
-    /// Width over height of the frame.
-    pub fn aspect(&self) -> f32 {
-        let picture = self.pictures.first().map_or(1.0, |p| p.width.max(1) as f32 / p.height.max(1) as f32);
-        self.pose.aspect * picture
-    }
-}
-
-/// What a person can do, from keys, the desk or a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Act {
-    /// A knob by name, 0..1.
-    Knob(String, f32),
-    /// An offset on one dimension of z, on top of the sketch.
-    Z(usize, f32),
-    /// One dimension of z, over the sketch.
-    ZSet(usize, f32),
-    /// One dimension back to the sketch.
-    ZFree(usize),
-    /// All of z back to the sketch.
-    ZClear,
-    /// A dial, in its range.
-    Dial(Dial, f64),
-    /// A trigger by name (`c.hit(name)`), as a key press is.
-    Hit(String),
-    /// The mouse over the picture, 0..1 from the top left corner of the frame: the knobs `mouse_x`, `mouse_y`.
-    Mouse(f32, f32),
-    /// A note 0..127 and how hard it is held, 0..1.
-    Note(usize, f32),
-    /// Another sketch, by name or path, or by its place in the list.
-    Sketch(String),
-    /// Another model, likewise.
-    Model(String),
-    /// How much of the model at work is seen, 0..1, against the one before.
-    Mix(f64),
-    /// Another preset, likewise.
-    Preset(String),
-    /// Stores a snapshot under a name; 1 to 9 are the keys.
-    Store(String),
-    /// Recalls one, in the preset's time or in so many seconds.
-    Recall(String, Option<f64>),
-    /// Toggles.
-    Blackout,
-    Freeze,
-    Hold,
-    Record,
-    /// Black and held; nothing killed. Again brings it back.
-    Hush,
-    /// The log of a take.
-    Take,
-    /// The same, to a state.
-    SetBlack(bool),
-    SetFrozen(bool),
-    SetHold(bool),
-    SetRecording(bool),
-    SetHush(bool),
-    SetTake(bool),
-    /// A still of this frame as a PNG.
-    Still,
-    /// Reads the sketch again though its file did not change.
-    Reload,
-    /// Beats per minute, or one tap.
-    Tempo(f64),
-    Tap,
-    /// Puts the walk to this beat.
-    Beat(f64),
-    /// Something about the training beside the show.
-    Train(Training),
-    /// Waits for a control to be touched, or no longer.
-    Learn,
-    /// The control that was touched is for this target from now on.
-    LearnTo(String),
-    Quit,
-}
 
 /// What is heard while somebody learns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

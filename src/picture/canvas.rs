@@ -10,9 +10,9 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use tiny_skia::{Color, FillRule, LineCap, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
-use super::scene::{Filter, Fit, Scene};
 use crate::latent::pose::{Colour, Mark, Place, Pose};
 use crate::picture::Picture;
+use crate::picture::scene::{Filter, Fit, Scene};
 
 /// Largest side of anything drawn, in pixels.
 pub const LARGEST: usize = 8192;
