@@ -40,6 +40,12 @@ impl Worker {
         self.ending.0.store(true, Ordering::Relaxed);
     }
 
+    /// Lets go of it without waiting: it may never end.
+    pub fn leave(mut self) {
+        self.end();
+        self.thread = None;
+    }
+
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)

@@ -81,7 +81,7 @@ fn check_sketch(path: &Path) -> Result<String, String> {
     // Points are the performer's own; whatever a sketch loads is stood in for by a seed.
     let names = std::fs::read_to_string(path).unwrap_or_default();
     for name in names.split("load(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        env.lock().points.insert(name.to_owned(), vec![latent::seed(1, DIM)]);
+        env.lock().points.insert(name.to_owned(), vec![latent::seed(1, DIM)].into());
     }
     let language = Language::new(env).map_err(|e| e.to_string())?;
     let mut host = Host::new(language);

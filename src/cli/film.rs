@@ -12,7 +12,7 @@ use crate::picture::canvas::LARGEST;
 use crate::recorder::Codec;
 use crate::report::{Board, Stop, say, tell};
 use crate::show::film::Film;
-use crate::show::take::Take;
+use crate::show::takes::replay::Take;
 use crate::show::{Options, Show};
 
 #[derive(Args)]

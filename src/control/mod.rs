@@ -53,6 +53,16 @@ pub struct KnobState {
     pub range: [f64; 2],
 }
 
+/// What a sketch is lent for one frame: values as they are then, and no way to change them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lent {
+    /// Knobs that a hand has moved, and where they are, 0..1.
+    knobs: Vec<(String, f64)>,
+    hits: Vec<String>,
+    /// `[128]`.
+    notes: Vec<f32>,
+}
+
 /// What can be turned in any show, whatever its sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -158,17 +168,55 @@ impl Controls {
     /// The next frame, `dt` real seconds after the last: values move towards their goals, one waiting
     /// trigger of each name becomes a hit.
     pub fn frame(&mut self, dt: f64) {
+        self.glide(dt);
+        self.fall();
+    }
+
+    /// Values move towards their goals, `dt` real seconds further.
+    pub fn glide(&mut self, dt: f64) {
         self.knobs.values_mut().for_each(|knob| knob.glide.frame(dt));
         self.dials.iter_mut().for_each(|dial| dial.frame(dt));
         for axis in &mut self.axes {
             [&mut axis.add, &mut axis.over, &mut axis.share].into_iter().for_each(|glide| glide.frame(dt));
         }
+    }
+
+    /// One waiting trigger of each name becomes a hit: for the next frame of the sketch, which may be later than the
+    /// next one of the show.
+    pub fn fall(&mut self) {
         self.hits.clear();
         for (name, count) in &mut self.waiting {
             *count -= 1;
             self.hits.push(name.clone());
         }
         self.waiting.retain(|_, count| *count > 0);
+    }
+
+    /// What the sketch is lent for a frame.
+    pub fn lend(&self) -> Lent {
+        let touched = self.knobs.iter().filter(|(_, knob)| knob.touched);
+        Lent {
+            knobs: touched.map(|(name, knob)| (name.clone(), knob.glide.current())).collect(),
+            hits: self.hits.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// Takes what was lent, on the sketch's side: a knob that is not in it follows the sketch's default.
+    pub fn receive(&mut self, lent: Lent) {
+        self.knobs.values_mut().for_each(|knob| knob.touched = false);
+        for (name, value) in lent.knobs {
+            self.turn(&name, value, Some(0.0));
+            if let Some(knob) = self.knobs.get_mut(&name) {
+                knob.glide.jump(value);
+            }
+        }
+        (self.hits, self.notes) = (lent.hits, lent.notes);
+    }
+
+    /// What the sketch asked for, on the show's side: a knob's default (0..1) and what 0 and 1 mean to it.
+    pub fn asked_for(&mut self, name: &str, default: f64, range: [f64; 2]) {
+        self.ask(name, default, range);
     }
 
     fn ask(&mut self, name: &str, default: f64, range: [f64; 2]) -> f64 {
@@ -351,6 +399,12 @@ impl Controls {
         self.axes.len()
     }
 
+    /// Whether hands want z otherwise than a sketch gives it.
+    pub fn bends(&self) -> bool {
+        self.dial(Dial::Truncation) != 1.0
+            || self.axes.iter().any(|axis| axis.add.current() != 0.0 || axis.share.current() != 0.0)
+    }
+
     /// Does to a sketch's z what hands want: truncation, then offsets, then what is set over it.
     pub fn bend(&self, z: &mut [f32]) {
         let psi = self.dial(Dial::Truncation);
@@ -452,6 +506,21 @@ mod tests {
         let names: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
         assert_eq!(names, ["zed", "first seed"]);
         assert_eq!((controls.named("first_seed").as_str(), controls.named("x").as_str()), ("first seed", "x"));
+    }
+
+    #[test]
+    fn a_sketch_is_lent_what_hands_have_moved_and_nothing_else() {
+        let (mut show, mut sketch) = (Controls::default(), Controls::default());
+        show.asked_for("a", 0.3, [0.0, 1.0]);
+        show.set("b", 0.8);
+        show.trigger("x");
+        show.set_note(60, 0.5);
+        show.frame(10.0);
+        sketch.receive(show.lend());
+        assert_eq!((sketch.knob("a", 0.4), sketch.knob("b", 0.1)), (0.4, 0.8));
+        assert_eq!((sketch.hit("x"), sketch.note(60)), (true, 0.5));
+        sketch.receive(Lent::default());
+        assert_eq!((sketch.knob("b", 0.1), sketch.hit("x"), sketch.note(60)), (0.1, false, 0.0));
     }
 
     #[test]

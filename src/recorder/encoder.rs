@@ -197,6 +197,14 @@ impl Sink {
         }
     }
 
+    /// The encoder's process, if it is one.
+    pub fn process(&self) -> Option<u32> {
+        match self {
+            Self::Ffmpeg(ffmpeg) => Some(ffmpeg.child.id()),
+            Self::Pngs { .. } => None,
+        }
+    }
+
     /// Whether the encoder still runs.
     pub fn look(&mut self) -> Result<(), String> {
         match self {

@@ -10,7 +10,7 @@ mod encoder;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use encoder::{Codec, ffmpeg_version};
 
@@ -61,6 +61,10 @@ pub type Make = Box<dyn FnOnce() -> Picture + Send>;
 struct State {
     tally: Tally,
     failed: Option<String>,
+    /// Since when the encoder has been at a picture, or at the end of its file.
+    at_work: Option<Instant>,
+    /// The encoder's process.
+    encoder: Option<u32>,
 }
 
 /// A recording that runs.
@@ -92,11 +96,14 @@ impl Recorder {
         let each = (settings.size[0] * settings.size[1] * 3).max(1);
         let room = if settings.live { QUEUE_LIVE } else { (QUEUE_FILM / each).clamp(fewest, most) };
         let (sender, receiver) = sync_channel(room);
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(State { encoder: sink.process(), ..State::default() }));
         let (theirs, board, name) = (state.clone(), board.clone(), path.clone());
         let live = settings.live;
         let worker = Worker::start("recorder", 8 << 20, move |_| {
-            let ended = write(&receiver, &mut sink, &theirs).and_then(|()| sink.finish());
+            let ended = write(&receiver, &mut sink, &theirs).and_then(|()| {
+                lock(&theirs).at_work = Some(Instant::now());
+                sink.finish()
+            });
             if let Err(why) = ended {
                 // A film's caller is given the reason; a live show has only its board.
                 if live {
@@ -142,6 +149,46 @@ impl Recorder {
         lock(&self.state).failed.is_some()
     }
 
+    /// How long the encoder has been at one picture, or at the end of its file.
+    pub fn stuck(&self) -> Duration {
+        lock(&self.state).at_work.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// No more pictures come: its thread ends the file.
+    pub fn close(&mut self) {
+        self.sender = None;
+    }
+
+    /// Whether its thread has ended.
+    pub fn over(&self) -> bool {
+        self.worker.as_ref().is_none_or(Worker::ended)
+    }
+
+    /// How a recording that is over went.
+    ///
+    /// # Errors
+    /// If the encoder had ended, or could not finish the file.
+    pub fn result(&self) -> Result<Tally, RecorderError> {
+        if self.failed() { Err(self.ended()) } else { Ok(self.tally()) }
+    }
+
+    /// Ends the encoder at once, whatever it is doing: one that was stopped, too. What it wrote stays.
+    pub fn kill(&self) {
+        #[cfg(unix)]
+        if let Some(number) = lock(&self.state).encoder.and_then(|n| rustix::process::Pid::from_raw(n as i32)) {
+            // One that has ended meanwhile is not reaped before the recorder's thread looks, so it is no other's.
+            let _ = rustix::process::kill_process(number, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// Goes without waiting for its thread: the process is about to end.
+    pub fn leave(mut self) {
+        self.sender = None;
+        if let Some(worker) = self.worker.take() {
+            worker.leave();
+        }
+    }
+
     /// Closes the file and waits until it is whole.
     ///
     /// # Errors
@@ -149,7 +196,7 @@ impl Recorder {
     pub fn finish(mut self) -> Result<Tally, RecorderError> {
         self.sender = None;
         self.worker = None;
-        if self.failed() { Err(self.ended()) } else { Ok(self.tally()) }
+        self.result()
     }
 }
 
@@ -174,6 +221,7 @@ fn write(receiver: &Receiver<(u64, Make)>, sink: &mut Sink, state: &Mutex<State>
                 continue;
             }
         };
+        lock(state).at_work = Some(Instant::now());
         let picture = caught(make).map_err(|panic| format!("a picture could not be drawn: {panic}"))?;
         while next < index {
             sink.write(last.as_ref().unwrap_or(&picture))?;
@@ -188,6 +236,7 @@ fn write(receiver: &Receiver<(u64, Make)>, sink: &mut Sink, state: &Mutex<State>
             next = index + 1;
         }
         last = Some(picture);
+        lock(state).at_work = None;
     }
 }
 

@@ -1,293 +1,322 @@
-//! What people do to a show: acts from keys, the desk and messages, snapshots, stills, another preset.
+//! What acts do to a show. Most are for one part; presets and snapshots are for several.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Show;
-use super::lights::Moment;
-use super::snapshot::{self, Morph, Snapshot};
-use crate::control::hand::Hand;
-use crate::control::{Controls, Dial, slug};
-use crate::picture::canvas::Canvas;
-use crate::preset::Preset;
-use crate::show::addresses::Act;
+use super::addresses::{self, Act, Switch};
+use super::hands::objection;
+use super::lesson::Around;
+use super::takes::log::{Line, Start, Weights};
+use super::takes::snapshot::{Morph, Snapshot};
+use super::{Parts, Show, around, parts};
+use crate::control::hand::{Hand, Value};
+use crate::control::mapping::{self, LEARNED};
+use crate::control::{Dial, slug};
+use crate::files;
+use crate::preset::{Preset, sketch_path};
 
-impl Show {
-    pub(super) fn take_preset(&mut self, preset: Preset) {
-        self.log_preset(&preset);
-        if preset.bpm != self.preset.bpm && !self.clock.led() {
-            self.clock.set_tempo(preset.bpm);
-        }
-        let mut inside = self.host.language.env.lock();
-        if preset.speed != self.preset.speed {
-            inside.controls.set_dial(Dial::Speed, preset.speed, None);
-        }
-        for (name, value) in &preset.knobs {
-            if self.preset.knobs.get(name) != Some(value) {
-                self.hands.touch(format!("/flaneur/knob/{}", slug(name)), "preset");
-                inside.controls.set(name, *value);
-            }
-        }
-        drop(inside);
-        if !self.again {
-            let runs = self.host.program().map(|p| p.path.clone());
-            if runs != Some(crate::preset::sketch_path(&preset.sketch)) {
-                self.go_to_sketch(&preset.sketch.clone());
-            }
-            if preset.model != self.model.name {
-                self.generator.load(&preset.model);
-            }
-            if preset.midi.mappings != self.preset.midi.mappings
-                && let Some(reload) = &self.reload
-            {
-                reload.read_mappings(&preset.midi.mappings);
-            }
-        }
-        self.lights.set_secs(preset.fade_secs);
-        if preset.osc.feedback != self.preset.osc.feedback {
-            self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
-        }
-        if preset.train != self.preset.train {
-            self.take_train(&preset.train);
-        }
-        let doors = |p: &Preset| (p.osc.on, p.osc.bind, p.query.clone(), p.midi.on);
-        if doors(&preset) != doors(&self.preset) {
-            self.board.notice("preset", "other ports, the page and MIDI on or off take effect at the next start");
-        }
-        self.preset = preset;
-    }
-
-    /// What a person does at the desk.
-    pub fn act(&mut self, act: Act) {
-        self.act_by(act, &Hand::new("desk", None));
-    }
-
-    /// What a hand does.
-    pub fn act_by(&mut self, act: Act, hand: &Hand) {
-        // A performance that is played again has its sketches, models and presets from its log, and leaves
-        // nothing behind but the film.
-        let elsewhere = matches!(
-            act,
-            Act::Sketch(_)
-                | Act::Model(_)
-                | Act::Preset(_)
-                | Act::Reload
-                | Act::Record
-                | Act::SetRecording(_)
-                | Act::Still
-                | Act::Take
-                | Act::SetTake(_)
-                | Act::Learn
-                | Act::LearnTo(_)
-                | Act::Train(_)
-                | Act::Quit
-        );
-        if elsewhere && self.again {
-            return;
-        }
-        if !elsewhere {
-            self.log_act(&act, hand);
-        }
-        if let Some(path) = act.path() {
-            self.hands.touch(path, &hand.who);
-        }
-        self.carry_out(act, hand);
-    }
-
-    fn carry_out(&mut self, act: Act, hand: &Hand) {
-        let smooth = hand.smooth_secs;
-        let controls = |work: &dyn Fn(&mut Controls)| work(&mut self.host.language.env.lock().controls);
-        match act {
-            Act::Knob(name, value) => controls(&|c| {
-                let name = c.named(&name);
-                c.turn(&name, f64::from(value), smooth);
-            }),
-            Act::Z(i, value) => controls(&|c| c.set_offset(i, f64::from(value), smooth)),
-            Act::ZSet(i, value) => controls(&|c| c.set_over(i, f64::from(value), smooth)),
-            Act::ZFree(i) => controls(&|c| c.free(i, smooth)),
-            Act::ZClear => controls(&|c| c.clear_offsets(smooth)),
-            Act::Dial(dial, value) => controls(&|c| c.set_dial(dial, value, smooth)),
-            Act::Hit(name) => controls(&|c| c.trigger(&name)),
-            Act::Mouse(x, y) => controls(&|c| {
-                c.turn("mouse_x", f64::from(x), smooth);
-                c.turn("mouse_y", f64::from(y), smooth);
-            }),
-            Act::Note(n, velocity) => controls(&|c| c.set_note(n, velocity)),
-            Act::Sketch(name) => self.go_to_sketch(&name),
-            Act::Model(name) => {
-                let name = listed(&name, &self.names.models);
-                self.generator.load(&name);
-            }
-            Act::Mix(share) => {
-                self.mix = share.clamp(0.0, 1.0);
-                self.generator.set_mix(self.mix);
-            }
-            Act::Preset(name) => {
-                let name = listed(&name, &self.names.presets);
-                if let Some(reload) = &mut self.reload {
-                    reload.go_to_preset(&name);
-                }
-            }
-            Act::Store(name) => self.store(&name),
-            Act::Recall(name, secs) => self.recall(&name, secs, hand),
-            Act::Blackout => self.lights.toggle_black(),
-            Act::SetBlack(black) => self.lights.set_black(black),
-            Act::Freeze => {
-                let shown = self.moment();
-                self.lights.toggle_frozen(shown);
-            }
-            Act::SetFrozen(frozen) => {
-                if self.lights.state().1 != frozen {
-                    self.carry_out(Act::Freeze, hand);
-                }
-            }
-            Act::Hold => self.clock.hold(!self.clock.held()),
-            Act::SetHold(held) => self.clock.hold(held),
-            Act::SetRecording(on) => {
-                if self.recording.state(self.real).is_some() != on {
-                    self.carry_out(Act::Record, hand);
-                }
-            }
-            Act::Hush => {
-                let hushed = self.lights.toggle_hush();
-                self.clock.hold(hushed);
-            }
-            Act::SetHush(on) => {
-                if self.lights.hushed() != on {
-                    self.carry_out(Act::Hush, hand);
-                }
-            }
-            Act::Record => {
-                let Preset { record, .. } = &self.preset;
-                self.recording.toggle(record, &self.chores, &self.board);
-            }
-            Act::Take => self.toggle_take(),
-            Act::SetTake(on) => {
-                if self.take.is_some() != on {
-                    self.toggle_take();
-                }
-            }
-            Act::Still => self.still(),
-            Act::Reload => {
-                if let Some(reload) = &self.reload {
-                    reload.again();
-                }
-            }
-            Act::Tempo(_) | Act::Tap | Act::Beat(_) if self.clock.led() => {
-                let leader = self.hands.pulse.leader().unwrap_or("another program").to_owned();
-                self.board.notice("clock", format!("the clock of {leader} leads"));
-            }
-            Act::Tempo(bpm) => self.clock.set_tempo(bpm),
-            Act::Tap => self.clock.tap(),
-            Act::Beat(beat) => self.clock.seek(beat),
-            Act::Train(act) => self.train(act),
-            Act::Learn => self.toggle_learning(),
-            Act::LearnTo(target) => self.learn_to(&target),
-            Act::Quit => self.stop.raise(),
+/// What a value at a plain address does; gives how many things it did.
+///
+/// # Errors
+/// Why it does nothing.
+pub fn steer(show: &mut Show, path: &str, values: &[Value], hand: &Hand) -> Result<usize, String> {
+    let acts = addresses::acts(path, values, show.output.model().z_dim)?;
+    for act in &acts {
+        if let Some(why) = objection(act, &parts!(show), show.hands.leader()) {
+            return Err(why);
         }
     }
+    let count = acts.len();
+    acts.into_iter().for_each(|act| act_by(show, act, hand));
+    Ok(count)
+}
 
-    /// What is shown now, to be frozen. A performance that is played again has it drawn first.
-    fn moment(&mut self) -> Option<Moment> {
-        if self.again {
-            self.generator.ask(&self.pose);
-            if let Err(error) = self.generator.wait() {
-                self.board.fault("generator", error.to_string());
-            }
-        }
-        self.generator.shown().map(|drawn| (drawn.pose.clone(), drawn.pictures.clone()))
+/// What a hand does.
+pub fn act_by(show: &mut Show, act: Act, hand: &Hand) {
+    // A performance that is played again has its sketches, models and presets from its log, and leaves nothing behind
+    // but the film.
+    let elsewhere = matches!(
+        act,
+        Act::Sketch(_)
+            | Act::Model(_)
+            | Act::Preset(_)
+            | Act::Reload
+            | Act::Switch(Switch::Recording | Switch::Take, _)
+            | Act::Still
+            | Act::Learn
+            | Act::LearnTo(_)
+            | Act::Train(_)
+            | Act::Quit
+    );
+    if elsewhere && show.film.again() {
+        return;
     }
-
-    fn go_to_sketch(&mut self, name: &str) {
-        let name = listed(name, &self.names.sketches);
-        if let Some(reload) = &mut self.reload {
-            reload.go_to(crate::preset::sketch_path(&name));
-        }
+    if !elsewhere {
+        let real = show.real;
+        show.takes.line(|| Line::Act(act.clone(), hand.clone(), real));
     }
-
-    fn store(&mut self, name: &str) {
-        if let Err(why) = snapshot::check(name) {
-            return self.board.notice("snapshots", why);
-        }
-        if self.snapshots.len() >= snapshot::MOST && !self.snapshots.contains_key(name) {
-            return self.board.notice("snapshots", format!("there are {} already; store over one", snapshot::MOST));
-        }
-        let (tick, touched) = (self.clock.now(), self.host.language.env.lock().controls.touched());
-        let snapshot = Snapshot {
-            version: 1,
-            sketch: self.host.program().map(|p| p.path.to_string_lossy().into_owned()).unwrap_or_default(),
-            model: self.model.name.clone(),
-            secs: tick.secs,
-            beat: tick.beat,
-            z: self.pose.latents.first().cloned().unwrap_or_default(),
-            knobs: touched.into_iter().map(|k| (k.name, k.goal)).collect(),
-        };
-        self.snapshots.insert(name.to_owned(), snapshot.clone());
-        self.lists += 1;
-        let z = snapshot.z.iter().map(|v| f64::from(*v)).collect();
-        self.host.language.env.lock().points.insert(name.to_owned(), vec![z]);
-        if self.again {
-            return;
-        }
-        let (board, name) = (self.board.clone(), name.to_owned());
-        board.notice("snapshots", format!("stored {name}"));
-        let told = name.clone();
-        if !self.chores.give(move || snapshot::write(&name, &snapshot, &board)) {
-            self.board.fault("snapshots", format!("snapshot {told} is not written: the disk is busy"));
-        }
+    if let Some(path) = addresses::path_of(&act) {
+        show.hands.touch(path, &hand.who);
     }
+    do_it(show, act, hand);
+}
 
-    fn recall(&mut self, name: &str, secs: Option<f64>, hand: &Hand) {
-        let Some(snapshot) = self.snapshots.get(name).cloned() else {
-            let how = format!("there is no snapshot {name}; Shift+{name} stores one");
-            self.board.notice("snapshots", if name.len() == 1 { how } else { format!("there is no snapshot {name}") });
-            return;
-        };
-        name.clone_into(&mut self.recalled);
-        let secs = secs.filter(|v| v.is_finite()).map_or(self.preset.morph_secs, |v| v.clamp(0.0, 600.0));
-        if let Some(now) = self.pose.latents.first().cloned() {
-            self.morph = Some(Morph::new(now, snapshot.z.clone(), self.real, secs));
+fn do_it(show: &mut Show, act: Act, hand: &Hand) {
+    let smooth = hand.smooth_secs;
+    let controls = &mut show.controls;
+    match act {
+        Act::Knob(name, value) => {
+            let name = controls.named(&name);
+            controls.turn(&name, f64::from(value), smooth);
         }
-        // The walk arrives at the stored moment when the morph does.
-        let pace = if self.clock.held() { 0.0 } else { self.clock.speed() };
-        let ahead = secs * pace;
-        self.clock.set_time(snapshot.secs - ahead, snapshot.beat - ahead * self.clock.now().bpm / 60.0);
-        for (name, value) in &snapshot.knobs {
-            self.hands.touch(format!("/flaneur/knob/{}", slug(name)), &hand.who);
-            self.host.language.env.lock().controls.set(name, *value);
+        Act::Z(i, value) => controls.set_offset(i, f64::from(value), smooth),
+        Act::ZSet(i, value) => controls.set_over(i, f64::from(value), smooth),
+        Act::ZFree(i) => controls.free(i, smooth),
+        Act::ZClear => controls.clear_offsets(smooth),
+        Act::Dial(dial, value) => controls.set_dial(dial, value, smooth),
+        Act::Hit(name) => controls.trigger(&name),
+        Act::Mouse(x, y) => {
+            controls.turn("mouse_x", f64::from(x), smooth);
+            controls.turn("mouse_y", f64::from(y), smooth);
         }
-        if self.again {
-            return;
+        Act::Note(n, velocity) => controls.set_note(n, velocity),
+        Act::Switch(switch, on) => set(show, switch, on),
+        Act::Sketch(name) => go_to_sketch(show, &name),
+        Act::Model(name) => show.output.load(&show.library.listed(&name, |names| &names.models)),
+        Act::Mix(share) => show.output.set_mix(share),
+        Act::Preset(name) => {
+            let name = show.library.listed(&name, |names| &names.presets);
+            show.library.go_to_preset(&name);
         }
-        let runs = self.host.program().map(|p| p.path.clone());
-        if runs != Some(PathBuf::from(&snapshot.sketch)) && !snapshot.sketch.is_empty() {
-            self.go_to_sketch(&snapshot.sketch);
+        Act::Store(name) => store(show, &name),
+        Act::Recall(name, secs) => recall(show, &name, secs, hand),
+        Act::Still => show.takes.still(show.output.scene(show.real), &show.preset.record),
+        Act::Reload => show.library.again(),
+        Act::Tempo(_) | Act::Tap | Act::Beat(_) if show.walk.clock().led() => {
+            let leader = show.hands.leader().unwrap_or("another program");
+            show.board.notice("clock", format!("the clock of {leader} leads"));
         }
-        if snapshot.model != self.model.name {
-            self.generator.load(&snapshot.model);
-        }
-        self.board.notice("snapshots", format!("recalled {name}"));
-    }
-
-    fn still(&mut self) {
-        let scene = self.scene();
-        let [w, h] = self.preset.record.size;
-        let (folder, board) = (self.preset.record.folder.clone(), self.board.clone());
-        let given = self.chores.give(move || {
-            let path = crate::recorder::free_name(&folder, "still", "png");
-            let picture = Canvas::default().draw(&scene, [w as usize, h as usize], true);
-            match picture.write_png(&path) {
-                Ok(()) => board.notice("still", format!("wrote {}", path.display())),
-                Err(error) => board.fault("still", error.to_string()),
-            }
-        });
-        if !given {
-            self.board.fault("still", "the disk is busy; try again");
-        }
+        Act::Tempo(bpm) => show.walk.clock_mut().set_tempo(bpm),
+        Act::Tap => show.walk.clock_mut().tap(),
+        Act::Beat(beat) => show.walk.clock_mut().seek(beat),
+        Act::Train(act) => show.lesson.act(act, &mut around!(show)),
+        Act::Learn => show.hands.toggle_learning(),
+        Act::LearnTo(target) => learn_to(show, &target),
+        Act::Quit => show.stop.raise(),
     }
 }
 
-/// A name, or the one at a place in a list: buttons and programs have only numbers.
-fn listed(name: &str, names: &[String]) -> String {
-    let at = name.parse::<usize>().ok().filter(|_| !names.iter().any(|n| n == name));
-    at.and_then(|at| names.get(at)).map_or(name, String::as_str).to_owned()
+/// A switch to a state, or to its other one.
+fn set(show: &mut Show, switch: Switch, on: Option<bool>) {
+    let other = |now: bool| on.unwrap_or(!now);
+    let (fades, clock) = (show.output.fades_mut(), show.walk.clock());
+    match switch {
+        Switch::Blackout => {
+            let on = other(fades.black());
+            fades.set_black(on);
+        }
+        Switch::Hush => {
+            let (was, on) = (fades.hushed(), other(fades.hushed()));
+            if was != on {
+                fades.set_hushed(on);
+                show.walk.clock_mut().hold(on);
+            }
+        }
+        Switch::Hold => {
+            let on = other(clock.held());
+            show.walk.clock_mut().hold(on);
+        }
+        Switch::Freeze => {
+            let (was, on) = (fades.state().1, other(fades.state().1));
+            let drawn = show.film.again().then(|| show.walk.pose().clone());
+            if was != on
+                && let Err(error) = show.output.set_frozen(on, drawn.as_ref())
+            {
+                show.board.fault("generator", error.to_string());
+            }
+        }
+        Switch::Recording => {
+            let on = other(show.output.recording().on());
+            show.output.set_recording(on, &show.preset, show.takes.chores());
+        }
+        Switch::Take => match (show.takes.logging(), other(show.takes.logging())) {
+            (true, false) => show.takes.end_log(),
+            (false, true) => {
+                let path = crate::recorder::free_name(&show.preset.record.folder, "take", "jsonl");
+                match begin_log(show, &path) {
+                    Ok(()) => show.board.notice("take", format!("logging {}", path.display())),
+                    Err(why) => show.board.fault("take", why),
+                }
+            }
+            _ => {}
+        },
+    }
+}
+
+/// Begins the log of a take.
+///
+/// # Errors
+/// If no sketch runs, or there is no thread for it.
+pub fn begin_log(show: &mut Show, path: &Path) -> Result<(), String> {
+    use super::takes::log::{Script, time};
+    use crate::sketch::thread::Standing;
+    let Some(program) = show.walk.program() else { return Err("no sketch runs".into()) };
+    let script = Script::of(program);
+    let state = match show.frames {
+        0 => None,
+        _ => match show.walk.standing_now(std::time::Duration::from_millis(50)) {
+            Standing::Saved(state) => Some((*state).clone()),
+            _ => None,
+        },
+    };
+    if show.frames > 0 && state.is_none() {
+        show.board.notice("take", "the sketch's state cannot be written down; the film begins with a fresh one");
+    }
+    if show.output.fades().state().1 {
+        show.board.notice("take", "it begins in a freeze, whose picture the film will not have");
+    }
+    let model = show.output.model();
+    let clock = show.walk.clock();
+    let start = Start {
+        take: super::takes::log::VERSION,
+        fps: show.health.frame_time().map_or(60.0, |frame| 1.0 / frame.as_secs_f64()),
+        preset: Preset { model: model.name.clone(), ..show.preset.clone() },
+        weights: Weights::of(model),
+        before: show.output.model_before().map(Weights::of),
+        mix: show.output.mix(),
+        learnt: show.lesson.standing(path, show.real, &show.takes),
+        morph: show.walk.morph().cloned(),
+        script,
+        state,
+        drawn: show.walk.drawn(),
+        controls: show.controls.clone(),
+        fades: show.output.fades().clone(),
+        snapshots: show.takes.snapshots().clone(),
+        tick: time(clock.now(), clock.real()),
+    };
+    show.takes.begin_log(path, show.real, start)
+}
+
+/// Another preset.
+pub fn take_preset(show: &mut Show, preset: Preset) {
+    show.takes.line(|| Line::Preset(Box::new(preset.clone())));
+    if preset.bpm != show.preset.bpm && !show.walk.clock().led() {
+        show.walk.clock_mut().set_tempo(preset.bpm);
+    }
+    if preset.speed != show.preset.speed {
+        show.controls.set_dial(Dial::Speed, preset.speed, None);
+    }
+    for (name, value) in &preset.knobs {
+        if show.preset.knobs.get(name) != Some(value) {
+            show.hands.touch(format!("/flaneur/knob/{}", slug(name)), "preset");
+            show.controls.set(name, *value);
+        }
+    }
+    if !show.film.again() {
+        if show.walk.program().map(|p| &p.path) != Some(&sketch_path(&preset.sketch)) {
+            go_to_sketch(show, &preset.sketch);
+        }
+        if preset.model != show.output.model().name {
+            show.output.load(&preset.model);
+        }
+        if preset.midi.mappings != show.preset.midi.mappings {
+            show.library.read_mappings(&preset.midi.mappings);
+        }
+    }
+    show.output.take_preset(&preset);
+    if preset.osc.feedback != show.preset.osc.feedback {
+        show.hands.take_targets(&preset);
+    }
+    if preset.train != show.preset.train {
+        show.lesson.take_train(&preset.train, &mut around!(show));
+    }
+    let doors = |p: &Preset| (p.osc.on, p.osc.bind, p.query.clone(), p.midi.on);
+    if doors(&preset) != doors(&show.preset) {
+        show.board.notice("preset", "other ports, the page and MIDI on or off take effect at the next start");
+    }
+    show.preset = preset;
+}
+
+/// A program change that no mapping takes recalls a preset.
+pub fn recall_program(show: &mut Show, program: usize, hand: &Hand) -> Option<String> {
+    let programs = &show.preset.midi.programs;
+    let names = if programs.is_empty() { &show.library.names().presets } else { programs };
+    let name = names.get(program)?.clone();
+    act_by(show, Act::Preset(name.clone()), hand);
+    Some(format!("/flaneur/preset/load \"{name}\""))
+}
+
+fn go_to_sketch(show: &mut Show, name: &str) {
+    let name = show.library.listed(name, |names| &names.sketches);
+    show.library.go_to(sketch_path(&name));
+}
+
+fn store(show: &mut Show, name: &str) {
+    let tick = show.walk.clock().now();
+    let snapshot = Snapshot {
+        version: 1,
+        sketch: show.walk.program().map(|p| p.path.to_string_lossy().into_owned()).unwrap_or_default(),
+        model: show.output.model().name.clone(),
+        secs: tick.secs,
+        beat: tick.beat,
+        z: show.walk.pose().latents.first().cloned().unwrap_or_default(),
+        knobs: show.controls.touched().into_iter().map(|k| (k.name, k.goal)).collect(),
+    };
+    match show.takes.store(name, snapshot) {
+        Ok(()) => show.walk.add_points(show.takes.points_of(name)),
+        Err(why) => show.board.notice("snapshots", why),
+    }
+}
+
+fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
+    let Some(snapshot) = show.takes.recall(name) else {
+        let how = format!("there is no snapshot {name}; Shift+{name} stores one");
+        show.board.notice("snapshots", if name.len() == 1 { how } else { format!("there is no snapshot {name}") });
+        return;
+    };
+    let secs = secs.filter(|v| v.is_finite()).map_or(show.preset.morph_secs, |v| v.clamp(0.0, 600.0));
+    if let Some(now) = show.walk.pose().latents.first().cloned() {
+        show.walk.set_morph(Some(Morph::new(now, snapshot.z.clone(), show.real, secs)));
+    }
+    // The walk arrives at the stored moment when the morph does.
+    let clock = show.walk.clock_mut();
+    let pace = if clock.held() { 0.0 } else { clock.speed() };
+    let ahead = secs * pace;
+    clock.set_time(snapshot.secs - ahead, snapshot.beat - ahead * clock.now().bpm / 60.0);
+    for (name, value) in &snapshot.knobs {
+        show.hands.touch(format!("/flaneur/knob/{}", slug(name)), &hand.who);
+        show.controls.set(name, *value);
+    }
+    if show.film.again() {
+        return;
+    }
+    if show.walk.program().map(|p| &p.path) != Some(&PathBuf::from(&snapshot.sketch)) && !snapshot.sketch.is_empty() {
+        go_to_sketch(show, &snapshot.sketch);
+    }
+    if snapshot.model != show.output.model().name {
+        show.output.load(&snapshot.model);
+    }
+    show.board.notice("snapshots", format!("recalled {name}"));
+}
+
+/// The control that was heard moves that target from now on.
+fn learn_to(show: &mut Show, target: &str) {
+    let Some((entry, said)) = show.hands.learnt(target) else {
+        return show.board.notice("learn", "touch a control first, then choose what it is for");
+    };
+    let (board, target) = (show.board.clone(), target.to_owned());
+    let given = show.takes.chores().give(move || {
+        let path = Path::new(LEARNED);
+        let text = if path.is_file() { files::read_text(path) } else { Ok(mapping::FRESH.to_owned()) };
+        let written = text.map_err(|e| e.to_string()).and_then(|text| {
+            let text = mapping::with(&text, &entry)?;
+            files::write(path, text.as_bytes()).map_err(|e| e.to_string())
+        });
+        match written {
+            Ok(()) => board.notice("learn", format!("{said} is for {target} from now on, in {LEARNED}")),
+            Err(why) => board.fault("learn", format!("{LEARNED} is not written: {why}")),
+        }
+    });
+    if !given {
+        show.board.fault("learn", "the disk is busy; try again");
+    }
 }

@@ -1,114 +1,86 @@
-//! The figures of the desk, gathered from the engines.
+//! The desk's data, gathered from the parts of a show once a frame.
 
 use std::path::Path;
 
-use super::Show;
-use super::view::{Desk, KnobView, Source};
+use super::Parts;
+use super::hands::Hands;
+use super::view::{Desk, KnobView, Names, Source};
 use crate::control::{Dial, KnobState, slug};
 use crate::model;
 use crate::preset;
+use crate::report::Board;
+use crate::sketch::{Complaint, Program};
 
-impl Show {
-    /// The running sketch's name.
-    pub(super) fn sketch_name(&self) -> String {
-        self.host.program().map(|p| short(&p.path)).unwrap_or_default()
-    }
-
-    /// Everything the desk shows.
-    pub fn desk(&mut self) -> Desk {
-        let names = self.names.clone();
-        let inside = self.host.language.env.lock();
-        let knobs = inside.controls.asked();
-        let controls = &inside.controls;
-        let offsets = (0..controls.reached()).map(|i| controls.offset(i) as f32).collect();
-        let (truncation, fade) = (controls.dial_goal(Dial::Truncation), controls.dial_goal(Dial::Fade));
-        drop(inside);
-        let tick = self.clock.now();
-        let (black, frozen) = self.lights.state();
-        let program = self.host.program();
-        let wrong = self.refused.as_ref().or(self.complaint.as_ref().map(|(complaint, _)| complaint));
-        let source = match wrong.filter(|complaint| !complaint.text.is_empty()) {
-            // The text that is wrong, which is not the one that runs.
-            Some(c) => {
-                Some(Source { path: c.path.clone(), text: c.text.clone(), wrong: Some((c.line, c.to_string())) })
-            }
-            None => program.map(|p| Source { path: p.path.clone(), text: p.text().to_owned(), wrong: None }),
-        };
-        Desk {
-            sketch: self.sketch_name(),
-            model: self.model.name.clone(),
-            device: self.generator.device(),
-            knobs: knobs.into_iter().map(|knob| self.knob_view(knob)).collect(),
-            z: self.pose.latents.first().cloned().unwrap_or_default(),
-            offsets,
-            sketches: names.sketches,
-            models: names.models,
-            presets: names.presets,
-            snapshots: std::array::from_fn(|i| self.snapshots.contains_key(&(i + 1).to_string())),
-            board: self.board.lines(),
-            source,
-            parts: self.timing.parts(),
-            late: self.timing.late,
-            late_cause: self.timing.cause(),
-            frames: self.frames,
-            secs: self.real,
-            bpm: tick.bpm,
-            beat: tick.beat,
-            speed: self.clock.speed(),
-            held: self.clock.held(),
-            frozen,
-            black,
-            monitor: self.hands.monitor.iter().cloned().collect(),
-            truncation,
-            fade,
-            ports: self.hands.ports.clone(),
-            leader: self.hands.pulse.leader().map(str::to_owned),
-            learning: self.learn_view(),
-            page: self.hands.server.as_ref().and_then(crate::osc::query::Server::page),
-            take: self.take.as_ref().map(|log| (log.path.clone(), self.real - log.since)),
-            lesson: self.lesson(),
-            recording: self.recording.state(self.real),
-        }
-    }
-
-    fn knob_view(&self, knob: KnobState) -> KnobView {
-        let KnobState { name, goal, default, range } = knob;
-        let by = self.hands.sources.get(&format!("/flaneur/knob/{}", slug(&name))).cloned().unwrap_or_default();
-        KnobView { name, value: goal as f32, default: default as f32, range, by }
-    }
-
-    /// Looks now and then for the names there are to choose from, elsewhere than here.
-    pub(super) fn look_for_names(&mut self) {
-        if let Some(names) = self.listed.take()
-            && names != self.names
-        {
-            self.names = names;
-            self.lists += 1;
-        }
-        if self.names_at.is_none_or(|at| self.real - at > 2.0) {
-            self.names_at = Some(self.real);
-            let listed = self.listed.clone();
-            self.chores.give(move || drop(listed.put(Names::read())));
-        }
+/// Everything the desk shows, in frame number `frames` at `real` seconds.
+pub fn desk(parts: &Parts, hands: &Hands, board: &Board, frames: u64, real: f64) -> Desk {
+    let Parts { walk, controls, output, lesson, takes, health, library, .. } = parts;
+    let tick = walk.clock().now();
+    let (black, frozen) = output.fades().state();
+    let names = library.names().clone();
+    Desk {
+        sketch: sketch_name(walk.program()),
+        model: output.model().name.clone(),
+        device: output.device(),
+        knobs: controls.asked().into_iter().map(|knob| knob_view(knob, hands)).collect(),
+        z: walk.pose().latents.first().cloned().unwrap_or_default(),
+        offsets: (0..controls.reached()).map(|i| controls.offset(i) as f32).collect(),
+        sketches: names.sketches,
+        models: names.models,
+        presets: names.presets,
+        snapshots: std::array::from_fn(|i| takes.has_snapshot(&(i + 1).to_string())),
+        board: board.lines(),
+        source: source(walk.complaint(), walk.program()),
+        parts: health.parts(),
+        late: health.late(),
+        late_cause: health.cause(),
+        frames,
+        secs: real,
+        bpm: tick.bpm,
+        beat: tick.beat,
+        speed: walk.clock().speed(),
+        held: walk.clock().held(),
+        frozen,
+        black,
+        monitor: hands.monitor().iter().cloned().collect(),
+        truncation: controls.dial_goal(Dial::Truncation),
+        fade: controls.dial_goal(Dial::Fade),
+        ports: hands.ports().to_vec(),
+        leader: hands.leader().map(str::to_owned),
+        learning: hands.learn_view(),
+        page: hands.page(),
+        take: takes.log_state(real),
+        lesson: lesson.view(real, tick.bpm, controls.dial_goal(Dial::Learnt), hands.sources()),
+        recording: output.recording().state(real),
     }
 }
 
-/// The name of a sketch among the others, or the path of one from elsewhere.
+/// The text that is wrong, which is not the one that runs; else the one that runs.
+fn source(wrong: Option<&Complaint>, program: Option<&Program>) -> Option<Source> {
+    match wrong.filter(|complaint| !complaint.text.is_empty()) {
+        Some(c) => Some(Source { path: c.path.clone(), text: c.text.clone(), wrong: Some((c.line, c.to_string())) }),
+        None => program.map(|p| Source { path: p.path.clone(), text: p.text().to_owned(), wrong: None }),
+    }
+}
+
+fn knob_view(knob: KnobState, hands: &Hands) -> KnobView {
+    let KnobState { name, goal, default, range } = knob;
+    let by = hands.sources().get(&format!("/flaneur/knob/{}", slug(&name))).cloned().unwrap_or_default();
+    KnobView { name, value: goal as f32, default: default as f32, range, by }
+}
+
+/// The running sketch's name among the others, or its path if it is from elsewhere.
+pub fn sketch_name(program: Option<&Program>) -> String {
+    program.map(|program| short(&program.path)).unwrap_or_default()
+}
+
 fn short(path: &Path) -> String {
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     if preset::sketch_path(&name) == path { name } else { path.display().to_string() }
 }
 
-/// Sketches, models and presets that there are.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Names {
-    pub sketches: Vec<String>,
-    pub models: Vec<String>,
-    pub presets: Vec<String>,
-}
-
 impl Names {
-    fn read() -> Self {
+    /// What there is on disk.
+    pub fn read() -> Self {
         Self {
             sketches: preset::names(preset::SKETCHES, "rn"),
             models: model::known_models(),

@@ -1,9 +1,9 @@
 //! The line of figures that `play --stats` prints now and then and at the end, for people and for tools.
 
-use std::io::Write;
 use std::time::Instant;
 
-use super::Show;
+use super::timing::Timing;
+use crate::report::say_later;
 
 /// Whether figures are wanted, and when they were told last.
 pub(super) struct Figures {
@@ -15,39 +15,23 @@ impl Figures {
     pub(super) fn new(every_secs: Option<f64>) -> Self {
         Self { every_secs, told: Instant::now() }
     }
-}
 
-impl Show {
-    /// Prints the figures if it is time.
-    pub(super) fn tell_figures(&mut self) {
-        if self.figures.every_secs.is_some_and(|every| self.figures.told.elapsed().as_secs_f64() >= every) {
-            self.figures.told = Instant::now();
-            self.print_figures();
+    /// Prints the figures if they are wanted and it is time, or if it is the `last` time.
+    pub(super) fn print(&mut self, last: bool, secs: f64, frames: u64, pictures: u64, timing: &Timing) {
+        if !self.every_secs.is_some_and(|every| last || self.told.elapsed().as_secs_f64() >= every) {
+            return;
         }
-    }
-
-    /// The last line, if figures are wanted.
-    pub(super) fn end_figures(&self) {
-        if self.figures.every_secs.is_some() {
-            self.print_figures();
-        }
-    }
-
-    fn print_figures(&self) {
-        let (parts, late, cause) = self.figures();
+        self.told = Instant::now();
+        let parts = timing.parts();
         let parts: Vec<String> =
             parts.iter().map(|p| format!("{} {:.2}/{:.2} ms", p.name, p.p50_ms, p.p99_ms)).collect();
-        let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
-        // Who reads them may be gone; the show is not over for that.
-        let _ = writeln!(
-            std::io::stdout(),
-            "{:.1} s · {} frames · {} pictures · {late} late{cause} · p50/p99: {} · memory {:.1} MB",
-            self.secs(),
-            self.frames(),
-            self.pictures(),
+        let cause = if timing.cause().is_empty() { String::new() } else { format!(" ({})", timing.cause()) };
+        say_later(format!(
+            "{secs:.1} s · {frames} frames · {pictures} pictures · {} late{cause} · p50/p99: {} · memory {:.1} MB",
+            timing.late(),
             parts.join(", "),
             memory_mb()
-        );
+        ));
     }
 }
 

@@ -1,68 +1,58 @@
-//! A show: builds the engines a preset names, and runs the one loop: listen, reload, walk, ask, draw, tell.
+//! A show: parts that cannot stop each other, and the one loop: listen, reload, walk, ask, draw, tell.
 //!
-//! On the thread of whoever calls [`Show::frame`] (a window, a loop without one) or [`film`]. Live time comes
-//! from the system's clock, a film's from its frame number; everything else is the same. Nothing here touches
-//! the disk or fails while a live show runs, or waits for longer than a frame in time can; faults go to the board.
-
-pub mod addresses;
-
-pub mod film;
-pub mod view;
+//! Each part is a struct with private fields in a file of its own, whose header says what it may touch and how much of
+//! a frame it may take: [`walk`] (the sketch's thread, the clock), `control::Controls` (values), [`hands`] (doors,
+//! addresses), [`lesson`] (the training beside), [`output`] (pictures, fades, recording), [`takes`] (what is left on
+//! disk), [`health`] (how it all is), [`library`] (what lies on disk). On the thread of whoever calls [`Show::frame`] (a
+//! window, a loop without one) or [`film`]. Live time comes from the system's clock, a film's from its frame number;
+//! everything else is the same. Nothing here touches the disk or a terminal while a live show runs, or waits for longer
+//! than a frame in time can; faults go to the board.
 
 mod acts;
+pub mod addresses;
 mod desk;
+mod fades;
 mod figures;
-mod hands;
-pub mod learning;
-mod lights;
+pub mod film;
+pub mod hands;
+pub mod health;
+pub mod lesson;
+pub mod library;
 mod open;
-mod pulse;
+pub mod output;
 mod recording;
-mod reload;
-mod snapshot;
-pub mod take;
+pub mod takes;
 mod timing;
-mod told;
+pub mod view;
+pub mod walk;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::clock::{Clock, Tick};
-use crate::control::Dial;
+use crate::clock::Tick;
 use crate::control::automation::Automation;
-use crate::generator::{Drawn, Generator, Loaded};
-use crate::latent::pose::Pose;
-use crate::latest::{Latest, lock};
-use crate::picture::Picture;
+use crate::control::hand::{Hand, Moved, What};
+use crate::control::mapper::{KEYBOARD, MOUSE, Order};
+use crate::control::{Controls, Dial};
+use crate::net::arch::Arch;
+use crate::osc::Message;
 use crate::picture::scene::Scene;
-use crate::preset::{Preset, Swap};
+use crate::preset::Preset;
 use crate::report::{Board, Stop};
-use crate::sketch::host::Host;
-use crate::sketch::{Complaint, Program, lengths};
-use crate::worker::Chores;
-use figures::Figures;
-use hands::Hands;
-use learning::Learning;
-use learning::history::Course;
-use lights::Lights;
+use addresses::Act;
+use hands::{FromPort, Hands, Notes};
+use health::Health;
+use lesson::{Around, Lesson};
+use library::Library;
 pub use open::{OpenError, Options};
-use recording::Recording;
-use reload::Reload;
-use snapshot::{Morph, Snapshot};
-use take::{Log, Take};
-use timing::Timing;
-use told::Stat;
-
-/// How long a fault of the sketch stays on the board after it was last seen, in seconds.
-const FAULT_SECS: f64 = 3.0;
-
-/// How long the first frame waits for its picture.
-const FIRST_PICTURE: Duration = Duration::from_secs(2);
+use output::Output;
+use takes::Takes;
+use takes::log::{Line, Script, Weights, time};
+use walk::{Event, Steps, Walk};
 
 /// Beats that the dial for the phase pushes the walk at its end.
 const PUSH_BEATS: f64 = 16.0;
+/// How long the end of a show waits for its recording to be whole.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A show that runs.
 pub struct Show {
@@ -70,332 +60,364 @@ pub struct Show {
     /// The preset's name, if it is one.
     preset_name: String,
     board: Board,
-    clock: Clock,
-    host: Host,
-    generator: Generator,
-    model: Loaded,
-    learning: Learning,
-    /// The trainer's program, if it is another than this one.
-    trainer: Option<PathBuf>,
-    /// A film of a training.
-    course: Option<Course>,
-    reload: Option<Reload>,
-    /// A compiled version that waits for its beat.
-    waiting: Option<Program>,
-    complaint: Option<(Box<Complaint>, f64)>,
-    /// What went wrong with a version that is not taken: it stays until another one is.
-    refused: Option<Box<Complaint>>,
-    lights: Lights,
-    snapshots: BTreeMap<String, Snapshot>,
-    /// The snapshot that was recalled last.
-    recalled: String,
-    /// Counts up when the lists of names change.
-    lists: u64,
-    /// The model before the one at work.
-    model_before: Option<Loaded>,
-    /// How much of the model at work is seen.
-    mix: f64,
-    morph: Option<Morph>,
-    automation: Option<Automation>,
-    recording: Recording,
-    timing: Timing,
+    stop: Stop,
     start: Instant,
     real: f64,
     frames: u64,
-    last_frame: Option<Instant>,
-    figures: Figures,
     /// Frames after which a live show ends by itself.
     most_frames: Option<u64>,
-    /// Time a frame should take, if the show has a rate.
-    target: Option<Duration>,
-    pose: Arc<Pose>,
-    version: u64,
-    arrival: Arrival,
-    hands: Hands,
-    stat: Stat,
-    /// The scene on display, for the page's picture.
-    shown_scene: Arc<Mutex<Option<Scene>>>,
-    /// The log of this performance.
-    take: Option<Log>,
-    /// A performance that is played again, and whether one is.
-    playing: Option<Take>,
-    again: bool,
-    stop: Stop,
     closed: bool,
-    names: desk::Names,
-    names_at: Option<f64>,
-    listed: Latest<desk::Names>,
+    automation: Option<Automation>,
+    controls: Controls,
+    walk: Walk,
+    hands: Hands,
+    lesson: Lesson,
+    output: Output,
+    library: Library,
+    health: Health,
+    film: film::Reel,
     // Last, so that it ends after everything that may still give it chores.
-    chores: Chores,
+    takes: Takes,
 }
 
-/// When pictures come, for cross-blending.
-#[derive(Default)]
-struct Arrival {
-    before: Option<Arc<Vec<Picture>>>,
-    at: f64,
-    /// Seconds between two, smoothed.
-    interval: f64,
-    /// Seconds between two frames, smoothed.
-    frame: f64,
+/// The parts of a show, to be read.
+pub struct Parts<'a> {
+    pub preset_name: &'a str,
+    pub controls: &'a Controls,
+    pub walk: &'a Walk,
+    pub lesson: &'a Lesson,
+    pub output: &'a Output,
+    pub library: &'a Library,
+    pub health: &'a Health,
+    pub takes: &'a Takes,
 }
 
+impl Parts<'_> {
+    /// Counts up when a list of names changes.
+    fn lists(&self) -> u64 {
+        self.library.lists() + self.takes.lists()
+    }
+
+    /// The running sketch's name.
+    fn sketch_name(&self) -> String {
+        desk::sketch_name(self.walk.program())
+    }
+}
+
+/// The parts of a show that hands read, while hands themselves are changed.
+macro_rules! parts {
+    ($show:ident) => {
+        Parts {
+            preset_name: &$show.preset_name,
+            controls: &$show.controls,
+            walk: &$show.walk,
+            lesson: &$show.lesson,
+            output: &$show.output,
+            library: &$show.library,
+            health: &$show.health,
+            takes: &$show.takes,
+        }
+    };
+}
+
+/// What a lesson needs, while it is changed itself.
+macro_rules! around {
+    ($show:ident) => {
+        Around {
+            train: &$show.preset.train,
+            output: &mut $show.output,
+            takes: &mut $show.takes,
+            walk: &mut $show.walk,
+            controls: &$show.controls,
+            real: $show.real,
+        }
+    };
+}
+pub(self) use {around, parts};
+
+/// The loop.
 impl Show {
     /// One live frame, at the system's time.
     pub fn frame(&mut self) -> Scene {
-        let now = Instant::now();
-        if let Some(last) = self.last_frame.replace(now) {
-            self.timing.frame(now - last, self.target);
-        }
-        let real = now.duration_since(self.start).as_secs_f64();
-        let tick = self.begin(real);
-        let walked = Instant::now();
+        self.frame_at(self.start.elapsed().as_secs_f64())
+    }
+
+    /// One live frame, `real` seconds after the start.
+    pub fn frame_at(&mut self, real: f64) -> Scene {
+        let began = Instant::now();
+        self.health.begin(began);
+        let tick = self.listen(real);
         self.reload(tick);
-        self.learn();
-        self.walk(tick);
-        self.timing.spent("walk", walked.elapsed());
+        self.walk(tick, began);
         self.ask();
-        self.draw(self.patience(now));
-        let scene = self.scene();
-        self.record(&scene);
-        self.log_frame();
+        let scene = self.draw(began);
         self.frames += 1;
-        self.tell();
-        self.tell_figures();
-        if self.preset.query.page {
-            *lock(&self.shown_scene) = Some(scene.clone());
-        }
+        self.tell(&scene);
         scene
     }
 
-    /// Messages, knobs, lights, time.
-    fn begin(&mut self, real: f64) -> Tick {
+    /// What hands did since the last frame, and what time it is.
+    fn listen(&mut self, real: f64) -> Tick {
+        let began = Instant::now();
         self.real = real;
-        let listening = Instant::now();
-        self.listen();
-        self.timing.spent("listen", listening.elapsed());
-        let dt = (real - self.clock.real()).max(0.0);
+        for message in self.hands.messages(real) {
+            let done = self.obey(&message);
+            self.hands.note_message(&message, done, real);
+        }
+        let over = self.hands.left_out();
+        if over > 0 {
+            self.hands.note(format!("refused {over} values: a frame takes {}", hands::MOST_ACTS), real);
+        }
+        self.listen_to_ports();
+        let dt = (real - self.walk.clock().real()).max(0.0);
         if let Some(automation) = &mut self.automation {
-            automation.apply(real, &mut self.host.language.env.lock().controls);
+            automation.apply(real, &mut self.controls);
         }
-        self.turn_all(dt);
-        let lead = self.hands.pulse.now(real);
-        if let Some((beat, _)) = lead
-            && self.hands.pulse.jumped()
-        {
-            self.clock.seek(beat);
+        self.turn(dt);
+        let lead = self.hands.clock().now(real);
+        let jumped = self.hands.clock().jumped();
+        let clock = self.walk.clock_mut();
+        if let Some((beat, _)) = lead.filter(|_| jumped) {
+            clock.seek(beat);
         }
-        self.clock.follow(lead);
-        let tick = self.clock.frame(real, self.frames == 0);
-        self.arrival.frame += (tick.real_dt - self.arrival.frame) * 0.1;
+        clock.follow(lead);
+        let tick = self.walk.tick(real, self.frames == 0);
+        self.health.spent("listen", began.elapsed());
         tick
     }
 
-    /// Everything that glides goes on, `dt` real seconds.
-    fn turn_all(&mut self, dt: f64) {
-        let mut inside = self.host.language.env.lock();
-        inside.controls.frame(dt);
-        let (speed, phase) = (inside.controls.dial(Dial::Speed), inside.controls.dial(Dial::Phase));
-        self.lights.set_fade(inside.controls.dial(Dial::Fade));
-        drop(inside);
-        if speed != self.clock.speed() {
-            self.clock.set_speed(speed);
+    /// What one message does: words for the monitor.
+    fn obey(&mut self, message: &Message) -> Result<String, String> {
+        let known = || hands::plain_addresses(&parts!(self));
+        let paths = self.hands.meant(message, known)?;
+        let hand = Hands::hand_of(message, self.preset.osc.smooth_ms / 1e3);
+        let mut count = 0;
+        for path in &paths {
+            count += acts::steer(self, path, &message.values, &hand)?;
         }
-        self.clock.set_push(phase * PUSH_BEATS);
-        self.lights.frame(dt);
+        self.hands.spend(count.saturating_sub(paths.len()));
+        let knob = message.address.strip_prefix("/flaneur/knob/").map(|name| self.controls.named(name));
+        if knob.is_some_and(|name| !self.controls.asks(&name) && paths.len() == 1) {
+            return Ok("kept; the running sketch has no such knob".into());
+        }
+        Ok(if count == 1 { "done".into() } else { format!("done, {count} values") })
     }
 
-    /// Takes what was changed on disk.
-    fn reload(&mut self, tick: Tick) {
-        let Some(reload) = &mut self.reload else { return };
-        if let Some((name, preset)) = reload.preset() {
-            self.preset_name = name;
-            self.take_preset(preset);
-        }
-        if let Some(mappings) = self.reload.as_ref().and_then(Reload::mappings) {
-            self.take_mappings(&mappings);
-        }
-        let Some(reload) = &mut self.reload else { return };
-        match reload.sketch() {
-            Some(Ok(program)) => {
-                let same =
-                    self.host.program().is_some_and(|p| p.fingerprint == program.fingerprint && p.path == program.path);
-                if same {
-                    // Back to what runs: what was refused in between is of no interest any more.
-                    self.waiting = None;
-                    self.refused = None;
-                } else {
-                    self.waiting = Some(program);
+    fn listen_to_ports(&mut self) {
+        let mut notes = Notes::default();
+        for one in self.hands.from_ports(&parts!(self)) {
+            match one {
+                FromPort::Moved { hand, moved, orders, mapped } => {
+                    if moved.what == What::Note {
+                        let held = f32::from(moved.value) / 127.0;
+                        self.act_by(Act::Note(usize::from(moved.number), held), &hand);
+                    }
+                    let mut done = self.carry_out(orders);
+                    if moved.what == What::Program && !mapped {
+                        done.extend(acts::recall_program(self, usize::from(moved.number), &hand));
+                    }
+                    notes.add(&moved, mapped, &done, &hand);
                 }
+                FromPort::Clock { port, transport, real } => {
+                    let beat = self.walk.clock().now().beat;
+                    if let Some(beat) = self.hands.clock().hear(&port, transport, real, beat) {
+                        self.walk.clock_mut().seek(beat);
+                    }
+                }
+                FromPort::Heard => {}
             }
-            Some(Err(complaint)) => self.refuse(complaint),
+        }
+        notes.lines().for_each(|line| self.hands.note(line, self.real));
+    }
+
+    /// What mappings want; words for each.
+    fn carry_out(&mut self, orders: Vec<Order>) -> Vec<String> {
+        let each = |order: Order| {
+            let said = hands::shown(&order.address, &order.values);
+            match acts::steer(self, &order.address, &order.values, &order.hand) {
+                Ok(_) => said,
+                Err(why) => format!("{said} rejected: {why}"),
+            }
+        };
+        orders.into_iter().map(each).collect()
+    }
+
+    /// Everything that glides goes on, `dt` real seconds.
+    fn turn(&mut self, dt: f64) {
+        self.controls.glide(dt);
+        let [speed, phase, fade] = [Dial::Speed, Dial::Phase, Dial::Fade].map(|dial| self.controls.dial(dial));
+        let clock = self.walk.clock_mut();
+        if speed != clock.speed() {
+            clock.set_speed(speed);
+        }
+        clock.set_push(phase * PUSH_BEATS);
+        self.output.begin(dt, fade);
+    }
+
+    /// Takes what was changed on disk, and what was learnt.
+    fn reload(&mut self, tick: Tick) {
+        if let Some((name, preset)) = self.library.preset() {
+            self.preset_name = name;
+            acts::take_preset(self, preset);
+        }
+        if let Some(mappings) = self.library.mappings() {
+            self.hands.take_mappings(&mappings, &parts!(self));
+        }
+        if let Some(points) = self.library.points() {
+            self.walk.add_points(points);
+        }
+        match self.library.sketch() {
+            Some(Ok((path, text))) => self.walk.offer(&path, text, &self.controls),
+            Some(Err(complaint)) => self.walk.refuse(complaint),
             None => {}
         }
-        if reload_model(&mut self.reload) {
-            self.model_changed();
+        if self.library.model() {
+            self.lesson.model_changed(&around!(self));
         }
-        let before = tick.beat - tick.dt * tick.bpm / 60.0;
-        let crossed = |beats: f64| (tick.beat / beats).floor() != (before / beats).floor();
-        let due = match self.preset.swap {
-            Swap::Now => true,
-            Swap::Beat => crossed(1.0),
-            Swap::Bar => crossed(crate::clock::BAR),
-        };
-        if due && let Some(program) = self.waiting.take() {
-            self.swap(program, tick);
-        }
+        self.walk.look(tick, self.preset.swap, &self.controls, self.real);
+        self.lesson.frame(&mut around!(self), self.health.late());
     }
 
-    fn refuse(&mut self, complaint: Box<Complaint>) {
-        self.board.fault("sketch", complaint.to_string());
-        self.refused = Some(complaint);
+    /// The sketch's pose: asked for, waited for, and what happened to the sketch meanwhile.
+    fn walk(&mut self, tick: Tick, began: Instant) {
+        let walking = Instant::now();
+        let frame = self.health.frame_time().unwrap_or(Duration::from_millis(16));
+        self.walk.ask(tick, &mut self.controls, self.real);
+        let share = frame.mul_f64(walk::SHARE).saturating_sub(began.elapsed());
+        // Only a film's sketch can be silent for so long that it is an error.
+        let _ = self.walk.collect(share, &mut self.controls, self.real);
+        self.health.spent("walk", walking.elapsed());
+        self.after_walk();
+        self.lesson.look_on(&mut around!(self));
     }
 
-    /// Tries a program and takes it.
-    fn swap(&mut self, program: Program, tick: Tick) {
-        let kept = program.clone();
-        match self.host.take(program, tick) {
-            Ok(note) => {
-                self.log_script(&kept);
-                self.refused = None;
-                self.complaint = None;
-                self.board.clear("sketch");
-                if let Some(note) = note {
-                    self.board.notice("sketch", note);
+    /// Passes on what the walk asked for and what happened to its sketch.
+    fn after_walk(&mut self) {
+        for event in self.walk.events() {
+            match event {
+                Event::Begins(program) => self.takes.line(|| Line::Script(Script::of(&program))),
+                Event::Took { program, note } => {
+                    self.board.clear("sketch");
+                    if let Some(note) = note {
+                        self.board.notice("sketch", note);
+                    }
+                    if self.film.live() {
+                        self.takes.ran(program);
+                    }
                 }
-                if let Some(reload) = &self.reload {
-                    reload.ran(kept, &self.chores, &self.board);
-                }
-            }
-            Err(complaint) => self.refuse(complaint),
-        }
-    }
-
-    /// The sketch's pose, bent by a morph.
-    fn walk(&mut self, tick: Tick) {
-        self.host.language.env.glide(tick.real_dt, self.reload.is_some());
-        let walked = self.host.walk(tick);
-        self.pose = walked.pose;
-        if let Some(complaint) = walked.complaint {
-            if self.refused.is_none() {
-                self.board.fault("sketch", complaint.to_string());
-            }
-            self.complaint = Some((complaint, self.real));
-        } else if self.complaint.as_ref().is_some_and(|(_, at)| self.real - at > FAULT_SECS) {
-            self.complaint = None;
-            if self.refused.is_none() {
-                self.board.clear("sketch");
+                Event::Refused(complaint) => self.board.fault("sketch", complaint.to_string()),
             }
         }
-        if let Some(morph) = &self.morph {
-            let mut pose = (*self.pose).clone();
-            let on = pose.latents.first_mut().is_some_and(|z| morph.bend(z, self.real));
-            self.pose = Arc::new(pose);
-            if !on {
-                self.morph = None;
-            }
+        match self.walk.complaint() {
+            Some(complaint) => self.board.fault("sketch", complaint.to_string()),
+            None => self.board.clear_fault("sketch"),
         }
-        self.collect_ways();
-    }
-
-    /// Has ways measured that the sketch wants to walk evenly, and takes what was measured.
-    fn collect_ways(&mut self) {
-        let mut inside = self.host.language.env.lock();
-        for wanted in inside.wanted.drain(..) {
-            let samples = wanted.samples.iter().map(|z| z.iter().map(|v| *v as f32).collect()).collect();
-            self.generator.measure(wanted.key, samples);
+        for way in self.walk.wanted() {
+            let samples = way.samples.iter().map(|z| z.iter().map(|v| *v as f32).collect()).collect();
+            self.output.generator().measure(way.key, samples);
         }
-        for (key, changes) in self.generator.measured() {
-            if changes.len() + 1 == crate::sketch::MEASURED {
-                inside.even.insert(key, (lengths(&changes), 0.0));
-            }
+        for (key, changes) in self.output.generator().measured() {
+            self.walk.set_measured(key, &changes);
         }
     }
 
     /// The pose into the generator's slot; another model at work.
     fn ask(&mut self) {
-        if let Some(loaded) = self.generator.loaded() {
-            self.log_weights(&loaded);
+        if let Some(loaded) = self.output.generator().loaded() {
+            self.takes.line(|| Line::Weights(Weights::of(&loaded)));
             self.take_model(loaded);
         }
-        self.blend_learnt();
-        self.generator.ask(&self.pose);
+        self.lesson.blend(&mut self.output, &self.controls, self.real);
+        self.output.ask(self.walk.pose());
     }
 
-    fn take_model(&mut self, loaded: Loaded) {
-        self.host.language.env.set_dim(loaded.z_dim);
-        self.generator.forget();
-        if let Some(reload) = &mut self.reload {
-            reload.watch_model(&loaded.folder);
-        }
-        self.lists += 1;
-        let before = std::mem::replace(&mut self.model, loaded);
-        self.forget_learnt(&before);
-        if before.name != self.model.name {
-            self.model_before = Some(before);
-        }
+    fn take_model(&mut self, loaded: crate::generator::Loaded) {
+        self.walk.set_dim(loaded.z_dim);
+        self.library.watch_model(&loaded.folder, loaded.z_dim);
+        let before = self.output.take_model(loaded);
+        self.lesson.forget(&before, &mut self.output, &mut self.walk);
     }
 
-    /// How long this frame, which began at `now`, may wait for its own picture: where frames come in time and
-    /// a picture takes less than half of one, a hand is seen a frame earlier so. What is late never waits; only the
-    /// first frame does, which would be black without a picture.
-    fn patience(&self, now: Instant) -> Duration {
-        if self.frames == 0 {
-            return FIRST_PICTURE;
-        }
-        let Some(target) = self.target else { return Duration::ZERO };
-        let took = self.generator.shown().map_or(target, |drawn| drawn.took);
-        if self.arrival.frame > 1.1 * target.as_secs_f64() || took > target / 2 {
-            return Duration::ZERO;
-        }
-        (took * 2).min(target.mul_f64(0.6)).saturating_sub(now.elapsed())
-    }
-
-    /// Looks for new pictures, waiting for this frame's at most `patience`.
-    fn draw(&mut self, patience: Duration) {
-        let before = self.generator.shown().map(|drawn| drawn.pictures.clone());
+    /// The newest pictures, waiting a moment for this frame's, and the scene that they make.
+    fn draw(&mut self, began: Instant) -> Scene {
+        let patience = self.output.patience(self.frames == 0, began, self.health.frame_time());
         let waiting = Instant::now();
-        let new = self.generator.look_for(patience);
-        self.timing.spent("wait", waiting.elapsed());
-        if new {
-            self.version += 1;
-            let interval = (self.real - self.arrival.at).min(1.0);
-            self.arrival.interval += (interval - self.arrival.interval) * 0.25;
-            self.arrival.at = self.real;
-            self.arrival.before = before;
-            if let Some(drawn) = self.generator.shown() {
-                self.timing.spent("generate", drawn.took);
-            }
+        let took = self.output.draw(patience, self.real);
+        self.health.spent("wait", waiting.elapsed());
+        if let Some(took) = took {
+            self.health.spent("generate", took);
         }
-    }
-
-    /// What is to be displayed now.
-    fn scene(&self) -> Scene {
-        let mut scene = self.unlit();
-        self.lights.shine(&mut scene);
+        let scene = self.output.scene(self.real);
+        self.output.keep(&scene, self.real, self.preset.query.page);
         scene
     }
 
-    /// The same, without what lies over it.
-    fn unlit(&self) -> Scene {
-        let drawn = self.generator.shown();
-        let (pose, pictures) = match drawn {
-            Some(Drawn { pose, pictures, .. }) => (pose.clone(), pictures.clone()),
-            None => (Arc::new(Pose::default()), Arc::default()),
-        };
-        let Arrival { before, at, interval, frame } = &self.arrival;
-        let slow = self.preset.cross_blend && *interval > 1.5 * frame;
-        let left = 1.0 - (self.real - at) / interval.max(1e-6);
-        let before = before.clone().filter(|_| slow && left > 0.0).map(|before| (before, left.min(1.0) as f32));
-        let (fit, filter) = (self.preset.fit, self.preset.filter);
-        Scene { pose, pictures, before, version: self.version, light: 1.0, fit, filter }
+    /// Tells everybody what has changed.
+    fn tell(&mut self, _scene: &Scene) {
+        let steps = self.walk.steps();
+        if steps != Steps::USUAL {
+            self.takes.line(|| Line::Steps(steps));
+        }
+        let (tick, real) = (self.walk.clock().now(), self.walk.clock().real());
+        self.takes.line(|| Line::T(time(tick, real)));
+        self.takes.look();
+        self.health.look(self.frames, self.real, &self.board);
+        self.library.look_for_names(self.real, self.takes.chores());
+        self.hands.tell(self.frames, self.real, &parts!(self));
+        self.health.print(false, self.real, self.frames, self.output.version());
+    }
+}
+
+/// Hands.
+impl Show {
+    /// What a person does at the desk.
+    pub fn act(&mut self, act: Act) {
+        self.act_by(act, &Hand::new("desk", None));
+    }
+
+    /// What a hand does.
+    pub fn act_by(&mut self, act: Act, hand: &Hand) {
+        acts::act_by(self, act, hand);
+    }
+
+    /// A letter went down or came up; gives whether a mapping, or learning, took it.
+    pub fn key(&mut self, letter: &str, down: bool) -> bool {
+        let mut chars = letter.chars();
+        let (Some(letter), None) = (chars.next(), chars.next()) else { return false };
+        let Ok(number) = u16::try_from(u32::from(letter)) else { return false };
+        let value = if down { 127 } else { 0 };
+        let orders = self.hands.own(KEYBOARD, &Moved { what: What::Key, channel: 0, number, value }, &parts!(self));
+        let taken = orders.is_some();
+        self.carry_out(orders.unwrap_or_default());
+        taken
+    }
+
+    /// The mouse over the picture, 0..1 from its top left corner: two knobs, and whatever mappings make of it.
+    pub fn mouse(&mut self, x: f32, y: f32) {
+        self.act_by(Act::Mouse(x, y), &Hand::new(MOUSE, None));
+        if self.hands.learns() {
+            return;
+        }
+        for (number, share) in [(0, x), (1, 1.0 - y)] {
+            let value = (share.clamp(0.0, 1.0) * 16_383.0) as u16;
+            let orders = self.hands.own(MOUSE, &Moved { what: What::Mouse, channel: 0, number, value }, &parts!(self));
+            self.carry_out(orders.unwrap_or_default());
+        }
     }
 
     /// A part of the frame that the window takes care of took so long. The whole frame is measured here.
     pub fn spent(&mut self, part: &'static str, time: Duration) {
         if part != "frame" {
-            self.timing.spent(part, time);
+            self.health.spent(part, time);
         }
+    }
+}
+
+/// What others see of it.
+impl Show {
+    /// Everything the desk shows.
+    pub fn desk(&mut self) -> view::Desk {
+        desk::desk(&parts!(self), &self.hands, &self.board, self.frames, self.real)
     }
 
     /// Whether the show is over: asked to stop, or all its frames shown.
@@ -415,23 +437,24 @@ impl Show {
 
     /// Width and height of the generator's pictures.
     pub fn picture_size(&self) -> [usize; 2] {
-        [self.model.size[1], self.model.size[0]]
+        let [height, width] = self.output.model().size;
+        [width, height]
     }
 
     /// Width over height of the frame as the sketch has it at the start.
-    pub fn aspect(&mut self) -> f32 {
+    pub fn aspect(&self) -> f32 {
         let [w, h] = self.picture_size();
-        self.host.trial_pose().aspect * w as f32 / h as f32
+        self.walk.trial_pose().aspect * w as f32 / h as f32
     }
 
     /// Where OSC is listened to.
     pub fn osc_address(&self) -> Option<std::net::SocketAddr> {
-        self.hands.osc.as_ref().map(|osc| osc.address)
+        self.hands.osc_address()
     }
 
     /// Where OSCQuery is served.
     pub fn query_address(&self) -> Option<std::net::SocketAddr> {
-        self.hands.server.as_ref().map(crate::osc::query::Server::address)
+        self.hands.query_address()
     }
 
     /// The board.
@@ -446,29 +469,46 @@ impl Show {
 
     /// Median and 99th percentile of each part, and the frames that came late, with the part to blame.
     pub fn figures(&self) -> (Vec<view::Part>, u64, &'static str) {
-        (self.timing.parts(), self.timing.late, self.timing.cause())
+        (self.health.parts(), self.health.late(), self.health.cause())
     }
 
     /// Pictures shown so far.
     pub fn pictures(&self) -> u64 {
-        self.version
+        self.output.version()
+    }
+
+    /// The trainer's process, while there is one: for whoever tests what happens when it is killed.
+    pub fn trainer_pid(&self) -> Option<u32> {
+        self.lesson.pid()
+    }
+
+    /// States of a training that have reached the picture, and those that were not let through.
+    pub fn learnt(&self) -> [u64; 2] {
+        [self.lesson.shown(), self.lesson.refused()]
+    }
+
+    /// How far the glide to the newest state has come, 0..1; 1 is there.
+    pub fn learnt_share(&self) -> f64 {
+        self.lesson.share(self.real)
+    }
+
+    /// Networks that are shown.
+    pub fn arch(&self) -> &Arch {
+        &self.output.model().arch
     }
 
     /// Ends a live show: the recording is finished, the mark of a running sketch taken away.
     pub fn close(&mut self) {
-        if !std::mem::replace(&mut self.closed, true) {
-            self.take = None;
-            self.end_training();
-            self.end_figures();
-            self.recording.end(&self.chores, &self.board);
-            if let Some(reload) = self.reload.take() {
-                reload.close(&self.chores);
-            }
+        if std::mem::replace(&mut self.closed, true) {
+            return;
         }
-    }
-
-    fn record(&mut self, scene: &Scene) {
-        self.recording.frame(self.real, scene, &self.board);
+        self.takes.end_log();
+        self.lesson.end();
+        self.health.print(true, self.real, self.frames, self.output.version());
+        self.output.recording_mut().finish(CLOSING);
+        if let Some(program) = self.walk.program().filter(|_| self.film.live()) {
+            self.takes.unmark(&program.path);
+        }
     }
 }
 
@@ -479,9 +519,4 @@ impl Drop for Show {
             self.close();
         }
     }
-}
-
-/// Whether the model's files changed.
-fn reload_model(reload: &mut Option<Reload>) -> bool {
-    reload.as_mut().is_some_and(Reload::model)
 }

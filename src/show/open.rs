@@ -1,33 +1,25 @@
 //! Opening a show: from names on the command line to engines that run.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::figures::Figures;
+use super::film::Reel;
 use super::hands::Hands;
-use super::lights::Lights;
-use super::recording::Recording;
-use super::reload::{self, Reload};
-use super::snapshot;
-use super::told::Stat;
-use super::{Arrival, Show, learning};
-use crate::clock::Clock;
-use crate::control::Dial;
+use super::health::Health;
+use super::lesson::{self, Lesson};
+use super::library::{self, Library};
+use super::output::Output;
+use super::takes::{Takes, mark, snapshot};
+use super::walk::{SAFE, Walk};
+use super::{Parts, Show, parts};
 use crate::control::automation::Automation;
+use crate::control::{Controls, Dial};
 use crate::generator::{Generator, GeneratorError};
-use crate::latent::pose::Pose;
 use crate::net::device::Wanted;
 use crate::preset::{self, Preset, PresetError, Target};
 use crate::recorder::{Recorder, RecorderError, Settings};
 use crate::report::{Board, Stop};
-use crate::sketch::host::Host;
-use crate::sketch::{Complaint, Env, Language, LanguageError};
-use crate::worker::Chores;
-
-/// The sketch of last resort: it is part of the program, so that there always is one.
-const SAFE: &str =
-    "// A slow ring through six seeds.\npub fn walk(me, t, c) { ring([1, 2, 3, 4, 5, 6], t.phase(48)) }\n";
+use crate::sketch::{Complaint, source};
 
 /// What a show is opened with; what is not given comes from the preset.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +58,6 @@ pub enum OpenError {
     Preset(#[from] PresetError),
     #[error(transparent)]
     Generator(#[from] GeneratorError),
-    #[error(transparent)]
-    Language(#[from] LanguageError),
     #[error(transparent)]
     Recorder(#[from] RecorderError),
     #[error("{0}")]
@@ -109,113 +99,68 @@ impl Show {
         if let Some(model) = &options.model {
             preset.model.clone_from(model);
         }
-        let child = match options.film {
+        let film = options.film;
+        let child = match film {
             true => None,
-            false => learning::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,
+            false => lesson::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,
         };
         let (generator, model) = Generator::start(&preset.model, options.device, board)?;
-        let env = Env::new(model.z_dim);
-        let language = Language::new(env.clone())?;
-        let mut snapshots = std::collections::BTreeMap::new();
-        {
-            let mut points = reload::points(model.z_dim, board);
-            if !options.film {
-                snapshots = snapshot::read_all(board);
-            }
-            for (name, snapshot) in &snapshots {
-                let snapshot: &snapshot::Snapshot = snapshot;
-                points.insert(name.clone(), vec![snapshot.z.iter().map(|v| f64::from(*v)).collect()]);
-            }
-            let mut inside = env.lock();
-            inside.points = points;
-            for (name, value) in &preset.knobs {
-                inside.controls.set(name, *value);
-            }
-            if options.film {
-                inside.controls.set_smoothing(0.0);
-            }
-            inside.controls.set_dial(Dial::Speed, preset.speed, Some(0.0));
-        }
         let sketch = preset::sketch_path(&preset.sketch);
-        let reload = match options.film {
-            true => None,
-            false => Some(Reload::start(
-                &sketch,
-                preset_path.as_deref(),
-                &model.folder,
-                &preset.midi.mappings,
-                &language,
-                board,
-            )?),
+        let library = match film {
+            true => Library::default(),
+            false => {
+                let (folder, dim) = (model.folder.as_path(), model.z_dim);
+                Library::open(&sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
+            }
         };
-        let (bpm, speed, fade_secs) = (preset.bpm, preset.speed, preset.fade_secs);
-        let preset_name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
-        let preset_name = preset_name.unwrap_or_default();
+        let snapshots = if film { Default::default() } else { snapshot::read_all(board) };
+        let takes = Takes::open(snapshots, board)?;
         // Where no rate is asked for, frames are late by the rate that most screens have.
         let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
+        let health = Health::new(fps, options.stats);
+        let frame = health.frame_time().unwrap_or(Duration::from_millis(16));
+        let mut walk = Walk::new(model.z_dim, preset.bpm, frame, film)?;
+        walk.clock_mut().set_speed(preset.speed);
+        walk.add_points(library::points(model.z_dim, board));
+        walk.add_points(takes.points());
+        let name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
         let mut show = Self {
-            clock: Clock::new(bpm),
-            host: Host::new(language),
-            generator,
-            model,
-            learning: learning::Learning::default(),
-            trainer: options.trainer,
-            course: None,
-            reload,
-            waiting: None,
-            complaint: None,
-            refused: None,
-            lights: Lights::new(fade_secs),
-            snapshots,
-            morph: None,
-            automation: options.automation,
-            recording: Recording::default(),
-            timing: super::timing::Timing::default(),
+            controls: controls_of(&preset, film),
+            output: Output::new(generator, model, &preset),
+            hands: Hands::new(board),
+            lesson: Lesson::default(),
+            film: Reel::new(film),
+            preset_name: name.unwrap_or_default(),
+            board: board.clone(),
+            stop: stop.clone(),
             start: Instant::now(),
             real: 0.0,
             frames: 0,
-            last_frame: None,
-            figures: Figures::new(options.stats),
             most_frames: options.frames,
-            target: (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps)),
-            pose: Arc::new(Pose::default()),
-            version: 0,
-            arrival: Arrival::default(),
-            stop: stop.clone(),
             closed: false,
-            hands: Hands::default(),
-            stat: Stat::default(),
-            shown_scene: Arc::default(),
-            take: None,
-            playing: None,
-            again: false,
-            preset_name,
-            recalled: String::new(),
-            lists: 0,
-            model_before: None,
-            mix: 1.0,
-            names: super::desk::Names::default(),
-            names_at: None,
-            listed: crate::latest::Latest::default(),
-            board: board.clone(),
+            automation: options.automation,
             preset,
-            chores: Chores::start()?,
+            library,
+            health,
+            walk,
+            takes,
         };
-        show.clock.set_speed(speed);
-        show.first_sketch(&sketch, options.safe, options.film)?;
+        show.output.recording_mut().set_board(board);
+        show.first_sketch(&sketch, options.safe)?;
         if let Some(path) = options.record {
             let record = &show.preset.record;
             let size = record.size.map(|v| v as usize);
             let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
-            show.recording.begin(Recorder::start(settings, board)?, 0.0);
+            show.output.recording_mut().begin(Recorder::start(settings, board)?, 0.0);
         }
         show.start = Instant::now();
-        match options.film {
-            true => show.generator.be_exact(),
-            false => {
-                show.open_learning(child);
-                show.open_doors();
-            }
+        if film {
+            show.output.generator().be_exact();
+        } else {
+            show.lesson.open(&show.preset.train, options.trainer, show.output.model(), child, board);
+            show.hands.open(&show.preset, &show.output.shown(), show.start);
+            let mappings = library::mappings(&show.preset.midi.mappings, board);
+            show.hands.take_mappings(&mappings, &parts!(show));
         }
         if let Some(path) = options.take {
             show.log(&path).map_err(OpenError::Take)?;
@@ -223,47 +168,45 @@ impl Show {
         Ok(show)
     }
 
-    fn first_sketch(&mut self, path: &Path, safe: bool, film: bool) -> Result<(), OpenError> {
-        let tick = self.clock.now();
-        let mark = reload::mark(path);
-        if !film && mark.is_file() {
+    fn first_sketch(&mut self, path: &Path, safe: bool) -> Result<(), OpenError> {
+        let live = self.film.live();
+        let mark = mark(path);
+        if live && mark.is_file() {
             let was = std::fs::read_to_string(&mark).unwrap_or_default();
             let how = if safe { "the built-in sketch runs instead" } else { "--safe starts without it" };
             self.board.notice("crash", format!("the last show ended without closing while {was} ran; {how}"));
         }
-        let language = self.host.language.clone();
         let refused = match safe {
             true => None,
-            false => match self.take_first(language.read(path), tick) {
-                Ok(()) => return Ok(()),
+            false => match source(path).and_then(|text| self.walk.take_now(path, text, &self.controls)) {
+                Ok(note) => {
+                    note.into_iter().for_each(|note| self.board.notice("sketch", note));
+                    return Ok(());
+                }
                 Err(complaint) => Some(complaint),
             },
         };
         if let Some(complaint) = refused {
-            if film {
+            if !live {
                 return Err(OpenError::Sketch(complaint));
             }
-            self.refuse(complaint);
+            self.board.fault("sketch", complaint.to_string());
+            self.walk.refuse(complaint);
         }
-        let program = language.compile(Path::new("built-in.rn"), SAFE);
-        let program = program.map_err(OpenError::Sketch)?;
-        self.host.take(program, tick).map_err(OpenError::Sketch)?;
-        Ok(())
+        let built_in = self.walk.take_now(Path::new("built-in.rn"), SAFE.into(), &self.controls);
+        built_in.map(drop).map_err(OpenError::Sketch)
     }
+}
 
-    fn take_first(
-        &mut self,
-        read: Result<crate::sketch::Program, Box<Complaint>>,
-        tick: crate::clock::Tick,
-    ) -> Result<(), Box<Complaint>> {
-        let program = read?;
-        let kept = program.clone();
-        if let Some(note) = self.host.take(program, tick)? {
-            self.board.notice("sketch", note);
-        }
-        if let Some(reload) = &self.reload {
-            reload.ran(kept, &self.chores, &self.board);
-        }
-        Ok(())
+/// Hands as a preset has them at the start.
+fn controls_of(preset: &Preset, film: bool) -> Controls {
+    let mut controls = Controls::default();
+    for (name, value) in &preset.knobs {
+        controls.set(name, *value);
     }
+    if film {
+        controls.set_smoothing(0.0);
+    }
+    controls.set_dial(Dial::Speed, preset.speed, Some(0.0));
+    controls
 }

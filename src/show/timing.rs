@@ -35,7 +35,7 @@ pub struct Timing {
     parts: BTreeMap<&'static str, Ring>,
     /// The parts of the frame that is going on.
     current: Vec<(&'static str, f32)>,
-    pub late: u64,
+    late: u64,
     causes: BTreeMap<&'static str, u64>,
 }
 
@@ -63,6 +63,11 @@ impl Timing {
             }
         }
         self.current.clear();
+    }
+
+    /// Frames that came late.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// The part that was the slowest in most late frames.
@@ -99,7 +104,7 @@ mod tests {
             timing.spent("draw", ms(if frame == 50 { 40 } else { 2 }));
             timing.frame(ms(if frame == 50 { 45 } else { 16 }), Some(ms(16)));
         }
-        assert_eq!((timing.late, timing.cause()), (1, "draw"));
+        assert_eq!((timing.late(), timing.cause()), (1, "draw"));
         let parts = timing.parts();
         assert_eq!((parts[0].name, parts[0].p50_ms), ("frame", 16.0));
     }

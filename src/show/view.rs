@@ -131,3 +131,11 @@ pub struct Desk {
     /// File, seconds, frames dropped and repeated.
     pub recording: Option<(PathBuf, f64, u64, u64)>,
 }
+
+/// Sketches, models and presets that there are, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub sketches: Vec<String>,
+    pub models: Vec<String>,
+    pub presets: Vec<String>,
+}

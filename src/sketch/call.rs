@@ -4,6 +4,7 @@ use rune::Value;
 use rune::runtime::{Function, Vec as List, budget};
 
 use super::env::Env;
+use super::meter;
 use super::values::{Drawing, Latent, Time, Way, number};
 use crate::latent::Z;
 use crate::latent::pose::{Colour, INK};
@@ -55,6 +56,9 @@ pub struct Arg {
     pub kind: Kind,
     pub bare: Bare,
 }
+
+/// Steps that calling a function of the script costs.
+const CALL_BACK: usize = 10;
 
 /// A call on its way.
 pub struct Call<'a> {
@@ -221,15 +225,17 @@ impl Call<'_> {
         Ok(Drawing { pose: crate::latent::pose::Pose::of(z.iter().map(|v| *v as f32).collect()) })
     }
 
-    /// Counts work against the frame's instruction budget: a verb over many dimensions costs more than one
-    /// instruction of the script, and the limit has to mean time.
+    /// Counts work against the frame's budget: a verb over many dimensions costs more than one instruction of the
+    /// script, and the limit has to mean time.
     pub fn charge(&self, vectors: usize) -> Result<(), Wrong> {
-        let mut guard = budget::acquire();
-        let cost = vectors * (self.env.dim() / 16 + 4);
-        match (0..cost).all(|_| guard.take()) {
-            true => Ok(()),
-            false => Err(super::host::OVER_BUDGET.into()),
-        }
+        meter::take(vectors * (self.env.dim() / 16 + 4)).map_err(Wrong::from)
+    }
+
+    /// Calls a function of the script, within the limits of the frame.
+    pub fn back<T: rune::FromValue>(&self, f: &Function, args: impl rune::runtime::GuardedArgs) -> Result<T, Wrong> {
+        meter::deep()?;
+        meter::take(CALL_BACK)?;
+        budget::with(meter::BUDGET, || f.call(args).into_result()).call().map_err(|e| e.to_string())
     }
 }
 

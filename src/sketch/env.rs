@@ -1,7 +1,7 @@
 //! What the verbs know beside their arguments: the model's dimension, the hand, stored points, caches.
 //!
-//! One environment per host, shared with its native verbs. It is locked for moments within one thread's
-//! frame, never across a call into a script.
+//! One environment per host, shared with its native verbs and used by the host's thread alone: what the show knows
+//! comes to it by value (see [`super::thread`]). It is never locked across a call into a script.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,7 +29,7 @@ pub struct Measure {
 pub struct Eyed {
     pub score: f64,
     /// The direction in z in which the score rises, of length 1; empty before it is known.
-    pub direction: Z,
+    pub direction: Arc<Z>,
     pub wants_score: bool,
     pub wants_direction: bool,
 }
@@ -39,7 +39,7 @@ pub struct Inside {
     pub dim: usize,
     pub controls: Controls,
     /// Points that `load` finds, by name.
-    pub points: BTreeMap<String, Vec<Z>>,
+    pub points: BTreeMap<String, Arc<Vec<Z>>>,
     /// Draws of `random()` without a seed so far.
     pub drawn: u32,
     /// Measured ways. Arc lengths `[MEASURED]`, 0..1, empty while one is being measured; and how far the
@@ -92,7 +92,7 @@ impl Env {
         inside.dim = dim;
         inside.even.clear();
         inside.wanted.clear();
-        inside.eye.direction.clear();
+        inside.eye.direction = Arc::default();
     }
 
     /// The latent of a seed.
@@ -165,7 +165,7 @@ fn inverse(lengths: &[f64], share: f64) -> f64 {
 }
 
 /// Arc lengths 0..1 from the changes between neighbouring pictures; a way without change is even already.
-pub fn lengths(changes: &[f64]) -> Vec<f64> {
+pub fn arc_lengths(changes: &[f64]) -> Vec<f64> {
     let total: f64 = changes.iter().sum();
     let count = changes.len();
     let mut sum = 0.0;
@@ -185,9 +185,9 @@ mod tests {
     fn an_even_walk_spends_its_time_where_pictures_change() {
         // All change is in the last quarter.
         let changes: Vec<f64> = (0..MEASURED - 1).map(|i| if i >= 48 { 1.0 } else { 0.0 }).collect();
-        let table = lengths(&changes);
+        let table = arc_lengths(&changes);
         assert!((inverse(&table, 0.5) - 0.875).abs() < 1e-9);
-        assert_eq!((inverse(&table, 1.0), inverse(&lengths(&[0.0; 64]), 0.25)), (1.0, 0.25));
+        assert_eq!((inverse(&table, 1.0), inverse(&arc_lengths(&[0.0; 64]), 0.25)), (1.0, 0.25));
     }
 
     #[test]

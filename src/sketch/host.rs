@@ -1,7 +1,8 @@
 //! The running sketch: tried before it is taken, limited in every frame, its last good pose kept.
 //!
-//! On the thread of the loop. A frame has an instruction budget and a memory limit, a panic in a native verb
-//! is caught; after any of these the sketch runs again in the next frame, while the last pose stays.
+//! On whatever thread calls it; in a show that is [`super::thread`]'s. A frame has a budget of steps (see
+//! [`super::meter`]) and a memory limit, a panic in a native verb is caught; after any of these the sketch runs again
+//! in the next frame, while the last pose stays.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,20 +11,17 @@ use rune::runtime::{Object, Vec as List, VmError, budget};
 use rune::{Value, Vm};
 
 use super::complaint::Complaint;
+use super::meter::{self, BUDGET, INSTRUCTIONS, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
 use super::{Language, Program, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::worker::caught;
 
-/// Instructions of one frame: about a millisecond of plain ones.
-pub const BUDGET: usize = 200_000;
 /// Bytes a frame may take.
 pub const MEMORY: usize = 64 << 20;
-/// What a frame that runs out of instructions is told, also by verbs that count their own work.
-pub const OVER_BUDGET: &str = "the frame's budget is used up";
 /// Frames between two looks at the size of a state that is large; a small one is looked at in every frame.
-const LOOK_EVERY: u64 = 64;
+const LOOK_EVERY: u64 = 16;
 /// Values of a small state.
 const SMALL: usize = 500;
 
@@ -36,6 +34,37 @@ struct Running {
     size: usize,
 }
 
+/// What becomes of the state when a program that was tried takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// It is kept.
+    State,
+    /// It is kept though it could not be copied, so that the trial began with a fresh one.
+    Unproven,
+    /// It begins anew.
+    Nothing,
+}
+
+/// A program that showed a frame.
+#[derive(Debug)]
+pub struct Tried {
+    /// What the frame showed.
+    pub pose: Arc<Pose>,
+    pub keeps: Keeps,
+    /// Worth saying: that the state begins anew, and why.
+    pub note: Option<String>,
+}
+
+/// The state of the program before, for a trial.
+pub enum Handed {
+    /// There is none.
+    Nothing,
+    /// A copy.
+    Copy(Value),
+    /// One that cannot be copied: a generator, a function.
+    Uncopied,
+}
+
 /// Where the sketch runs.
 pub struct Host {
     pub language: Language,
@@ -43,6 +72,8 @@ pub struct Host {
     last: Arc<Pose>,
     tried: Arc<Pose>,
     frames: u64,
+    /// What was found out behind the last frame.
+    found: Option<Box<Complaint>>,
 }
 
 /// One frame's result.
@@ -57,7 +88,7 @@ impl Host {
     pub fn new(language: Language) -> Self {
         let middle = Pose::of(vec![0.0; language.env.dim()]);
         let last = Arc::new(middle);
-        Self { language, running: None, tried: last.clone(), last, frames: 0 }
+        Self { language, running: None, tried: last.clone(), last, frames: 0, found: None }
     }
 
     /// The program that runs.
@@ -70,9 +101,9 @@ impl Host {
         &self.tried
     }
 
-    /// The running sketch's state, for the log of a performance; none where it cannot be written down.
-    pub fn save(&self) -> Option<serde_json::Value> {
-        saved::save(&self.running.as_ref()?.me, 0)
+    /// The running sketch's state as JSON, if it has at most `most` values and all of them have a text.
+    pub fn save(&self, most: usize) -> Option<serde_json::Value> {
+        saved::save(&self.running.as_ref()?.me, most)
     }
 
     /// Gives the running sketch a state that was saved; false where that is none.
@@ -93,7 +124,16 @@ impl Host {
             let inside = self.language.env.lock();
             (inside.drawn, inside.controls.clone())
         };
-        let result = self.try_and_swap(program, tick);
+        let handed = match self.running.as_ref().map(|r| state::copy(&r.me)) {
+            None => Handed::Nothing,
+            Some(Some(copy)) => Handed::Copy(copy),
+            Some(None) => Handed::Uncopied,
+        };
+        let result = self.attempt(&program, handed, tick).and_then(|tried| {
+            self.adopt(program, tried.keeps)?;
+            self.tried = tried.pose;
+            Ok(tried.note)
+        });
         let mut inside = self.language.env.lock();
         inside.drawn = drawn;
         if result.is_err() {
@@ -102,79 +142,94 @@ impl Host {
         result
     }
 
-    fn try_and_swap(&mut self, program: Program, tick: Tick) -> Result<Option<String>, Box<Complaint>> {
-        let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+    /// Tries a program for one frame, from a copy of the state before if there is one, else from a fresh one. The
+    /// program that runs is not touched.
+    ///
+    /// # Errors
+    /// With what went wrong.
+    pub fn attempt(&mut self, program: &Program, handed: Handed, tick: Tick) -> Result<Tried, Box<Complaint>> {
         // A trial frame draws knobs of its own; the old sketch's are not the new one's.
         self.language.env.lock().controls.forget_asked();
-        let fresh = || -> Result<Value, Box<Complaint>> {
+        let fresh = || self.fresh(program);
+        let trial = |me: Value| -> Result<Arc<Pose>, Box<Complaint>> {
             let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
-            match program.has_setup {
-                true => call(&mut vm, &program, "setup", ()),
-                false => Ok(Value::new(Object::new()).unwrap_or_else(|_| Value::from(()))),
-            }
-        };
-        let trial = |vm: &mut Vm, me: Value| -> Result<Pose, Box<Complaint>> {
             if program.has_on_load {
-                call(vm, &program, "on_load", (me.clone(),))?;
+                call(&mut vm, program, "on_load", (me.clone(),))?;
             }
-            let out = call(vm, &program, "walk", (me, Time::from(tick), Hand {}))?;
-            self.pose(&program, &out).map(|(pose, _)| pose)
+            let out = call(&mut vm, program, "walk", (me, Time::from(tick), Hand {}))?;
+            self.pose(program, &out).map(|(pose, _)| Arc::new(pose))
         };
-        let mut note = None;
-        let tried;
         let begin = fresh()?;
-        // A state of another kind than the new sketch's is of no use to it.
-        let kept = self.running.as_ref().map(|r| r.me.clone()).filter(|me| me.type_hash() == begin.type_hash());
-        let mut unproven = false;
-        let me = match kept {
-            None => {
-                tried = trial(&mut vm, fresh()?)?;
-                begin
-            }
-            Some(old) => {
-                // What cannot be copied (a generator) is tried from a fresh start.
-                let copy = match state::copy(&old, 0) {
-                    Some(copy) => {
-                        state::fill_up(&copy, &fresh()?);
-                        copy
-                    }
-                    None => {
-                        unproven = true;
-                        fresh()?
-                    }
-                };
-                match trial(&mut vm, copy) {
-                    Ok(pose) => {
-                        tried = pose;
-                        state::fill_up(&old, &begin);
-                        old
-                    }
-                    Err(complaint) => {
-                        match fresh().and_then(|me| trial(&mut vm, me)) {
-                            Ok(pose) => tried = pose,
-                            Err(_) => return Err(complaint),
+        let whole = |pose, keeps| Ok(Tried { pose, keeps, note: None });
+        match handed {
+            Handed::Nothing => whole(trial(begin)?, Keeps::Nothing),
+            // What cannot be copied (a generator) is tried from a fresh start.
+            Handed::Uncopied => whole(trial(begin)?, Keeps::Unproven),
+            // A state of another kind than the new sketch's is of no use to it.
+            Handed::Copy(old) if old.type_hash() != begin.type_hash() => whole(trial(begin)?, Keeps::Nothing),
+            Handed::Copy(old) => {
+                state::fill_up(&old, &begin);
+                match trial(old) {
+                    Ok(pose) => whole(pose, Keeps::State),
+                    Err(complaint) => match fresh().and_then(trial) {
+                        Ok(pose) => {
+                            let note = format!("the state begins anew; with the old one: {}", complaint.what);
+                            Ok(Tried { pose, keeps: Keeps::Nothing, note: Some(note) })
                         }
-                        note = Some(format!("the state begins anew; with the old one: {}", complaint.what));
-                        unproven = false;
-                        begin
-                    }
+                        Err(_) => Err(complaint),
+                    },
                 }
             }
+        }
+    }
+
+    /// Runs a program from now on that was tried.
+    ///
+    /// # Errors
+    /// With what went wrong in its `setup` or `on_load`; the program before goes on.
+    pub fn adopt(&mut self, program: Program, keeps: Keeps) -> Result<(), Box<Complaint>> {
+        let begin = self.fresh(&program)?;
+        let old = self.running.as_ref().map(|r| &r.me).filter(|me| me.type_hash() == begin.type_hash());
+        let me = match old.filter(|_| keeps != Keeps::Nothing) {
+            Some(old) => {
+                state::fill_up(old, &begin);
+                old.clone()
+            }
+            None => begin,
         };
+        let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
         if program.has_on_load {
             call(&mut vm, &program, "on_load", (me.clone(),))?;
         }
-        self.running = Some(Running { program, vm, me, unproven, size: 0 });
-        self.tried = Arc::new(tried);
-        Ok(note)
+        self.running = Some(Running { program, vm, me, unproven: keeps == Keeps::Unproven, size: 0 });
+        Ok(())
     }
 
-    /// One frame of the walk.
+    /// A state from the start.
+    fn fresh(&self, program: &Program) -> Result<Value, Box<Complaint>> {
+        let mut vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
+        match program.has_setup {
+            true => call(&mut vm, program, "setup", ()),
+            false => Ok(Value::new(Object::new()).unwrap_or_else(|_| Value::from(()))),
+        }
+    }
+
+    /// One frame of the walk, and a look at the state behind it.
     pub fn walk(&mut self, tick: Tick) -> Walked {
+        let mut walked = self.step(tick);
+        self.look();
+        if let Some(found) = self.found.take() {
+            walked.complaint = Some(found);
+        }
+        walked
+    }
+
+    /// One frame of the walk, without the look at the state: [`Self::look`] comes when nobody waits.
+    pub fn step(&mut self, tick: Tick) -> Walked {
         let Some(mut running) = self.running.take() else {
-            return Walked { pose: self.last.clone(), complaint: None };
+            return Walked { pose: self.last.clone(), complaint: self.found.take() };
         };
-        let Running { program, vm, me, unproven, size } = &mut running;
+        let Running { program, vm, me, unproven, .. } = &mut running;
         let mut out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
         if out.is_err() && *unproven {
             *vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
@@ -184,7 +239,7 @@ impl Host {
         *unproven = false;
         let posed = out.and_then(|out| self.pose(program, &out));
         self.frames += 1;
-        let mut complaint = match posed {
+        let complaint = match posed {
             Ok((pose, said)) => {
                 if *self.last != pose {
                     self.last = Arc::new(pose);
@@ -197,6 +252,13 @@ impl Host {
                 Some(complaint)
             }
         };
+        self.running = Some(running);
+        Walked { pose: self.last.clone(), complaint: self.found.take().or(complaint) }
+    }
+
+    /// Measures the state; one that only grows begins anew, which the next frame says.
+    pub fn look(&mut self) {
+        let Some(Running { program, vm, me, size, .. }) = &mut self.running else { return };
         if *size < SMALL || self.frames.is_multiple_of(LOOK_EVERY) {
             *size = state::size(me);
         }
@@ -205,13 +267,11 @@ impl Host {
             *me = begin(vm, program);
             let what = format!("its state had grown to more than {} values and begins anew", state::MOST_VALUES);
             let hint = "keep only what the next frame needs";
-            complaint = Some(Box::new(Complaint::whole(&program.path, what, Some(hint.into()))));
+            self.found = Some(Box::new(Complaint::whole(&program.path, what, Some(hint.into()))));
         }
-        self.running = Some(running);
-        Walked { pose: self.last.clone(), complaint }
     }
 
-    /// What `walk` returned as a pose that can be shown, with what hands add to its latents.
+    /// What `walk` returned as a pose that can be shown.
     fn pose(&self, program: &Program, out: &Value) -> Result<(Pose, Option<String>), Box<Complaint>> {
         let narrow = |z: &[f64]| z.iter().map(|v| *v as f32).collect::<Vec<f32>>();
         let list = || -> Option<Pose> {
@@ -235,9 +295,7 @@ impl Host {
             let hint = "its last line, without a semicolon, is what it gives: pub fn walk(me, t, c) { seed(7) }";
             return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
         };
-        let inside = self.language.env.lock();
-        pose.latents.iter_mut().for_each(|z| inside.controls.bend(z));
-        let said = pose.settle(inside.dim);
+        let said = pose.settle(self.language.env.dim());
         Ok((pose, said))
     }
 }
@@ -263,7 +321,8 @@ fn call(
     name: &'static str,
     args: impl rune::runtime::GuardedArgs,
 ) -> Result<Value, Box<Complaint>> {
-    let result = caught(|| budget::with(BUDGET, rune::alloc::limit::with(MEMORY, || vm.call([name], args))).call());
+    let limited = || budget::with(INSTRUCTIONS, rune::alloc::limit::with(MEMORY, || vm.call([name], args))).call();
+    let result = caught(|| meter::with(limited));
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(complaint(vm, program, name, &error)),
@@ -282,6 +341,10 @@ fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Com
         let hint = "is there a loop without an end? work that is long can be spread over frames in me".to_owned();
         return place(ip, program, name, what, Some(hint));
     }
+    if what.contains(TOO_DEEP) {
+        let hint = "does a function call itself without an end?".to_owned();
+        return place(ip, program, name, format!("{name}: {TOO_DEEP}"), Some(hint));
+    }
     if what.contains("llocat") || what.contains("emory") {
         let what = format!("{name} took more than {} MB in one frame", MEMORY >> 20);
         return place(ip, program, name, what, Some("does a list or a text grow in a loop?".into()));
@@ -297,8 +360,10 @@ fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Com
 /// The source and the byte range an instruction comes from.
 fn span(ip: usize, program: &Program) -> Option<(String, std::ops::Range<usize>)> {
     let inst = program.unit.debug_info()?.instruction_at(ip)?;
-    let (_, text) = program.sources.get(inst.source_id.into_index())?;
-    Some((text.clone(), inst.span.range()))
+    let source = inst.source_id.into_index();
+    let ((_, text), compiled) = (program.sources.get(source)?, program.compiled.get(source)?);
+    let range = inst.span.range();
+    Some((text.clone(), compiled.original(range.start)..compiled.original(range.end)))
 }
 
 fn place(ip: usize, program: &Program, name: &str, what: String, hint: Option<String>) -> Box<Complaint> {

@@ -11,8 +11,12 @@ mod env;
 mod guard;
 pub mod history;
 pub mod host;
+mod instrument;
+mod lexer;
+mod meter;
 mod saved;
 mod state;
+pub mod thread;
 mod values;
 pub mod verbs;
 pub mod watch;
@@ -27,7 +31,8 @@ use rune::runtime::RuntimeContext;
 use rune::{Context, Diagnostics, Item, Module, Source, Sources, Unit};
 
 pub use complaint::Complaint;
-pub use env::{Env, MEASURED, Measure, lengths};
+pub use env::{Env, MEASURED, Measure, arc_lengths};
+use instrument::Instrumented;
 use sha2::{Digest, Sha256};
 
 use crate::latest::lock;
@@ -53,6 +58,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Its sources, the main one first: for complaints, and for the history.
     pub sources: Vec<(PathBuf, String)>,
+    /// The same as they were compiled.
+    compiled: Vec<Instrumented>,
     /// Of all sources.
     pub fingerprint: String,
     pub has_setup: bool,
@@ -93,14 +100,7 @@ impl Language {
     /// # Errors
     /// With the place, the line and a suggestion, if it does not compile or must not be compiled.
     pub fn read(&self, path: &Path) -> Result<Program, Box<Complaint>> {
-        let text = crate::files::read_text(path).map_err(|e| {
-            let what = match e.cause.kind() {
-                std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-                _ => format!("it cannot be read: {}", e.cause),
-            };
-            Box::new(Complaint::whole(path, what, None))
-        })?;
-        self.compile(path, &text)
+        self.compile(path, &source(path)?)
     }
 
     /// Compiles a sketch from its text.
@@ -110,13 +110,26 @@ impl Language {
     pub fn compile(&self, path: &Path, text: &str) -> Result<Program, Box<Complaint>> {
         guard::check(text)
             .map_err(|refused| Box::new(Complaint::at(path, text, refused.at..refused.at, refused.why, None)))?;
+        // What is wrong is said of the sketch as it was written, without the steps that were put in.
+        self.build(path, text, Instrumented::of)
+            .or_else(|_| self.build(path, text, |text, _| Instrumented::plain(text)))
+    }
+
+    fn build(
+        &self,
+        path: &Path,
+        text: &str,
+        instrument: fn(&str, usize) -> Instrumented,
+    ) -> Result<Program, Box<Complaint>> {
         let alone = |what: String| Box::new(Complaint::whole(path, what, None));
         let mut sources = Sources::new();
         let name = path.to_string_lossy();
-        let source = Source::with_path(&name, text, name.as_ref()).map_err(|e| alone(e.to_string()))?;
+        let main = instrument(text, 0);
+        let source = Source::with_path(&name, &main.text, name.as_ref()).map_err(|e| alone(e.to_string()))?;
         sources.insert(source).map_err(|e| alone(e.to_string()))?;
         let mut diagnostics = Diagnostics::without_warnings();
-        let mut loader = Guarded { files: FileSourceLoader::new(), loaded: vec![(path.into(), text.to_owned())] };
+        let (files, loaded) = (FileSourceLoader::new(), vec![(path.into(), text.to_owned())]);
+        let mut loader = Guarded { files, loaded, compiled: vec![main], instrument };
         let built = caught(|| {
             let context = lock(&self.context);
             rune::prepare(&mut sources)
@@ -128,13 +141,28 @@ impl Language {
         match built {
             Err(panic) => Err(alone(format!("the compiler failed on it: {panic}"))),
             Ok(Err(error)) => Err(first_complaint(path, &diagnostics, &loader.loaded, &error.to_string())),
-            Ok(Ok(unit)) => finish(path, unit, loader.loaded),
+            Ok(Ok(unit)) => finish(path, unit, loader),
         }
     }
 }
 
+/// The text of a sketch's file.
+///
+/// # Errors
+/// If it cannot be read, or is no text.
+pub fn source(path: &Path) -> Result<String, Box<Complaint>> {
+    crate::files::read_text(path).map_err(|e| {
+        let what = match e.cause.kind() {
+            std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+            _ => format!("it cannot be read: {}", e.cause),
+        };
+        Box::new(Complaint::whole(path, what, None))
+    })
+}
+
 /// Looks for the functions of a sketch in what was compiled.
-fn finish(path: &Path, unit: Unit, sources: Vec<(PathBuf, String)>) -> Result<Program, Box<Complaint>> {
+fn finish(path: &Path, unit: Unit, loader: Guarded) -> Result<Program, Box<Complaint>> {
+    let Guarded { loaded: sources, compiled, .. } = loader;
     let arguments = |name: &str| arguments(&unit, name);
     let text = sources.first().map_or("", |(_, text)| text.as_str());
     let expect = |name: &str, expected: usize, how: &str| match arguments(name) {
@@ -156,7 +184,7 @@ fn finish(path: &Path, unit: Unit, sources: Vec<(PathBuf, String)>) -> Result<Pr
     let mut hash = Sha256::new();
     sources.iter().for_each(|(_, text)| hash.update(text.as_bytes()));
     let fingerprint = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
-    Ok(Program { unit: Arc::new(unit), path: path.into(), sources, fingerprint, has_setup, has_on_load })
+    Ok(Program { unit: Arc::new(unit), path: path.into(), sources, compiled, fingerprint, has_setup, has_on_load })
 }
 
 /// How many arguments a public function of the unit takes, if there is one.
@@ -173,6 +201,8 @@ fn arguments(unit: &Unit, name: &str) -> Option<usize> {
 struct Guarded {
     files: FileSourceLoader,
     loaded: Vec<(PathBuf, String)>,
+    compiled: Vec<Instrumented>,
+    instrument: fn(&str, usize) -> Instrumented,
 }
 
 impl SourceLoader for Guarded {
@@ -183,8 +213,10 @@ impl SourceLoader for Guarded {
         // What is compiled is the very text that was checked.
         let text = crate::files::read_text(&path).map_err(|e| refuse(e.to_string()))?;
         guard::check(&text).map_err(|refused| refuse(format!("{}: {}", path.display(), refused.why)))?;
-        let source = Source::with_path(found.name(), &text, found.name()).map_err(|e| refuse(e.to_string()))?;
+        let made = (self.instrument)(&text, self.loaded.len());
+        let source = Source::with_path(found.name(), &made.text, found.name()).map_err(|e| refuse(e.to_string()))?;
         self.loaded.push((path, text));
+        self.compiled.push(made);
         Ok(source)
     }
 }

@@ -6,19 +6,22 @@ use rune::Value;
 use rune::runtime::{Object, OwnedTuple, Vec as List};
 use serde_json::{Map, Value as Json, json};
 
-use super::values::Latent;
+use super::values::{Latent, Way};
 
 /// Deepest state that is saved.
 const DEEPEST: usize = 64;
 
-/// The state as JSON; none where something in it has no text.
-pub fn save(value: &Value, depth: usize) -> Option<Json> {
+/// The state as JSON; none where something in it has no text, or it holds more than `most` values.
+pub fn save(value: &Value, most: usize) -> Option<Json> {
+    saved(value, 0, &mut { most })
+}
+
+fn saved(value: &Value, depth: usize, left: &mut usize) -> Option<Json> {
+    *left = left.checked_sub(1)?;
     if depth > DEEPEST {
         return None;
     }
-    let each = |values: &mut dyn Iterator<Item = &Value>| -> Option<Vec<Json>> {
-        values.map(|inner| save(inner, depth + 1)).collect()
-    };
+    let bits = |z: &[f64]| z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
     // Floats as their bits: a text of a float may come back as its neighbour.
     if let Ok(v) = value.as_float() {
         return Some(json!({"f": v.to_bits()}));
@@ -39,23 +42,35 @@ pub fn save(value: &Value, depth: usize) -> Option<Json> {
         return Some(Json::Null);
     }
     if let Ok(latent) = value.borrow_ref::<Latent>() {
-        return Some(json!({"z": latent.z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>()}));
+        return Some(json!({"z": bits(&latent.z)}));
+    }
+    if let Ok(way) = value.borrow_ref::<Way>() {
+        return Some(json!({"w": way.points.iter().map(|z| bits(z)).collect::<Vec<_>>()}));
     }
     if let Ok(object) = value.borrow_ref::<Object>() {
         let mut out = Map::new();
         for (key, inner) in object.iter() {
-            out.insert(key.as_str().to_owned(), save(inner, depth + 1)?);
+            out.insert(key.as_str().to_owned(), saved(inner, depth + 1, left)?);
         }
         return Some(json!({"o": out}));
     }
     if let Ok(list) = value.borrow_ref::<List>() {
-        return Some(json!({"v": each(&mut list.iter())?}));
+        return Some(json!({"v": each(&mut list.iter(), depth, left)?}));
     }
     if let Ok(tuple) = value.borrow_tuple_ref() {
-        return Some(json!({"t": each(&mut tuple.iter())?}));
+        return Some(json!({"t": each(&mut tuple.iter(), depth, left)?}));
     }
     let text = value.borrow_string_ref().ok()?.to_owned();
     Some(json!(text))
+}
+
+fn each(values: &mut dyn Iterator<Item = &Value>, depth: usize, left: &mut usize) -> Option<Vec<Json>> {
+    values.map(|inner| saved(inner, depth + 1, left)).collect()
+}
+
+/// Floats from their bits.
+fn numbers(bits: &Json) -> Option<Vec<f64>> {
+    bits.as_array()?.iter().map(|v| v.as_u64().map(f64::from_bits)).collect()
 }
 
 /// The state that was saved; none for what [`save`] does not give.
@@ -75,10 +90,10 @@ pub fn load(saved: &Json, depth: usize) -> Option<Value> {
                 "i" => Some(Value::from(inside.as_i64()?)),
                 "n" => Some(Value::from(inside.as_u64()?)),
                 "c" => rune::to_value(inside.as_str()?.chars().next()?).ok(),
-                "z" => {
-                    let z: Option<Vec<f64>> =
-                        inside.as_array()?.iter().map(|v| v.as_u64().map(f64::from_bits)).collect();
-                    Value::new(Latent { z: z? }).ok()
+                "z" => Value::new(Latent { z: numbers(inside)? }).ok(),
+                "w" => {
+                    let points: Option<Vec<_>> = inside.as_array()?.iter().map(numbers).collect();
+                    Value::new(Way { points: points? }).ok()
                 }
                 "o" => {
                     let mut out = Object::new();
@@ -117,10 +132,10 @@ mod tests {
     fn what_was_saved_comes_back() {
         let saved = json!({"o": {
             "a": {"f": 0.1_f64.to_bits()}, "b": {"i": -3}, "c": true, "d": null, "e": "text",
-            "f": {"v": [{"z": [1.5_f64.to_bits()]}, {"t": [{"i": 1}]}]}, "g": {"c": "x"},
+            "f": {"v": [{"z": [1.5_f64.to_bits()]}, {"t": [{"i": 1}]}]}, "g": {"c": "x"}, "h": {"w": [[2.5_f64.to_bits()]]},
         }});
         let value = load(&saved, 0).unwrap();
-        assert_eq!(save(&value, 0), Some(saved));
+        assert_eq!((save(&value, 100), save(&value, 5)), (Some(saved), None));
         assert!(load(&json!({"x": 1}), 0).is_none() && load(&json!([1]), 0).is_none());
     }
 }

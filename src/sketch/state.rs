@@ -15,8 +15,14 @@ fn text(value: &Value) -> Option<Value> {
     rune::to_value(text).ok()
 }
 
-/// A copy that shares nothing; `None` where something in it cannot be copied (a generator, a function).
-pub fn copy(value: &Value, depth: usize) -> Option<Value> {
+/// A copy that shares nothing; `None` where something in it cannot be copied (a generator, a function), or where it
+/// would hold more than [`MOST_VALUES`]: lists that hold each other double with every level.
+pub fn copy(value: &Value) -> Option<Value> {
+    copied(value, 0, &mut { MOST_VALUES })
+}
+
+fn copied(value: &Value, depth: usize, left: &mut usize) -> Option<Value> {
+    *left = left.checked_sub(1)?;
     if depth > DEEPEST {
         return None;
     }
@@ -29,21 +35,21 @@ pub fn copy(value: &Value, depth: usize) -> Option<Value> {
     if let Ok(object) = value.borrow_ref::<Object>() {
         let mut out = Object::new();
         for (key, inner) in object.iter() {
-            out.insert(rune::alloc::String::try_from(key.as_str()).ok()?, copy(inner, depth + 1)?).ok()?;
+            out.insert(rune::alloc::String::try_from(key.as_str()).ok()?, copied(inner, depth + 1, left)?).ok()?;
         }
         return Value::new(out).ok();
     }
     if let Ok(list) = value.borrow_ref::<List>() {
         let mut out = List::with_capacity(list.len()).ok()?;
         for inner in list.iter() {
-            out.push(copy(inner, depth + 1)?).ok()?;
+            out.push(copied(inner, depth + 1, left)?).ok()?;
         }
         return Value::new(out).ok();
     }
     if let Ok(tuple) = value.borrow_tuple_ref() {
         let mut out = rune::alloc::Vec::new();
         for inner in tuple.iter() {
-            out.try_push(copy(inner, depth + 1)?).ok()?;
+            out.try_push(copied(inner, depth + 1, left)?).ok()?;
         }
         return Value::new(OwnedTuple::try_from(out).ok()?).ok();
     }

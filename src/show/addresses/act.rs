@@ -3,7 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 use crate::control::Dial;
-pub use crate::show::learning::Training;
+pub use crate::show::lesson::Training;
+
+/// Something that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Black, fading.
+    Blackout,
+    /// The picture stays, fading.
+    Freeze,
+    /// The walk stands.
+    Hold,
+    /// Black and held at once; nothing killed.
+    Hush,
+    /// A recording.
+    Recording,
+    /// The log of a take.
+    Take,
+}
 
 /// What a person can do, from keys, the desk or a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,28 +57,15 @@ pub enum Act {
     Store(String),
     /// Recalls one, in the preset's time or in so many seconds.
     Recall(String, Option<f64>),
-    /// Toggles.
-    Blackout,
-    Freeze,
-    Hold,
-    Record,
-    /// Black and held; nothing killed. Again brings it back.
-    Hush,
-    /// The log of a take.
-    Take,
-    /// The same, to a state.
-    SetBlack(bool),
-    SetFrozen(bool),
-    SetHold(bool),
-    SetRecording(bool),
-    SetHush(bool),
-    SetTake(bool),
+    /// On or off; without a state the other of both.
+    Switch(Switch, Option<bool>),
     /// A still of this frame as a PNG.
     Still,
     /// Reads the sketch again though its file did not change.
     Reload,
     /// Beats per minute, or one tap.
     Tempo(f64),
+    /// One tap of the tempo.
     Tap,
     /// Puts the walk to this beat.
     Beat(f64),
@@ -70,5 +75,49 @@ pub enum Act {
     Learn,
     /// The control that was touched is for this target from now on.
     LearnTo(String),
+    /// Ends the show.
     Quit,
+}
+
+impl Act {
+    /// A switch to the other of its states.
+    pub const fn toggle(switch: Switch) -> Self {
+        Self::Switch(switch, None)
+    }
+
+    /// A switch to a state.
+    pub const fn set(switch: Switch, on: bool) -> Self {
+        Self::Switch(switch, Some(on))
+    }
+}
+
+/// A switch as logs of takes had it at first, one name for each of its two forms; to be read as it is written now.
+pub fn modern(act: &serde_json::Value) -> Option<serde_json::Value> {
+    const NAMES: [(&str, &str, Switch); 6] = [
+        ("blackout", "set_black", Switch::Blackout),
+        ("freeze", "set_frozen", Switch::Freeze),
+        ("hold", "set_hold", Switch::Hold),
+        ("hush", "set_hush", Switch::Hush),
+        ("record", "set_recording", Switch::Recording),
+        ("take", "set_take", Switch::Take),
+    ];
+    let found = NAMES.iter().find_map(|(toggle, set, switch)| match act.as_str() {
+        Some(name) => (name == *toggle).then_some(Act::toggle(*switch)),
+        None => Some(Act::set(*switch, act.get(*set)?.as_bool()?)),
+    });
+    serde_json::to_value(found?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_of_older_takes_are_read() {
+        let read =
+            |text: &str| modern(&serde_json::from_str(text).unwrap()).map(|v| serde_json::from_value(v).unwrap());
+        assert_eq!(read("\"blackout\""), Some(Act::toggle(Switch::Blackout)));
+        assert_eq!(read("{\"set_frozen\": true}"), Some(Act::set(Switch::Freeze, true)));
+        assert_eq!(read("\"still\""), None::<Act>);
+    }
 }

@@ -1,17 +1,17 @@
 //! The registry of addresses: everything a show can be steered by, with type, range, key and a sentence each.
 //!
 //! One table. OSC, OSCQuery, the page, MIDI's targets, the keys and `flaneur addresses` all go by it; what it does
-//! not know is refused with a reason. It knows what an address means ([`acts`]) and what stands there now
-//! ([`Address::read`]); who sends what, and who is told, is in `hands`.
+//! not know is refused with a reason. It knows what an address means ([`acts`]), what stands there now
+//! ([`Address::read`]) and which address an act works ([`path_of`]); who sends what, and who is told, is in `hands`.
 
 mod act;
 mod table;
 
-use super::Show;
+use super::Parts;
 use crate::control::hand::Value;
 use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
-pub use act::{Act, Training};
+pub use act::{Act, Switch, Training, modern};
 pub use table::{ADDRESSES, KEYS, Key};
 
 /// What an address takes.
@@ -45,13 +45,40 @@ pub struct Address {
     pub says: &'static str,
     /// How far a control should reach, where the whole range is too far.
     pub reach: Option<[f64; 2]>,
-    act: fn(&Given) -> Result<Vec<Act>, String>,
+    works: Works,
     read: Option<fn(&Reading) -> Option<Value>>,
+}
+
+/// What a value at an address does.
+#[derive(Clone, Copy)]
+pub(super) enum Works {
+    /// A dial goes there.
+    Dial(Dial),
+    /// A switch is set.
+    Switch(Switch),
+    /// A part of the acts that `kind` knows by itself.
+    Part(Kinds, fn(&Given) -> Result<Vec<Act>, String>),
+    /// Whatever is given.
+    Act(fn(&Given) -> Result<Vec<Act>, String>),
+    /// It only tells.
+    Nothing,
+}
+
+/// Acts that work one address each, beside dials and switches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kinds {
+    Knob,
+    Z,
+    ZSet,
+    Mix,
+    Tempo,
 }
 
 /// What was given: the part that `<…>` stood for, and the values.
 struct Given<'a> {
     part: &'a str,
+    /// Dimensions of the model.
+    dims: usize,
     number: f64,
     numbers: &'a [f64],
     text: &'a str,
@@ -67,17 +94,21 @@ impl Given<'_> {
         Ok(vec![act])
     }
 
-    /// Dimensions that the part names: `12`, or `8..16` without its end.
+    /// Dimensions that the part names: `12`, or `8..16` without its end; a range is cut at the model's dimensions.
     fn dimensions(&self) -> Result<std::ops::Range<usize>, String> {
         let number = |word: &str| word.parse::<usize>().map_err(|_| format!("\"{}\" is not a number", self.part));
         let range = match self.part.split_once("..") {
             Some((from, to)) => number(from)?..number(to)?,
             None => number(self.part)?..number(self.part)?.saturating_add(1),
         };
-        if range.is_empty() || range.end > 65_536 {
+        if range.is_empty() {
             return Err(format!("\"{}\" names no dimensions", self.part));
         }
-        Ok(range)
+        if range.start >= self.dims {
+            let last = self.dims.saturating_sub(1);
+            return Err(format!("there is no dimension {}; the model has 0 to {last}", range.start));
+        }
+        Ok(range.start..range.end.min(self.dims))
     }
 
     /// An act for each dimension, with its own number or the only one.
@@ -93,14 +124,17 @@ impl Given<'_> {
 
 /// What is needed to tell what stands at an address.
 pub(super) struct Reading<'a> {
-    pub show: &'a Show,
-    pub controls: &'a Controls,
+    pub show: &'a Parts<'a>,
     pub part: &'a str,
 }
 
 impl Reading<'_> {
+    fn controls(&self) -> &Controls {
+        self.show.controls
+    }
+
     fn dial(&self, dial: Dial) -> Option<Value> {
-        Some(Value::Number(self.controls.dial_goal(dial)))
+        Some(Value::Number(self.controls().dial_goal(dial)))
     }
 }
 
@@ -123,12 +157,16 @@ impl Address {
 
     /// What stands there now.
     pub(super) fn read(&self, reading: &Reading) -> Option<Value> {
-        self.read.and_then(|read| read(reading))
+        match (self.works, self.read) {
+            (_, Some(read)) => read(reading),
+            (Works::Dial(dial), None) => reading.dial(dial),
+            _ => None,
+        }
     }
 
     /// Whether it can be read.
     pub fn readable(&self) -> bool {
-        self.read.is_some()
+        self.read.is_some() || matches!(self.works, Works::Dial(_))
     }
 
     /// Whether it can be steered.
@@ -164,82 +202,95 @@ pub fn find(path: &str) -> Option<(&'static Address, &str)> {
     plain.chain(parted).find_map(|a| a.part(path).map(|part| (a, part)))
 }
 
-/// What a message to one plain address does.
+/// Values as an address takes them.
+struct Values {
+    number: f64,
+    numbers: Vec<f64>,
+    text: String,
+    secs: Option<f64>,
+    /// A button that is let go: nothing is to be done.
+    nothing: bool,
+}
+
+impl Values {
+    fn read(takes: Takes, values: &[Value]) -> Result<Self, String> {
+        let number = |at: usize, min: f64, max: f64| match values.get(at) {
+            Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
+            Some(Value::Number(v)) if *v < min => Err(format!("value {} below minimum {min}", *v as f32)),
+            Some(Value::Number(v)) if *v > max => Err(format!("value {} above maximum {max}", *v as f32)),
+            Some(Value::Number(v)) => Ok(*v),
+            Some(_) => Err("it takes a number".to_owned()),
+            None => Err("it takes a number, and there is none".into()),
+        };
+        let text = |what: &str| match values.first() {
+            Some(Value::Text(text)) => Ok(text.clone()),
+            Some(Value::Number(v)) if v.is_finite() => Ok(format!("{v}")),
+            _ => Err(format!("it takes {what}")),
+        };
+        let mut out = Self { number: 1.0, numbers: Vec::new(), text: String::new(), secs: None, nothing: false };
+        match takes {
+            Takes::Number { min, max } => out.number = number(0, min, max)?,
+            Takes::Numbers { min, max } => {
+                out.number = number(0, min, max)?;
+                out.numbers = (0..values.len()).map(|at| number(at, min, max)).collect::<Result<_, String>>()?;
+            }
+            Takes::Switch if values.is_empty() => {}
+            Takes::Switch => out.number = number(0, f64::MIN, f64::MAX)?,
+            Takes::Text => out.text = text("a text, a name")?,
+            Takes::Name => {
+                out.text = text("a name or a number")?;
+                out.secs = if values.len() > 1 { Some(number(1, 0.0, 600.0)?) } else { None };
+            }
+            Takes::Trigger => out.nothing = matches!(values.first(), Some(Value::Number(v)) if *v < 0.5),
+            Takes::Tells(_) => {}
+        }
+        Ok(out)
+    }
+}
+
+/// Whether the values are of the kind that a plain address takes.
+pub fn takes(path: &str, values: &[Value]) -> bool {
+    find(path).is_some_and(|(address, _)| Values::read(address.takes, values).is_ok())
+}
+
+/// What a message to one plain address does, with a model of `dims` dimensions.
 ///
 /// # Errors
 /// Why it does nothing.
-pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
+pub fn acts(path: &str, values: &[Value], dims: usize) -> Result<Vec<Act>, String> {
     let Some((address, part)) = find(path) else { return Err("no such address; flaneur addresses lists them".into()) };
-    let number = |at: usize, min: f64, max: f64| match values.get(at) {
-        Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
-        Some(Value::Number(v)) if *v < min => Err(format!("value {} below minimum {min}", *v as f32)),
-        Some(Value::Number(v)) if *v > max => Err(format!("value {} above maximum {max}", *v as f32)),
-        Some(Value::Number(v)) => Ok(*v),
-        Some(_) => Err("it takes a number".to_owned()),
-        None => Err("it takes a number, and there is none".into()),
-    };
-    let text = |what: &str| match values.first() {
-        Some(Value::Text(text)) => Ok(text.clone()),
-        Some(Value::Number(v)) if v.is_finite() => Ok(format!("{v}")),
-        _ => Err(format!("it takes {what}")),
-    };
-    let (mut numbers, mut words) = (Vec::new(), String::new());
-    let mut given = Given { part, number: 1.0, numbers: &[], text: "", secs: None };
-    match address.takes {
-        Takes::Number { min, max } => given.number = number(0, min, max)?,
-        Takes::Numbers { min, max } => {
-            given.number = number(0, min, max)?;
-            numbers = (0..values.len()).map(|at| number(at, min, max)).collect::<Result<Vec<f64>, String>>()?;
-        }
-        Takes::Switch if values.is_empty() => {}
-        Takes::Switch => given.number = number(0, f64::MIN, f64::MAX)?,
-        Takes::Text => words = text("a text, a name")?,
-        Takes::Name => {
-            words = text("a name or a number")?;
-            given.secs = if values.len() > 1 { Some(number(1, 0.0, 600.0)?) } else { None };
-        }
-        Takes::Trigger => {
-            if let Some(Value::Number(v)) = values.first()
-                && *v < 0.5
-            {
-                // A button that is let go.
-                return Ok(Vec::new());
-            }
-        }
-        Takes::Tells(_) => {}
+    let read = Values::read(address.takes, values)?;
+    if read.nothing {
+        return Ok(Vec::new());
     }
-    (given.numbers, given.text) = (&numbers, &words);
-    (address.act)(&given)
+    let Values { number, numbers, text, secs, .. } = &read;
+    let given = Given { part, dims, number: *number, numbers, text, secs: *secs };
+    match address.works {
+        Works::Dial(dial) => Given::one(Act::Dial(dial, given.number)),
+        Works::Switch(switch) => Given::one(Act::set(switch, given.on())),
+        Works::Part(_, act) | Works::Act(act) => act(&given),
+        Works::Nothing => Err("it only tells".into()),
+    }
 }
 
-impl Act {
-    /// The address that the act works, to say who did it; none for those that work none.
-    pub(super) fn path(&self) -> Option<String> {
-        Some(match self {
-            Self::Knob(name, _) => format!("/flaneur/knob/{}", slug(name)),
-            Self::Z(i, _) => format!("/flaneur/z/{i}"),
-            Self::ZSet(i, _) => format!("/flaneur/z/{i}/set"),
-            Self::Dial(Dial::Truncation, _) => "/flaneur/truncation".into(),
-            Self::Dial(Dial::Fade, _) => "/flaneur/out/fade".into(),
-            Self::Dial(Dial::Speed, _) => "/flaneur/walk/speed".into(),
-            Self::Dial(Dial::Phase, _) => "/flaneur/walk/phase".into(),
-            Self::Hold | Self::SetHold(_) => "/flaneur/walk/hold".into(),
-            Self::Blackout | Self::SetBlack(_) => "/flaneur/out/blackout".into(),
-            Self::Freeze | Self::SetFrozen(_) => "/flaneur/out/freeze".into(),
-            Self::Hush | Self::SetHush(_) => "/flaneur/out/hush".into(),
-            Self::Tempo(_) | Self::Tap => "/flaneur/clock/bpm".into(),
-            Self::Mix(_) => "/flaneur/model/mix".into(),
-            Self::Dial(Dial::Learnt, _) => "/flaneur/train/mix".into(),
-            Self::Train(Training::Go(_)) => "/flaneur/train/run".into(),
-            Self::Train(Training::Data(_)) => "/flaneur/train/data".into(),
-            Self::Train(Training::Second(_)) => "/flaneur/train/data2".into(),
-            Self::Train(Training::Rest(_)) => "/flaneur/train/rest".into(),
-            Self::Train(Training::Morph(_)) => "/flaneur/train/morph".into(),
-            Self::Train(Training::Set(settings)) if settings.mix.is_some() => "/flaneur/train/data_mix".into(),
-            Self::Train(Training::Set(settings)) if settings.generator_rate.is_some() => "/flaneur/train/lr".into(),
-            _ => return None,
-        })
-    }
+/// The address that an act works, to say who did it; none for those that work none.
+pub fn path_of(act: &Act) -> Option<String> {
+    let dial = |wanted: Dial| move |works: Works| matches!(works, Works::Dial(dial) if dial == wanted);
+    let switch = |wanted: Switch| move |works: Works| matches!(works, Works::Switch(switch) if switch == wanted);
+    let kind = |wanted: Kinds| move |works: Works| matches!(works, Works::Part(kind, _) if kind == wanted);
+    let row = |works: &dyn Fn(Works) -> bool| ADDRESSES.iter().find(|address| works(address.works));
+    let (address, part) = match act {
+        Act::Knob(name, _) => (row(&kind(Kinds::Knob))?, slug(name)),
+        Act::Z(i, _) => (row(&kind(Kinds::Z))?, i.to_string()),
+        Act::ZSet(i, _) => (row(&kind(Kinds::ZSet))?, i.to_string()),
+        Act::Mix(_) => (row(&kind(Kinds::Mix))?, String::new()),
+        Act::Tempo(_) | Act::Tap => (row(&kind(Kinds::Tempo))?, String::new()),
+        Act::Dial(wanted, _) => (row(&dial(*wanted))?, String::new()),
+        Act::Switch(wanted, _) => (row(&switch(*wanted))?, String::new()),
+        Act::Train(training) => (find(&format!("/flaneur/train/{}", training.word()?))?.0, String::new()),
+        _ => return None,
+    };
+    Some(address.with(&part))
 }
 
 #[cfg(test)]
@@ -253,24 +304,24 @@ mod tests {
     #[test]
     fn messages_mean_what_the_table_says() {
         let two = [Value::Number(1.0), Value::Number(-1.0)];
-        assert_eq!(acts("/flaneur/z/12", &n(0.5)), Ok(vec![Act::Z(12, 0.5)]));
-        assert_eq!(acts("/flaneur/z/clear", &[]), Ok(vec![Act::ZClear]));
-        assert_eq!(acts("/flaneur/z", &two), Ok(vec![Act::Z(0, 1.0), Act::Z(1, -1.0)]));
-        assert_eq!(acts("/flaneur/z/3..5", &n(2.0)), Ok(vec![Act::Z(3, 2.0), Act::Z(4, 2.0)]));
-        assert_eq!(acts("/flaneur/z/3..5/set", &two), Ok(vec![Act::ZSet(3, 1.0), Act::ZSet(4, -1.0)]));
-        assert_eq!(acts("/flaneur/z/3/free", &[]), Ok(vec![Act::ZFree(3)]));
-        assert_eq!(acts("/flaneur/knob/first seed", &n(1.0)), Ok(vec![Act::Knob("first seed".into(), 1.0)]));
-        assert_eq!(acts("/flaneur/out/blackout", &[]), Ok(vec![Act::SetBlack(true)]));
-        assert_eq!(acts("/flaneur/clock/tap", &n(0.0)), Ok(vec![]));
-        assert_eq!(acts("/flaneur/snap/recall", &n(3.0)), Ok(vec![Act::Recall("3".into(), None)]));
+        assert_eq!(acts("/flaneur/z/12", &n(0.5), 100), Ok(vec![Act::Z(12, 0.5)]));
+        assert_eq!(acts("/flaneur/z/clear", &[], 100), Ok(vec![Act::ZClear]));
+        assert_eq!(acts("/flaneur/z", &two, 100), Ok(vec![Act::Z(0, 1.0), Act::Z(1, -1.0)]));
+        assert_eq!(acts("/flaneur/z/3..5", &n(2.0), 100), Ok(vec![Act::Z(3, 2.0), Act::Z(4, 2.0)]));
+        assert_eq!(acts("/flaneur/z/3..5/set", &two, 100), Ok(vec![Act::ZSet(3, 1.0), Act::ZSet(4, -1.0)]));
+        assert_eq!(acts("/flaneur/z/3/free", &[], 100), Ok(vec![Act::ZFree(3)]));
+        assert_eq!(acts("/flaneur/knob/first seed", &n(1.0), 100), Ok(vec![Act::Knob("first seed".into(), 1.0)]));
+        assert_eq!(acts("/flaneur/out/blackout", &[], 100), Ok(vec![Act::set(Switch::Blackout, true)]));
+        assert_eq!(acts("/flaneur/clock/tap", &n(0.0), 100), Ok(vec![]));
+        assert_eq!(acts("/flaneur/snap/recall", &n(3.0), 100), Ok(vec![Act::Recall("3".into(), None)]));
         let slowly = [Value::Text("dawn".into()), Value::Number(4.0)];
-        assert_eq!(acts("/flaneur/snap/recall", &slowly), Ok(vec![Act::Recall("dawn".into(), Some(4.0))]));
+        assert_eq!(acts("/flaneur/snap/recall", &slowly, 100), Ok(vec![Act::Recall("dawn".into(), Some(4.0))]));
     }
 
     #[test]
     fn what_cannot_be_done_has_a_reason() {
         let check = |path: &str, values: &[Value], why: &str| {
-            let said = acts(path, values).unwrap_err();
+            let said = acts(path, values, 100).unwrap_err();
             assert!(said.contains(why), "{path}: {said}");
         };
         check("/flaneur/knob/a", &n(2.3), "value 2.3 above maximum 1");
@@ -280,9 +331,28 @@ mod tests {
         check("/flaneur/z/x", &n(0.0), "\"x\" is not a number");
         check("/flaneur/z/5..5", &n(0.0), "names no dimensions");
         check("/flaneur/z/0..3", &[Value::Number(1.0), Value::Number(1.0)], "2 numbers for 3 dimensions");
+        check("/flaneur/z/100", &n(0.0), "the model has 0 to 99");
         check("/flaneur/nothing", &[], "no such address");
         check("/flaneur/sketch/load", &[], "takes a text");
         check("/flaneur/stat/fps", &n(1.0), "only tells");
+    }
+
+    #[test]
+    fn a_range_ends_with_the_model() {
+        assert_eq!(acts("/flaneur/z/98..65000", &n(1.0), 100), Ok(vec![Act::Z(98, 1.0), Act::Z(99, 1.0)]));
+        assert_eq!(acts("/flaneur/z/0..65536/free", &[], 4).map(|acts| acts.len()), Ok(4));
+    }
+
+    #[test]
+    fn an_act_knows_its_address() {
+        let check = |act: Act, path: &str| assert_eq!(path_of(&act).as_deref(), Some(path));
+        check(Act::Knob("first seed".into(), 1.0), "/flaneur/knob/first_seed");
+        check(Act::ZSet(3, 1.0), "/flaneur/z/3/set");
+        check(Act::Dial(Dial::Learnt, 1.0), "/flaneur/train/mix");
+        check(Act::toggle(Switch::Take), "/flaneur/take/log");
+        check(Act::Tap, "/flaneur/clock/bpm");
+        check(Act::Train(Training::Go(None)), "/flaneur/train/run");
+        assert_eq!(path_of(&Act::Still), None);
     }
 
     #[test]

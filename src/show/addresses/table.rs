@@ -1,6 +1,6 @@
 //! The table itself: every address, and the keys that work one.
 
-use super::{Act, Address, Given, Reading, Takes, Training};
+use super::{Act, Address, Given, Kinds, Reading, Switch, Takes, Training, Works};
 use crate::control::hand::Value;
 use crate::control::{Dial, FARTHEST_Z};
 use crate::osc::Kind;
@@ -21,7 +21,16 @@ const fn address(
     act: fn(&Given) -> Result<Vec<Act>, String>,
     read: Option<fn(&Reading) -> Option<Value>>,
 ) -> Address {
-    Address { path, takes, says, reach: None, act, read }
+    Address { path, takes, says, reach: None, works: Works::Act(act), read }
+}
+
+/// One that a kind of act works.
+const fn kind(kind: Kinds, address: Address) -> Address {
+    let works = match address.works {
+        Works::Act(act) => Works::Part(kind, act),
+        works => works,
+    };
+    Address { works, ..address }
 }
 
 /// The same, for controls that should not reach the ends of the range.
@@ -29,19 +38,22 @@ const fn reaching(address: Address, reach: [f64; 2]) -> Address {
     Address { reach: Some(reach), ..address }
 }
 
-const fn dial(
+const fn dial(path: &'static str, dial: Dial, says: &'static str) -> Address {
+    let [min, max] = dial.range();
+    Address { path, takes: Takes::Number { min, max }, says, reach: None, works: Works::Dial(dial), read: None }
+}
+
+const fn switch(
     path: &'static str,
-    dial: Dial,
+    switch: Switch,
     says: &'static str,
-    act: fn(&Given) -> Result<Vec<Act>, String>,
     read: fn(&Reading) -> Option<Value>,
 ) -> Address {
-    let [min, max] = dial.range();
-    address(path, Takes::Number { min, max }, says, act, Some(read))
+    Address { path, takes: Takes::Switch, says, reach: None, works: Works::Switch(switch), read: Some(read) }
 }
 
 const fn tells(path: &'static str, kind: Kind, says: &'static str, read: fn(&Reading) -> Option<Value>) -> Address {
-    address(path, Takes::Tells(kind), says, |_| Err("it only tells".into()), Some(read))
+    Address { path, takes: Takes::Tells(kind), says, reach: None, works: Works::Nothing, read: Some(read) }
 }
 
 /// Sets something of the training.
@@ -57,22 +69,28 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 /// All addresses.
 pub const ADDRESSES: &[Address] = &[
     reaching(
-        address(
-            "/flaneur/z/<i>",
-            OFFSETS,
-            "Added to one dimension of z, or to a range such as 0..8, on top of the sketch.",
-            |g| g.each(Act::Z),
-            Some(|r| number(r.controls.offset(r.part.parse().ok()?))),
+        kind(
+            Kinds::Z,
+            address(
+                "/flaneur/z/<i>",
+                OFFSETS,
+                "Added to one dimension of z, or to a range such as 0..8, on top of the sketch.",
+                |g| g.each(Act::Z),
+                Some(|r| number(r.show.controls.offset(r.part.parse().ok()?))),
+            ),
         ),
         Z_REACH,
     ),
     reaching(
-        address(
-            "/flaneur/z/<i>/set",
-            OFFSETS,
-            "Sets one dimension of z, or a range, over the sketch.",
-            |g| g.each(Act::ZSet),
-            Some(|r| number(r.controls.over(r.part.parse().ok()?).unwrap_or(0.0))),
+        kind(
+            Kinds::ZSet,
+            address(
+                "/flaneur/z/<i>/set",
+                OFFSETS,
+                "Sets one dimension of z, or a range, over the sketch.",
+                |g| g.each(Act::ZSet),
+                Some(|r| number(r.show.controls.over(r.part.parse().ok()?).unwrap_or(0.0))),
+            ),
         ),
         Z_REACH,
     ),
@@ -97,19 +115,16 @@ pub const ADDRESSES: &[Address] = &[
         |_| Given::one(Act::ZClear),
         None,
     ),
-    dial(
-        "/flaneur/truncation",
-        Dial::Truncation,
-        "psi: z times this; below 1 typical and calm, above 1 wild.",
-        |g| Given::one(Act::Dial(Dial::Truncation, g.number)),
-        |r| r.dial(Dial::Truncation),
-    ),
-    address(
-        "/flaneur/knob/<name>",
-        SHARE,
-        "A knob that the sketch names.",
-        |g| Given::one(Act::Knob(g.part.into(), g.number as f32)),
-        Some(|r| number(r.controls.state(&r.controls.named(r.part))?.goal)),
+    dial("/flaneur/truncation", Dial::Truncation, "psi: z times this; below 1 typical and calm, above 1 wild."),
+    kind(
+        Kinds::Knob,
+        address(
+            "/flaneur/knob/<name>",
+            SHARE,
+            "A knob that the sketch names.",
+            |g| Given::one(Act::Knob(g.part.into(), g.number as f32)),
+            Some(|r| number(r.show.controls.state(&r.show.controls.named(r.part))?.goal)),
+        ),
     ),
     address(
         "/flaneur/hit/<name>",
@@ -128,30 +143,9 @@ pub const ADDRESSES: &[Address] = &[
         },
         None,
     ),
-    reaching(
-        dial(
-            "/flaneur/walk/speed",
-            Dial::Speed,
-            "Walk speed; 1 is normal.",
-            |g| Given::one(Act::Dial(Dial::Speed, g.number)),
-            |r| r.dial(Dial::Speed),
-        ),
-        [0.0, 4.0],
-    ),
-    address(
-        "/flaneur/walk/hold",
-        Takes::Switch,
-        "Holds the walk.",
-        |g| Given::one(Act::SetHold(g.on())),
-        Some(|r| flag(r.show.clock.held())),
-    ),
-    dial(
-        "/flaneur/walk/phase",
-        Dial::Phase,
-        "Pushes the walk along its time: 1 is sixteen beats further.",
-        |g| Given::one(Act::Dial(Dial::Phase, g.number)),
-        |r| r.dial(Dial::Phase),
-    ),
+    reaching(dial("/flaneur/walk/speed", Dial::Speed, "Walk speed; 1 is normal."), [0.0, 4.0]),
+    switch("/flaneur/walk/hold", Switch::Hold, "Holds the walk.", |r| flag(r.show.walk.clock().held())),
+    dial("/flaneur/walk/phase", Dial::Phase, "Pushes the walk along its time: 1 is sixteen beats further."),
     address(
         "/flaneur/sketch/load",
         Takes::Text,
@@ -165,28 +159,31 @@ pub const ADDRESSES: &[Address] = &[
         Takes::Text,
         "Another model, by name or path, or by its place in the list.",
         |g| Given::one(Act::Model(g.text.into())),
-        Some(|r| Some(Value::Text(r.show.model.name.clone()))),
+        Some(|r| Some(Value::Text(r.show.output.model().name.clone()))),
     ),
-    address(
-        "/flaneur/model/mix",
-        SHARE,
-        "How much of the model at work is seen: 0 is the one before, a blend of weights in between.",
-        |g| Given::one(Act::Mix(g.number)),
-        Some(|r| number(r.show.mix)),
+    kind(
+        Kinds::Mix,
+        address(
+            "/flaneur/model/mix",
+            SHARE,
+            "How much of the model at work is seen: 0 is the one before, a blend of weights in between.",
+            |g| Given::one(Act::Mix(g.number)),
+            Some(|r| number(r.show.output.mix())),
+        ),
     ),
     address(
         "/flaneur/train/run",
         Takes::Switch,
         "The training beside the show: starts it, lets it work; 0 pauses it.",
         |g| Given::one(Act::Train(Training::Go(Some(g.on())))),
-        Some(|r| flag(matches!(r.show.learning.word(), "running" | "starting"))),
+        Some(|r| flag(matches!(r.show.lesson.word(), "running" | "starting"))),
     ),
     address(
         "/flaneur/train/pause",
         Takes::Switch,
         "Pauses the training; 0 lets it work.",
         |g| Given::one(Act::Train(Training::Go(Some(!g.on())))),
-        Some(|r| flag(r.show.learning.word() == "paused")),
+        Some(|r| flag(r.show.lesson.word() == "paused")),
     ),
     address(
         "/flaneur/train/stop",
@@ -199,8 +196,6 @@ pub const ADDRESSES: &[Address] = &[
         "/flaneur/train/mix",
         Dial::Learnt,
         "How much is seen of what was learnt: 0 is the model as the show began, 1 the newest.",
-        |g| Given::one(Act::Dial(Dial::Learnt, g.number)),
-        |r| r.dial(Dial::Learnt),
     ),
     reaching(
         address(
@@ -211,7 +206,7 @@ pub const ADDRESSES: &[Address] = &[
                 let rate = Some(g.number);
                 set(Settings { generator_rate: rate, critic_rate: rate, ..Settings::default() })
             },
-            Some(|r| number(r.show.learning.settings.generator_rate?)),
+            Some(|r| number(r.show.lesson.settings().generator_rate?)),
         ),
         [0.0, 0.001],
     ),
@@ -221,7 +216,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 0.0, max: 1.0 },
             "Learning rate of the generator.",
             |g| set(Settings { generator_rate: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.generator_rate?)),
+            Some(|r| number(r.show.lesson.settings().generator_rate?)),
         ),
         [0.0, 0.001],
     ),
@@ -231,7 +226,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 0.0, max: 1.0 },
             "Learning rate of the critic.",
             |g| set(Settings { critic_rate: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.critic_rate?)),
+            Some(|r| number(r.show.lesson.settings().critic_rate?)),
         ),
         [0.0, 0.001],
     ),
@@ -241,7 +236,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 1.0, max: 1000.0 },
             "Critic updates in an epoch.",
             |g| set(Settings { critic_steps: Some(g.number as u32), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.critic_steps?.into())),
+            Some(|r| number(r.show.lesson.settings().critic_steps?.into())),
         ),
         [1.0, 10.0],
     ),
@@ -251,7 +246,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 1.0, max: 4096.0 },
             "Pictures in a batch.",
             |g| set(Settings { batch: Some(g.number as usize), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.batch? as f64)),
+            Some(|r| number(r.show.lesson.settings().batch? as f64)),
         ),
         [1.0, 64.0],
     ),
@@ -261,7 +256,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 0.0, max: 10_000.0 },
             "Weight of the gradient penalty.",
             |g| set(Settings { gradient_weight: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.gradient_weight?)),
+            Some(|r| number(r.show.lesson.settings().gradient_weight?)),
         ),
         [0.0, 100.0],
     ),
@@ -270,14 +265,14 @@ pub const ADDRESSES: &[Address] = &[
         Takes::Number { min: 0.0, max: 0.99999 },
         "Decay of the generator's moving average, which is shown once there is one.",
         |g| set(Settings { ema: Some(g.number), ..Settings::default() }),
-        Some(|r| number(r.show.learning.settings.ema?)),
+        Some(|r| number(r.show.lesson.settings().ema?)),
     ),
     address(
         "/flaneur/train/rest",
         Takes::Number { min: 0.0, max: 0.95 },
         "Share of the time that the trainer rests at least.",
         |g| Given::one(Act::Train(Training::Rest(g.number))),
-        Some(|r| number(r.show.learning.settings.rest?)),
+        Some(|r| number(r.show.lesson.settings().rest?)),
     ),
     reaching(
         address(
@@ -285,7 +280,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 0.0, max: 1e9 },
             "Epochs between two states that are shown; 0 is only when asked.",
             |g| set(Settings { publish_every: Some(g.number as u64), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.publish_every? as f64)),
+            Some(|r| number(r.show.lesson.settings().publish_every? as f64)),
         ),
         [0.0, 100.0],
     ),
@@ -295,7 +290,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 1.0, max: 1e9 },
             "Epochs between two checkpoints with a sample.",
             |g| set(Settings { print_every: Some(g.number as u64), ..Settings::default() }),
-            Some(|r| number(r.show.learning.settings.print_every? as f64)),
+            Some(|r| number(r.show.lesson.settings().print_every? as f64)),
         ),
         [1.0, 1000.0],
     ),
@@ -305,7 +300,7 @@ pub const ADDRESSES: &[Address] = &[
             Takes::Number { min: 0.0, max: 600.0 },
             "Seconds of the glide to a new state; a bar if nobody says.",
             |g| Given::one(Act::Train(Training::Morph(g.number))),
-            Some(|r| number(r.show.morph_secs())),
+            Some(|r| number(r.show.lesson.morph_secs(r.show.walk.clock().bpm()))),
         ),
         [0.0, 30.0],
     ),
@@ -335,21 +330,21 @@ pub const ADDRESSES: &[Address] = &[
         Takes::Text,
         "Learns from other pictures: a folder, a zip, lines (drawn), fed (what was fed back).",
         |g| Given::one(Act::Train(Training::Data(g.text.into()))),
-        Some(|r| Some(Value::Text(r.show.learning.data.clone()))),
+        Some(|r| Some(Value::Text(r.show.lesson.data().to_owned()))),
     ),
     address(
         "/flaneur/train/data2",
         Takes::Text,
         "The second dataset, likewise.",
         |g| Given::one(Act::Train(Training::Second(g.text.into()))),
-        Some(|r| Some(Value::Text(r.show.learning.second.clone()))),
+        Some(|r| Some(Value::Text(r.show.lesson.second().to_owned()))),
     ),
     address(
         "/flaneur/train/data_mix",
         SHARE,
         "Share of the second dataset.",
         |g| set(Settings { mix: Some(g.number), ..Settings::default() }),
-        Some(|r| number(r.show.learning.settings.mix?)),
+        Some(|r| number(r.show.lesson.settings().mix?)),
     ),
     address(
         "/flaneur/train/lines/<rule>",
@@ -383,39 +378,39 @@ pub const ADDRESSES: &[Address] = &[
         None,
     ),
     tells("/flaneur/train/state", Kind::Text, "off, starting, running, paused, crashed, ended or watching.", |r| {
-        Some(Value::Text(r.show.learning.word().into()))
+        Some(Value::Text(r.show.lesson.word().into()))
     }),
-    tells("/flaneur/train/step", Kind::Int, "Epochs done.", |r| number(r.show.learning.step.as_ref()?.step as f64)),
+    tells("/flaneur/train/step", Kind::Int, "Epochs done.", |r| number(r.show.lesson.step()?.step as f64)),
     tells("/flaneur/train/shown", Kind::Int, "Step of the state that is shown; -1 is the model's own.", |r| {
-        number(r.show.learning.at().map_or(-1.0, |step| step as f64))
+        number(r.show.lesson.at().map_or(-1.0, |step| step as f64))
     }),
     tells("/flaneur/train/states", Kind::Int, "States that have reached the picture.", |r| {
-        number(r.show.learning.shown as f64)
+        number(r.show.lesson.shown() as f64)
     }),
     tells("/flaneur/train/loss", Kind::Float, "The critic's loss of the last epoch.", |r| {
-        number(r.show.learning.step.as_ref()?.total.into())
+        number(r.show.lesson.step()?.total.into())
     }),
     tells("/flaneur/train/generator_loss", Kind::Float, "The generator's.", |r| {
-        number(r.show.learning.step.as_ref()?.generator.into())
+        number(r.show.lesson.step()?.generator.into())
     }),
     tells("/flaneur/train/epoch_ms", Kind::Float, "Milliseconds of work of the last epoch.", |r| {
-        number(r.show.learning.step.as_ref()?.ms)
+        number(r.show.lesson.step()?.ms)
     }),
     tells("/flaneur/train/cost_ms", Kind::Float, "Milliseconds that training adds to a picture of the show.", |r| {
-        number((r.show.learning.cost_ms() * 100.0).round() / 100.0)
+        number((r.show.lesson.cost_ms() * 100.0).round() / 100.0)
     }),
     tells("/flaneur/train/message", Kind::Text, "The last thing worth knowing of the training.", |r| {
-        Some(Value::Text(r.show.learning.message.clone()))
+        Some(Value::Text(r.show.lesson.message().to_owned()))
     }),
     tells("/flaneur/critic", Kind::Float, "What the critic thinks of the picture, smoothed; it has no unit.", |r| {
-        number((r.show.learning.eye.score()? * 1e3).round() / 1e3)
+        number((r.show.lesson.critic()? * 1e3).round() / 1e3)
     }),
     address(
         "/flaneur/preset/load",
         Takes::Text,
         "Another preset, by name or path, or by its place in the list.",
         |g| Given::one(Act::Preset(g.text.into())),
-        Some(|r| Some(Value::Text(r.show.preset_name.clone()))),
+        Some(|r| Some(Value::Text(r.show.preset_name.to_owned()))),
     ),
     address(
         "/flaneur/snap/store",
@@ -429,43 +424,26 @@ pub const ADDRESSES: &[Address] = &[
         Takes::Name,
         "Recalls a snapshot, in so many seconds.",
         |g| Given::one(Act::Recall(g.text.into(), g.secs)),
-        Some(|r| Some(Value::Text(r.show.recalled.clone()))),
+        Some(|r| Some(Value::Text(r.show.takes.recalled().to_owned()))),
     ),
-    address(
-        "/flaneur/out/blackout",
-        Takes::Switch,
-        "Black, fading.",
-        |g| Given::one(Act::SetBlack(g.on())),
-        Some(|r| flag(r.show.lights.state().0)),
-    ),
-    address(
-        "/flaneur/out/freeze",
-        Takes::Switch,
-        "Keeps the picture, fading.",
-        |g| Given::one(Act::SetFrozen(g.on())),
-        Some(|r| flag(r.show.lights.state().1)),
-    ),
-    dial(
-        "/flaneur/out/fade",
-        Dial::Fade,
-        "Light of the output; 0 is black.",
-        |g| Given::one(Act::Dial(Dial::Fade, g.number)),
-        |r| r.dial(Dial::Fade),
-    ),
-    address(
-        "/flaneur/out/hush",
-        Takes::Switch,
-        "Black and held at once, nothing killed.",
-        |g| Given::one(Act::SetHush(g.on())),
-        Some(|r| flag(r.show.lights.hushed())),
-    ),
+    switch("/flaneur/out/blackout", Switch::Blackout, "Black, fading.", |r| flag(r.show.output.fades().state().0)),
+    switch("/flaneur/out/freeze", Switch::Freeze, "Keeps the picture, fading.", |r| {
+        flag(r.show.output.fades().state().1)
+    }),
+    dial("/flaneur/out/fade", Dial::Fade, "Light of the output; 0 is black."),
+    switch("/flaneur/out/hush", Switch::Hush, "Black and held at once, nothing killed.", |r| {
+        flag(r.show.output.fades().hushed())
+    }),
     reaching(
-        address(
-            "/flaneur/clock/bpm",
-            Takes::Number { min: 20.0, max: 400.0 },
-            "Beats a minute; a MIDI clock has precedence.",
-            |g| Given::one(Act::Tempo(g.number)),
-            Some(|r| number(r.show.clock.bpm())),
+        kind(
+            Kinds::Tempo,
+            address(
+                "/flaneur/clock/bpm",
+                Takes::Number { min: 20.0, max: 400.0 },
+                "Beats a minute; a MIDI clock has precedence.",
+                |g| Given::one(Act::Tempo(g.number)),
+                Some(|r| number(r.show.walk.clock().bpm())),
+            ),
         ),
         [60.0, 180.0],
     ),
@@ -477,31 +455,40 @@ pub const ADDRESSES: &[Address] = &[
         |g| Given::one(Act::Beat(g.number)),
         None,
     ),
-    address("/flaneur/rec/start", Takes::Trigger, "Starts a recording.", |_| Given::one(Act::SetRecording(true)), None),
-    address("/flaneur/rec/stop", Takes::Trigger, "Ends the recording.", |_| Given::one(Act::SetRecording(false)), None),
     address(
-        "/flaneur/rec/recording",
-        Takes::Switch,
-        "Whether a recording runs.",
-        |g| Given::one(Act::SetRecording(g.on())),
-        Some(|r| flag(r.show.recording.state(r.show.real).is_some())),
+        "/flaneur/rec/start",
+        Takes::Trigger,
+        "Starts a recording.",
+        |_| Given::one(Act::set(Switch::Recording, true)),
+        None,
     ),
     address(
+        "/flaneur/rec/stop",
+        Takes::Trigger,
+        "Ends the recording.",
+        |_| Given::one(Act::set(Switch::Recording, false)),
+        None,
+    ),
+    switch("/flaneur/rec/recording", Switch::Recording, "Whether a recording runs.", |r| {
+        flag(r.show.output.recording().on())
+    }),
+    switch(
         "/flaneur/take/log",
-        Takes::Switch,
+        Switch::Take,
         "Logs every move of every hand, to be filmed again: flaneur film --take.",
-        |g| Given::one(Act::SetTake(g.on())),
-        Some(|r| flag(r.show.take.is_some())),
+        |r| flag(r.show.takes.logging()),
     ),
     address("/flaneur/still", Takes::Trigger, "Writes a still.", |_| Given::one(Act::Still), None),
-    tells("/flaneur/stat/frame_ms", Kind::Float, "Milliseconds of a frame, the median.", |r| number(r.show.stat.p50)),
-    tells("/flaneur/stat/frame_p99_ms", Kind::Float, "The same, of the slowest in a hundred.", |r| {
-        number(r.show.stat.p99)
+    tells("/flaneur/stat/frame_ms", Kind::Float, "Milliseconds of a frame, the median.", |r| {
+        number(r.show.health.stat().p50)
     }),
-    tells("/flaneur/stat/fps", Kind::Float, "Frames a second.", |r| number(r.show.stat.fps)),
-    tells("/flaneur/stat/late", Kind::Int, "Frames that came late.", |r| number(r.show.timing.late as f64)),
+    tells("/flaneur/stat/frame_p99_ms", Kind::Float, "The same, of the slowest in a hundred.", |r| {
+        number(r.show.health.stat().p99)
+    }),
+    tells("/flaneur/stat/fps", Kind::Float, "Frames a second.", |r| number(r.show.health.stat().fps)),
+    tells("/flaneur/stat/late", Kind::Int, "Frames that came late.", |r| number(r.show.health.late() as f64)),
     tells("/flaneur/stat/board", Kind::Text, "The worst fault on the report board; empty if there is none.", |r| {
-        Some(Value::Text(r.show.stat.board.clone()))
+        Some(Value::Text(r.show.health.stat().board.clone()))
     }),
 ];
 
@@ -521,12 +508,17 @@ const fn key(key: &'static str, address: &'static str, act: Act, says: &'static 
 /// The keys that work an address. Digits, which name one of nine, are the stage's own.
 pub const KEYS: &[Key] = &[
     key("Ctrl-S", "/flaneur/sketch/reload", Act::Reload, "read the sketch again (saving it does the same)"),
-    key("Ctrl-.", "/flaneur/out/hush", Act::Hush, "hush: black and held, nothing killed; again brings it back"),
-    key("B", "/flaneur/out/blackout", Act::Blackout, "blackout"),
-    key("F", "/flaneur/out/freeze", Act::Freeze, "freeze the picture"),
-    key("Space", "/flaneur/walk/hold", Act::Hold, "hold the walk"),
-    key("R", "/flaneur/rec/recording", Act::Record, "record"),
-    key("Ctrl-R", "/flaneur/take/log", Act::Take, "log a take: every move of every hand"),
+    key(
+        "Ctrl-.",
+        "/flaneur/out/hush",
+        Act::toggle(Switch::Hush),
+        "hush: black and held, nothing killed; again brings it back",
+    ),
+    key("B", "/flaneur/out/blackout", Act::toggle(Switch::Blackout), "blackout"),
+    key("F", "/flaneur/out/freeze", Act::toggle(Switch::Freeze), "freeze the picture"),
+    key("Space", "/flaneur/walk/hold", Act::toggle(Switch::Hold), "hold the walk"),
+    key("R", "/flaneur/rec/recording", Act::toggle(Switch::Recording), "record"),
+    key("Ctrl-R", "/flaneur/take/log", Act::toggle(Switch::Take), "log a take: every move of every hand"),
     key("S", "/flaneur/still", Act::Still, "a still"),
     key("T", "/flaneur/train/run", Act::Train(Training::Go(None)), "train beside the show, or pause that"),
     key("P", "/flaneur/train/publish", Act::Train(Training::Publish), "show what was learnt now"),

@@ -45,7 +45,7 @@ fn by_function(c: &Call, f: &Function, args: impl Fn(usize) -> (f64, f64)) -> Re
     let mut out = Vec::with_capacity(c.env.dim());
     for i in 0..c.env.dim() {
         let (first, second) = args(i);
-        let value: Value = f.call((first, second)).into_result().map_err(|e| e.to_string())?;
+        let value: Value = c.back(f, (first, second))?;
         out.push(number(&value).ok_or_else(|| format!("{}: the function has to give a number", c.verb))?);
     }
     give_latent(out)
@@ -378,7 +378,7 @@ pub const VERBS: &[Verb] = &[
             let (mut z, k) = (c.latent(0)?, c.number(1)?);
             let mut inside = c.env.lock();
             inside.eye.wants_direction = true;
-            z.iter_mut().zip(&inside.eye.direction).for_each(|(z, d)| *z += k * d);
+            z.iter_mut().zip(inside.eye.direction.iter()).for_each(|(z, d)| *z += k * d);
             drop(inside);
             give_latent(z)
         },

@@ -10,6 +10,8 @@ use rune::{ContextError, Module, Value};
 
 use super::call::{Arg, Bare, Call, Kind, Wrong};
 use super::env::Env;
+use super::instrument::STEP;
+use super::meter;
 use super::values::{Drawing, Hand, Latent, Time, wrong};
 use crate::worker::rehearsing;
 
@@ -122,7 +124,7 @@ impl Verb {
             return wrong(text);
         }
         let call = Call { verb: self.name, args: self.args, values, env };
-        match (self.run)(&call) {
+        match call.charge(1).and_then(|()| (self.run)(&call)) {
             Ok(value) => VmResult::Ok(value),
             Err(text) => wrong(text),
         }
@@ -182,10 +184,19 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
         inside.eye.wants_score = true;
         inside.eye.score
     })?;
+    module.function(STEP, step).build()?;
     if rehearsing() {
         module.function("rehearse_panic", rehearse_panic).build()?;
     }
     Ok(())
+}
+
+/// What stands at the beginning of every body.
+fn step(source: i64, offset: i64) -> VmResult<()> {
+    match meter::step(source as usize, offset as usize) {
+        Ok(()) => VmResult::Ok(()),
+        Err(text) => wrong(text.to_owned()),
+    }
 }
 
 fn rehearse_panic() -> f64 {

@@ -70,13 +70,22 @@ pub fn read_all(board: &Board) -> BTreeMap<String, Snapshot> {
     found
 }
 
-/// Writes a snapshot, and reports if it cannot.
-pub fn write(name: &str, snapshot: &Snapshot, board: &Board) {
+impl Snapshot {
+    /// Its z as sketches have it.
+    pub fn wide(&self) -> Vec<f64> {
+        self.z.iter().map(|v| f64::from(*v)).collect()
+    }
+}
+
+/// Writes a snapshot; false, with a report, if it cannot.
+pub fn write(name: &str, snapshot: &Snapshot, board: &Board) -> bool {
     let path = folder().join(format!("{name}.toml"));
     let text = toml::to_string(snapshot).map_err(|e| e.to_string());
-    if let Err(why) = text.and_then(|text| files::write(&path, text.as_bytes()).map_err(|e| e.to_string())) {
+    let written = text.and_then(|text| files::write(&path, text.as_bytes()).map_err(|e| e.to_string()));
+    if let Err(why) = &written {
         board.fault("snapshots", format!("snapshot {name} is kept until the show ends, but not written: {why}"));
     }
+    written.is_ok()
 }
 
 /// A walk from what was shown through a snapshot's z and on to the sketch's own.

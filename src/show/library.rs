@@ -1,19 +1,29 @@
-//! What changes on disk under a running show: compiled and checked on the watch's thread, taken by the loop.
+//! What lies on disk under a running show: sketches, presets, points, mappings, the model; and their names.
+//!
+//! Changed files are read and checked on the watch's thread and wait in slots for the frame; names are listed by a
+//! chore. Nothing here reads a file on the frame path. Absent: compiling (the walk's trials).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::view::Names;
 use crate::control::mapping::{MAPPINGS, Mapping};
 use crate::files;
-use crate::latent::{Z, text};
+use crate::latent::text;
 use crate::latest::{Latest, lock};
 use crate::preset::{PRESETS, Preset, Target, find};
 use crate::report::Board;
+use crate::sketch::thread::Points;
 use crate::sketch::watch::{Changed, Watch};
-use crate::sketch::{Complaint, Language, Program, history};
+use crate::sketch::{Complaint, source};
 use crate::worker::Chores;
+
+/// Seconds between two looks for names.
+const NAMES_SECS: f64 = 2.0;
+
+/// A sketch's file as it was read, or why it could not be.
+pub type Read = Result<(PathBuf, String), Box<Complaint>>;
 
 /// What the watch's thread looks at and where it leaves its results.
 #[derive(Clone, Default)]
@@ -21,61 +31,74 @@ struct Desk {
     sketch: Arc<Mutex<PathBuf>>,
     preset: Arc<Mutex<Option<PathBuf>>>,
     model: Arc<Mutex<PathBuf>>,
-    programs: Latest<Result<Program, Box<Complaint>>>,
+    /// Dimensions of the model, for points.
+    dim: Arc<Mutex<usize>>,
+    sketches: Latest<Read>,
     presets: Latest<(String, Preset)>,
+    points: Latest<Points>,
     /// Names of the mapping files that the preset wants.
     mapped: Arc<Mutex<Vec<String>>>,
     mappings: Latest<Vec<Mapping>>,
     model_changed: Arc<AtomicBool>,
 }
 
-/// The loop's end of the watch.
-pub struct Reload {
+/// The show's end of the watch.
+#[derive(Default)]
+pub struct Library {
     desk: Desk,
-    watch: Watch,
-    mark: Option<PathBuf>,
+    /// None in a film.
+    watch: Option<Watch>,
+    names: Names,
+    names_at: Option<f64>,
+    listed: Latest<Names>,
+    /// Counts up when a list of names changes.
+    lists: u64,
 }
 
-impl Reload {
+impl Library {
     /// Watches the sketch's folder, the presets, and the model's folder.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(
+    pub fn open(
         sketch: &Path,
         preset: Option<&Path>,
-        model: &Path,
+        model: (&Path, usize),
         mapped: &[String],
-        language: &Language,
         board: &Board,
     ) -> std::io::Result<Self> {
         let desk = Desk::default();
         *lock(&desk.mapped) = mapped.to_vec();
         *lock(&desk.sketch) = sketch.into();
         *lock(&desk.preset) = preset.map(Path::to_owned);
-        *lock(&desk.model) = model.into();
-        let mut folders: Vec<PathBuf> =
-            [sketch.parent(), preset.and_then(Path::parent), Some(Path::new(PRESETS)), Some(model)]
-                .into_iter()
-                .flatten()
-                .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
-                .map(Path::to_owned)
-                .collect();
-        folders.sort();
-        folders.dedup();
-        let (theirs, language, said) = (desk.clone(), language.clone(), board.clone());
-        let watch = Watch::start(&folders, board, move |changed| look(&theirs, changed, &language, &said))?;
-        Ok(Self { desk, watch, mark: None })
+        *lock(&desk.model) = model.0.into();
+        *lock(&desk.dim) = model.1;
+        let (theirs, said) = (desk.clone(), board.clone());
+        let watch = Watch::start(board, move |changed| look(&theirs, changed, &said))?;
+        watch.on("sketch", sketch);
+        if let Some(preset) = preset {
+            watch.on("preset", preset);
+        }
+        watch.on("presets", Path::new(PRESETS));
+        watch.on("points", &Path::new(PRESETS).join("points"));
+        watch.on("mappings", Path::new(MAPPINGS));
+        watch.on("model", model.0);
+        Ok(Self { desk, watch: Some(watch), ..Self::default() })
     }
 
-    /// A sketch that was compiled, or why it was not.
-    pub fn sketch(&mut self) -> Option<Result<Program, Box<Complaint>>> {
-        self.desk.programs.take()
+    /// A sketch that was saved or chosen.
+    pub fn sketch(&self) -> Option<Read> {
+        self.desk.sketches.take()
     }
 
     /// A preset that was changed, and its name.
-    pub fn preset(&mut self) -> Option<(String, Preset)> {
+    pub fn preset(&self) -> Option<(String, Preset)> {
         self.desk.presets.take()
+    }
+
+    /// Points that were changed.
+    pub fn points(&self) -> Option<Points> {
+        self.desk.points.take()
     }
 
     /// Mapping files that were changed: all of them, as they are now.
@@ -83,79 +106,99 @@ impl Reload {
         self.desk.mappings.take()
     }
 
-    /// Other mapping files.
-    pub fn read_mappings(&self, names: &[String]) {
-        *lock(&self.desk.mapped) = names.to_vec();
-        self.watch.poke(Path::new(MAPPINGS));
-    }
-
     /// Whether the model's files changed since the last look.
-    pub fn model(&mut self) -> bool {
+    pub fn model(&self) -> bool {
         self.desk.model_changed.swap(false, Ordering::Relaxed)
     }
 
-    /// Another sketch.
-    pub fn go_to(&mut self, path: PathBuf) {
-        if let Some(folder) = path.parent() {
-            self.watch.also(folder);
+    fn poke(&self, path: &Path) {
+        if let Some(watch) = &self.watch {
+            watch.poke(path);
+        }
+    }
+
+    /// Other mapping files.
+    pub fn read_mappings(&self, names: &[String]) {
+        *lock(&self.desk.mapped) = names.to_vec();
+        self.poke(Path::new(MAPPINGS));
+    }
+
+    /// Another sketch: it is read, and its folder is watched in place of the one before.
+    pub fn go_to(&self, path: PathBuf) {
+        if let Some(watch) = &self.watch {
+            watch.on("sketch", &path);
         }
         lock(&self.desk.sketch).clone_from(&path);
-        self.watch.poke(&path);
+        self.poke(&path);
     }
 
     /// Another preset, by name or path.
-    pub fn go_to_preset(&mut self, name: &str) {
+    pub fn go_to_preset(&self, name: &str) {
         let path = match find(name) {
             Ok(Target::Preset(path)) => path,
             _ => Path::new(PRESETS).join(format!("{name}.toml")),
         };
+        if let Some(watch) = &self.watch {
+            watch.on("preset", &path);
+        }
         *lock(&self.desk.preset) = Some(path.clone());
-        self.watch.poke(&path);
+        self.poke(&path);
     }
 
     /// Reads the sketch again.
     pub fn again(&self) {
         let path = lock(&self.desk.sketch).clone();
-        self.watch.poke(&path);
+        self.poke(&path);
     }
 
     /// Another model is at work.
-    pub fn watch_model(&mut self, folder: &Path) {
-        let mut watched = lock(&self.desk.model);
-        if *watched != folder {
-            *watched = folder.into();
-            self.watch.also(folder);
+    pub fn watch_model(&self, folder: &Path, dim: usize) {
+        *lock(&self.desk.dim) = dim;
+        let before = std::mem::replace(&mut *lock(&self.desk.model), folder.into());
+        if let Some(watch) = &self.watch
+            && before != folder
+        {
+            watch.on("model", folder);
         }
     }
 
-    /// A version runs: it is kept in the history, and marked as the one that runs.
-    pub fn ran(&self, program: Program, chores: &Chores, board: &Board) {
-        let board = board.clone();
-        chores.give(move || {
-            if let Err(error) = history::keep(&program) {
-                board.fault("history", format!("this version is not kept: {error}"));
-            }
-            // Only for a later --safe; a show that cannot leave the mark is no worse.
-            let _ = files::write(&mark(&program.path), program.path.to_string_lossy().as_bytes());
-        });
+    /// Names of what there is to choose from.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
-    /// The show ends in order: takes the mark away.
-    pub fn close(self, chores: &Chores) {
-        let path = self.mark.clone().unwrap_or_else(|| mark(&lock(&self.desk.sketch)));
-        chores.give(move || drop(std::fs::remove_file(path)));
+    /// A name, or the one at a place in a list: buttons and programs have only numbers.
+    pub fn listed(&self, name: &str, list: impl Fn(&Names) -> &Vec<String>) -> String {
+        let names = list(&self.names);
+        let at = name.parse::<usize>().ok().filter(|_| !names.iter().any(|n| n == name));
+        at.and_then(|at| names.get(at)).map_or(name, String::as_str).to_owned()
     }
-}
 
-/// The file that names the running sketch; it is left behind only by a crash.
-pub fn mark(sketch: &Path) -> PathBuf {
-    history::folder(sketch).join("running")
+    /// Looks now and then for the names, elsewhere than here.
+    pub fn look_for_names(&mut self, real: f64, chores: &Chores) {
+        if let Some(names) = self.listed.take()
+            && names != self.names
+        {
+            self.names = names;
+            self.lists += 1;
+        }
+        if self.names_at.is_none_or(|at| real - at > NAMES_SECS) {
+            self.names_at = Some(real);
+            let listed = self.listed.clone();
+            chores.give(move || drop(listed.put(Names::read())));
+        }
+    }
+
+    /// Counts up when a list of names changes.
+    pub fn lists(&self) -> u64 {
+        self.lists
+    }
 }
 
 /// Texts of z in `presets/points`, by name; what cannot be read is reported.
-pub fn points(dim: usize, board: &Board) -> BTreeMap<String, Vec<Z>> {
+pub fn points(dim: usize, board: &Board) -> Points {
     let folder = Path::new(PRESETS).join("points");
-    let mut points = BTreeMap::new();
+    let mut points = Points::new();
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let Some(name) = path.file_stem().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
@@ -164,7 +207,7 @@ pub fn points(dim: usize, board: &Board) -> BTreeMap<String, Vec<Z>> {
         }
         let read = files::read(&path).map_err(|e| e.to_string());
         match read.and_then(|bytes| text::read(&bytes, dim).map_err(|e| e.to_string())) {
-            Ok(rows) => drop(points.insert(name, rows)),
+            Ok(rows) => drop(points.insert(name, Arc::new(rows))),
             Err(why) => board.fault("points", format!("{} is left out: {why}", path.display())),
         }
     }
@@ -191,12 +234,12 @@ pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
 }
 
 /// What the watch's thread does with changed files.
-fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
+fn look(desk: &Desk, changed: &Changed, board: &Board) {
     let ends = |path: &Path, ending: &str| path.extension().is_some_and(|e| e == ending);
     let hidden = |path: &Path| path.components().any(|c| c.as_os_str() == ".history");
     let sketch = lock(&desk.sketch).clone();
     if changed.iter().any(|p| ends(p, "rn") && !hidden(p)) {
-        desk.programs.put(language.read(&sketch));
+        desk.sketches.put(source(&sketch).map(|text| (sketch, text)));
     }
     let preset = lock(&desk.preset).clone();
     if let Some(path) = preset
@@ -212,9 +255,7 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
         }
     }
     if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "points")) {
-        let dim = language.env.dim();
-        let found = points(dim, board);
-        language.env.lock().points.extend(found);
+        desk.points.put(points(*lock(&desk.dim), board));
     }
     if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "mappings")) {
         let names = lock(&desk.mapped).clone();

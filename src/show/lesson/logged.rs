@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Show;
-use super::super::take::Line;
-use crate::generator::eye::Opinion;
+use super::{Around, Lesson};
 use crate::generator::learnt::{Checker, Claim, State};
+use crate::show::takes::Takes;
+use crate::show::takes::log::Line;
 
 /// The beginning of a glide to a state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,28 +41,28 @@ impl Learnt {
     }
 }
 
-impl Show {
-    /// How the glide stands, for the head of a log.
-    pub(in crate::show) fn standing(&self, log: &Path) -> Option<Standing> {
-        let to = self.learning.target.as_ref()?;
-        let (at, secs) = self.learning.glide.unwrap_or((self.real, 0.0));
+impl Lesson {
+    /// How the glide stands at `real` seconds, for the head of a log.
+    pub fn standing(&self, log: &Path, real: f64, takes: &Takes) -> Option<Standing> {
+        let to = self.target.as_ref()?;
+        let (at, secs) = self.glide.unwrap_or((real, 0.0));
         let folder = states_of(log);
-        let from = self.learning.before.as_ref().map(|state| self.keep(state, 0.0, &folder));
-        Some(Standing { from, to: self.keep(to, secs, &folder), at })
+        let from = self.before.as_ref().map(|state| self.keep(state, 0.0, &folder, takes));
+        Some(Standing { from, to: self.keep(to, secs, &folder, takes), at })
     }
 
-    pub(super) fn log_learnt(&mut self, state: &Arc<State>, secs: f64) {
-        if let Some(folder) = self.take.as_ref().map(|log| states_of(&log.path)) {
-            let learnt = self.keep(state, secs, &folder);
-            self.line(&Line::Learnt(learnt));
+    pub(super) fn log_learnt(&self, state: &Arc<State>, secs: f64, takes: &mut Takes) {
+        if let Some(folder) = takes.log_path().map(states_of) {
+            let learnt = self.keep(state, secs, &folder, takes);
+            takes.line(|| Line::Learnt(learnt));
         }
     }
 
     /// Keeps a state beside the log: a history is thinned, and what is published is written over.
-    fn keep(&self, state: &State, secs: f64, folder: &Path) -> Learnt {
+    fn keep(&self, state: &State, secs: f64, folder: &Path, takes: &Takes) -> Learnt {
         let kept = folder.join(format!("{}.safetensors", state.fingerprint));
         let (from, to, board) = (state.weights.clone(), kept.clone(), self.board.clone());
-        let given = self.chores.give(move || {
+        let given = takes.chores().give(move || {
             if to.is_file() {
                 return;
             }
@@ -79,32 +79,28 @@ impl Show {
         Learnt { weights: kept, ..Learnt::of(state, secs) }
     }
 
-    pub(super) fn log_opinion(&mut self, opinion: &Opinion) {
-        if self.take.is_some() {
-            self.line(&Line::Opinion(opinion.score, opinion.gradient.clone()));
-        }
-    }
-
     /// Sets the weights up as they stood when a take began.
-    pub(in crate::show) fn stand(&mut self, standing: Standing) {
+    pub fn stand(&mut self, standing: Standing, around: &mut Around) {
         if let Some(from) = standing.from {
-            self.glide_again(from);
+            self.glide_again(from, around);
         }
-        self.glide_again(standing.to);
-        if let Some((at, _)) = &mut self.learning.glide {
+        self.glide_again(standing.to, around);
+        if let Some((at, _)) = &mut self.glide {
             *at = standing.at;
         }
     }
 
     /// A glide of a take begins.
-    pub(in crate::show) fn glide_again(&mut self, learnt: Learnt) {
+    pub fn glide_again(&mut self, learnt: Learnt, around: &mut Around) {
         let Learnt { weights, fingerprint, step, secs } = learnt;
-        let model = self.model.name.clone();
+        let shown = around.output.model();
+        let model = shown.name.clone();
         let claim = Claim { model, weights, critic: None, step, fingerprint: Some(fingerprint), known: true };
+        let checked = Checker::now(&shown.arch, &claim);
         // The share of the one before as of this very frame is where it begins.
-        self.blend_learnt();
-        match Checker::now(&self.model.arch, &claim) {
-            Ok(state) => self.glide_to(state, Some(secs)),
+        self.blend(around.output, around.controls, around.real);
+        match checked {
+            Ok(state) => self.glide_to(state, Some(secs), around),
             Err(refusal) => {
                 let text =
                     format!("the state of step {step} is not there any more; the film may differ: {}", refusal.why);

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::Show;
+use super::{Around, Lesson};
+use crate::generator::Loaded;
 use crate::model;
 use crate::preset::{Preset, Train, Trainer};
 use crate::report::{Board, Stop};
@@ -18,66 +19,66 @@ const FIRST: Duration = Duration::from_secs(120);
 /// Epochs between two checkpoints.
 const PRINT_EVERY: &str = "50";
 
-impl Show {
-    /// The folder that is trained into.
-    pub(super) fn train_folder(&self) -> PathBuf {
-        let train = &self.preset.train;
-        if !train.model.is_empty() {
-            return model::folder(&train.model);
+impl Lesson {
+    /// The folder that is trained into beside a model.
+    pub(super) fn train_folder(&self, model: &Loaded) -> PathBuf {
+        if !self.train.model.is_empty() {
+            return model::folder(&self.train.model);
         }
-        let mut name = self.model.folder.clone().into_os_string();
+        let mut name = model.folder.clone().into_os_string();
         name.push("-live");
         PathBuf::from(name)
     }
 
     /// Starts the training, or lets it go on.
-    pub(super) fn start_training(&mut self) {
-        if self.learning.on() {
+    pub(super) fn start_training(&mut self, around: &Around) {
+        if self.on() {
             return;
         }
         // One that saves itself still writes the folder.
-        self.learning.wanted = !self.learning.leaving.is_empty();
-        if self.learning.wanted {
+        self.wanted = !self.leaving.is_empty();
+        if self.wanted {
             return;
         }
-        let train = self.preset.train.clone();
+        let train = around.train.clone();
         if train.trainer != Trainer::Child {
             let how = "this preset has no trainer of its own; [train] trainer = \"child\" gives it one";
             return self.board.notice("training", how);
         }
-        let folder = self.train_folder();
-        let program = match program(self.trainer.as_ref()) {
+        let shown = around.output.model();
+        let folder = self.train_folder(shown);
+        let program = match program(self.program.as_ref()) {
             Ok(program) => program,
             Err(error) => return self.board.fault("trainer", error),
         };
-        let errand = errand(program, &train, &folder, &self.model.folder);
-        let mut wishes = match self.learning.child.take() {
+        let errand = errand(program, &train, &folder, &shown.folder);
+        let mut wishes = match self.child.take() {
             // What hands wished of the one before is wished of the next. It has ended.
             Some(before) => Wishes { paused: false, ..before.wishes() },
             None => wishes(&train),
         };
         // The governor's own share outlives a child, too.
-        wishes.settings.rest = Some(self.learning.governor.rest());
-        if self.learning.folder != folder {
-            self.learning.steps.clear();
-            self.learning.losses.clear();
-            (self.learning.sheet, self.learning.rewound, self.learning.step) = (None, None, None);
+        wishes.settings.rest = Some(self.governor.rest());
+        if self.folder != folder {
+            self.steps.clear();
+            self.losses.clear();
+            (self.sheet, self.rewound, self.step) = (None, None, None);
         }
-        self.learning.look_soon();
-        self.learning.folder = folder;
-        self.learning.of.clone_from(&self.model.name);
-        self.start_checker();
+        self.look_soon();
+        self.folder = folder;
+        self.of.clone_from(&shown.name);
+        self.start_checker(shown);
         match Child::start(errand, wishes, &self.board) {
-            Ok(child) => self.learning.child = Some(child),
+            Ok(child) => self.child = Some(child),
             Err(error) => self.board.fault("trainer", format!("no thread for it: {error}")),
         }
     }
 
     /// Ends the training in order; the show goes on.
-    pub(in crate::show) fn end_training(&mut self) {
-        if let Some(child) = self.learning.child.take() {
+    pub fn end(&mut self) {
+        if let Some(child) = self.child.take() {
             child.end();
-            self.learning.leaving.push(child);
+            self.leaving.push(child);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::midi::{Pll, Transport};
 
 /// Who leads, and where.
 #[derive(Default)]
-pub struct Pulse {
+pub struct MidiClock {
     pll: Pll,
     leader: Option<String>,
     running: bool,
@@ -21,7 +21,7 @@ pub struct Pulse {
 /// How long a start waits for its first tick, in seconds.
 const START_SECS: f64 = 2.0;
 
-impl Pulse {
+impl MidiClock {
     /// One step of a port's transport at `real` seconds, while the walk is at `beat`; gives the beat that the
     /// walk has to go to, if it has to.
     pub fn hear(&mut self, port: &str, transport: Transport, real: f64, beat: f64) -> Option<f64> {
@@ -107,39 +107,39 @@ mod tests {
 
     #[test]
     fn a_clock_may_be_silent_until_it_starts() {
-        let mut pulse = Pulse::default();
-        pulse.hear("box", Transport::Start, 10.0, 7.0);
-        assert_eq!(pulse.now(10.016), None);
+        let mut clock = MidiClock::default();
+        clock.hear("box", Transport::Start, 10.0, 7.0);
+        assert_eq!(clock.now(10.016), None);
         for tick in 0..13 {
-            pulse.hear("box", Transport::Tick, 10.02 + f64::from(tick) * 0.5 / 24.0, 7.03);
+            clock.hear("box", Transport::Tick, 10.02 + f64::from(tick) * 0.5 / 24.0, 7.03);
         }
-        let (beat, _) = pulse.now(10.02 + 0.25).unwrap();
-        assert!((beat - 0.5).abs() < 0.01 && pulse.jumped() && !pulse.jumped(), "{beat}");
+        let (beat, _) = clock.now(10.02 + 0.25).unwrap();
+        assert!((beat - 0.5).abs() < 0.01 && clock.jumped() && !clock.jumped(), "{beat}");
     }
 
     #[test]
     fn a_clock_leads_stops_goes_on_and_goes_stale() {
-        let mut pulse = Pulse::default();
+        let mut clock = MidiClock::default();
         let mut real = 0.0;
-        let mut ticks = |pulse: &mut Pulse, count: u32| {
+        let mut ticks = |clock: &mut MidiClock, count: u32| {
             for _ in 0..count {
-                pulse.hear("box", Transport::Tick, real, 0.0);
+                clock.hear("box", Transport::Tick, real, 0.0);
                 real += 0.5 / 24.0;
             }
             real
         };
-        assert_eq!(pulse.hear("box", Transport::Start, 0.0, 7.0), Some(0.0));
-        let now = ticks(&mut pulse, 49);
-        let (beat, bpm) = pulse.now(now - 0.5 / 24.0).unwrap();
+        assert_eq!(clock.hear("box", Transport::Start, 0.0, 7.0), Some(0.0));
+        let now = ticks(&mut clock, 49);
+        let (beat, bpm) = clock.now(now - 0.5 / 24.0).unwrap();
         assert!((beat - 2.0).abs() < 0.02 && (bpm - 120.0).abs() < 0.5, "{beat} {bpm}");
-        assert_eq!(pulse.hear("other", Transport::Start, now, 0.0), None);
-        pulse.hear("box", Transport::Stop, now - 0.5 / 24.0, 0.0);
-        let later = ticks(&mut pulse, 24);
-        assert!((pulse.now(later).unwrap().0 - beat).abs() < 0.01);
-        assert_eq!(pulse.hear("box", Transport::Position(16), later, 0.0), Some(4.0));
-        assert_eq!(pulse.hear("box", Transport::Continue, later, 0.0), Some(4.0));
-        let end = ticks(&mut pulse, 25);
-        assert!((pulse.now(end - 0.5 / 24.0).unwrap().0 - 5.0).abs() < 0.02);
-        assert_eq!((pulse.now(end + 3.0), pulse.leader()), (None, None));
+        assert_eq!(clock.hear("other", Transport::Start, now, 0.0), None);
+        clock.hear("box", Transport::Stop, now - 0.5 / 24.0, 0.0);
+        let later = ticks(&mut clock, 24);
+        assert!((clock.now(later).unwrap().0 - beat).abs() < 0.01);
+        assert_eq!(clock.hear("box", Transport::Position(16), later, 0.0), Some(4.0));
+        assert_eq!(clock.hear("box", Transport::Continue, later, 0.0), Some(4.0));
+        let end = ticks(&mut clock, 25);
+        assert!((clock.now(end - 0.5 / 24.0).unwrap().0 - 5.0).abs() < 0.02);
+        assert_eq!((clock.now(end + 3.0), clock.leader()), (None, None));
     }
 }

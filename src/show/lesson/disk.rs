@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::super::Show;
+use super::{Around, Lesson};
+use crate::generator::Loaded;
 use crate::generator::fingerprint_of;
 use crate::generator::learnt::Claim;
 use crate::model::{self, Card};
@@ -33,17 +34,18 @@ pub(super) struct Found {
     written: Option<SystemTime>,
 }
 
-impl Show {
+impl Lesson {
     /// The files of the model that is shown have changed: others train it. New weights of the same networks are
     /// glided to, everything else is read anew.
-    pub(in crate::show) fn model_changed(&mut self) {
-        let (folder, arch, found) = (self.model.folder.clone(), self.model.arch.clone(), self.learning.found.clone());
-        if self.learning.folder == folder {
+    pub fn model_changed(&self, around: &Around) {
+        let model = around.output.model();
+        let (folder, arch, found) = (model.folder.clone(), model.arch.clone(), self.found.clone());
+        if self.folder == folder {
             // The training's own folder; its events or the look at the disk say so.
             return;
         }
-        let (name, load) = (self.model.name.clone(), self.generator.loader());
-        self.chores.give(move || match Card::read(&folder) {
+        let (name, load) = (model.name.clone(), around.output.loader());
+        around.takes.chores().give(move || match Card::read(&folder) {
             Ok(card) if card.arch.same_networks(&arch) => {
                 if let Some(weights) = weights_of(&folder) {
                     found.put(Found { weights: Some(weights), ..Found::default() });
@@ -55,24 +57,25 @@ impl Show {
     }
 
     /// Now and then, and elsewhere: which states there are, whether the data have changed, what a watched folder has.
-    pub(super) fn look_at_disk(&mut self) {
-        if let Some(found) = self.learning.found.take() {
-            self.take_found(found);
+    pub(super) fn look_at_disk(&mut self, around: &mut Around) {
+        let real = around.real;
+        if let Some(found) = self.found.take() {
+            self.take_found(found, around);
         }
-        let looked_at = self.learning.looked_at.filter(|(_, at)| self.real - at < LOOK_SECS).map(|(step, _)| step);
-        let wants = looked_at.or(self.learning.at());
-        let wants = wants.filter(|step| self.learning.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
+        let looked_at = self.looked_at.filter(|(_, at)| real - at < LOOK_SECS).map(|(step, _)| step);
+        let wants = looked_at.or(self.at());
+        let wants = wants.filter(|step| self.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
         let pause = if wants.is_some() && looked_at.is_some() { LOOK_SECS / 20.0 } else { LOOK_SECS };
-        if self.learning.folder.as_os_str().is_empty() || self.real - self.learning.looked < pause {
+        if self.folder.as_os_str().is_empty() || real - self.looked < pause {
             return;
         }
-        self.learning.looked = self.real;
-        let (folder, out) = (self.learning.folder.clone(), self.learning.found.clone());
-        let watched = self.learning.child.is_none();
-        let known = self.learning.written;
-        let words = self.learning.words.clone();
-        let fed = self.fed_folder();
-        self.chores.give(move || {
+        self.looked = real;
+        let (folder, out) = (self.folder.clone(), self.found.clone());
+        let watched = self.child.is_none();
+        let known = self.written;
+        let words = self.words.clone();
+        let fed = self.fed_folder(around.output.model());
+        around.takes.chores().give(move || {
             let sheet = wants.and_then(|step| {
                 let picture = Picture::read(&published::state_files(&folder, step)[2])?;
                 Some((step, Arc::new(picture)))
@@ -86,48 +89,51 @@ impl Show {
         });
     }
 
-    fn take_found(&mut self, found: Found) {
-        if let Some((folder, fingerprint, step)) = found.weights {
-            let of_model = folder == self.model.folder;
-            // The model's own weights, as they were read, are news only after others of its folder.
-            let others = self.learning.target.as_ref().is_some_and(|state| state.weights.starts_with(&folder));
-            if !of_model && folder != self.learning.folder {
-                // Of a model that a hand has left since.
-            } else if of_model && fingerprint == self.model.fingerprint && !others {
-                // What was refused since then has been put right.
-                self.board.clear("learning");
-            } else if folder != self.learning.folder || !self.unseen() {
-                let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
-                let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
-                self.claim(Claim { model, weights, critic, step, fingerprint, known: false });
-            }
+    fn take_found(&mut self, found: Found, around: &mut Around) {
+        if let Some(weights) = found.weights {
+            self.take_weights(weights, around.output.model());
         }
-        let learning = &mut self.learning;
-        learning.written = found.written.or(learning.written);
+        self.written = found.written.or(self.written);
         if !found.steps.is_empty() {
-            learning.steps = found.steps;
+            self.steps = found.steps;
         }
         if found.sheet.is_some() {
-            learning.sheet = found.sheet;
+            self.sheet = found.sheet;
         }
         for (which, mark) in found.data.into_iter().flatten().enumerate() {
-            self.take_mark(which, mark);
+            self.take_mark(which, mark, around.output.model());
+        }
+    }
+
+    fn take_weights(&mut self, (folder, fingerprint, step): (PathBuf, String, u64), shown: &Loaded) {
+        let of_model = folder == shown.folder;
+        // The model's own weights, as they were read, are news only after others of its folder.
+        let others = self.target.as_ref().is_some_and(|state| state.weights.starts_with(&folder));
+        if !of_model && folder != self.folder {
+            // Of a model that a hand has left since.
+        } else if of_model && fingerprint == shown.fingerprint && !others {
+            // What was refused since then has been put right.
+            self.board.clear("learning");
+        } else if folder != self.folder || !self.unseen(shown) {
+            let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
+            let (model, fingerprint) = (shown.name.clone(), Some(fingerprint));
+            self.claim(Claim { model, weights, critic, step, fingerprint, known: false }, shown);
         }
     }
 
     /// Pictures that were dropped into a data folder, or taken out, are learnt from once it has been quiet for a look.
-    fn take_mark(&mut self, which: usize, mark: Option<u64>) {
-        let before = self.learning.data_marks[which];
+    fn take_mark(&mut self, which: usize, mark: Option<u64>, shown: &Loaded) {
+        let before = self.data_marks[which];
         let (now, due) = match (mark, before) {
             (None, _) => (None, false),
             (Some(mark), None) => (Some((mark, false)), false),
             (Some(mark), Some((before, changed))) if before == mark => (Some((mark, false)), changed),
             (Some(mark), Some(_)) => (Some((mark, true)), false),
         };
-        self.learning.data_marks[which] = now;
+        self.data_marks[which] = now;
         if due {
-            let source = self.source(&self.learning.words[which].clone());
-            self.learning.send(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
+            let source = self.source(&self.words[which].clone(), shown);
+            self.send(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
         }
     }
 }

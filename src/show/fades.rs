@@ -13,7 +13,7 @@ pub(super) type Moment = (Arc<Pose>, Arc<Vec<Picture>>);
 
 /// What lies over the walk.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Lights {
+pub struct Fades {
     secs: f64,
     black: bool,
     hushed: bool,
@@ -27,7 +27,7 @@ pub struct Lights {
     moment: Option<Moment>,
 }
 
-impl Lights {
+impl Fades {
     /// All off; fades take `secs`.
     pub fn new(secs: f64) -> Self {
         Self { secs, black: false, hushed: false, light: 1.0, fade: 1.0, frozen: false, freeze: 0.0, moment: None }
@@ -59,30 +59,30 @@ impl Lights {
         self.hushed
     }
 
-    pub fn toggle_black(&mut self) {
-        self.black = !self.black;
-    }
-
-    /// Black, or not, whatever it was.
+    /// Black, or not.
     pub fn set_black(&mut self, black: bool) {
         self.black = black;
     }
 
-    /// Black at once and held, or back; gives whether it is hushed now.
-    pub fn toggle_hush(&mut self) -> bool {
-        self.hushed = !self.hushed;
-        if self.hushed {
+    /// Black at once and held, or back.
+    pub fn set_hushed(&mut self, hushed: bool) {
+        self.hushed = hushed;
+        if hushed {
             self.light = 0.0;
         }
-        self.hushed
     }
 
     /// Freezes what is shown, or lets go of it.
-    pub fn toggle_frozen(&mut self, shown: Option<Moment>) {
-        self.frozen = !self.frozen;
-        if self.frozen && self.moment.is_none() {
+    pub fn set_frozen(&mut self, frozen: bool, shown: Option<Moment>) {
+        if frozen && !self.frozen && self.moment.is_none() {
             self.moment = shown;
         }
+        self.frozen = frozen;
+    }
+
+    /// Whether it is black by a hand, hush aside.
+    pub fn black(&self) -> bool {
+        self.black
     }
 
     /// Whether it is going to be black, and frozen.
@@ -111,33 +111,33 @@ mod tests {
 
     #[test]
     fn fades_take_their_time_and_hush_does_not() {
-        let mut lights = Lights::new(2.0);
-        let mut light = |act: fn(&mut Lights), dt: f64| {
-            act(&mut lights);
-            lights.frame(dt);
+        let mut fades = Fades::new(2.0);
+        let mut light = |act: fn(&mut Fades), dt: f64| {
+            act(&mut fades);
+            fades.frame(dt);
             let picture = Arc::new(Vec::new());
             let (fit, filter) = (Fit::Fit, Filter::Linear);
             let mut scene =
                 Scene { pose: Arc::default(), pictures: picture, before: None, version: 0, light: 1.0, fit, filter };
-            lights.shine(&mut scene);
+            fades.shine(&mut scene);
             scene.light
         };
-        assert_eq!(light(Lights::toggle_black, 1.0), 0.5);
+        assert_eq!(light(|l| l.set_black(true), 1.0), 0.5);
         assert_eq!(light(|_| (), 5.0), 0.0);
-        assert_eq!(light(Lights::toggle_black, 2.0), 1.0);
-        assert_eq!(light(|l| assert!(l.toggle_hush()), 0.001), 0.0);
+        assert_eq!(light(|l| l.set_black(false), 2.0), 1.0);
+        assert_eq!(light(|l| l.set_hushed(true), 0.001), 0.0);
     }
 
     #[test]
     fn a_frozen_moment_stays() {
-        let mut lights = Lights::new(0.0);
+        let mut fades = Fades::new(0.0);
         let moment = (Arc::new(Pose::of(vec![1.0])), Arc::new(vec![Picture::filled(1, 1, [9; 3])]));
-        lights.toggle_frozen(Some(moment));
-        lights.frame(0.1);
+        fades.set_frozen(true, Some(moment));
+        fades.frame(0.1);
         let (fit, filter) = (Fit::Fit, Filter::Linear);
         let mut scene =
             Scene { pose: Arc::default(), pictures: Arc::default(), before: None, version: 3, light: 1.0, fit, filter };
-        lights.shine(&mut scene);
+        fades.shine(&mut scene);
         assert_eq!((scene.pictures.len(), scene.version), (1, u64::MAX));
     }
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Show;
+use super::{Around, Lesson};
+use crate::generator::Loaded;
 use crate::generator::learnt::Claim;
 use crate::preset::Train;
+use crate::show::takes::Takes;
 use crate::trainer::protocol::{Command, Settings, Source};
 use crate::trainer::published;
 
@@ -45,49 +47,65 @@ pub enum Training {
 /// Pictures that have to be fed before they can be learnt from.
 const ENOUGH: u64 = 16;
 
-impl Show {
-    pub(in crate::show) fn train(&mut self, act: Training) {
+impl Training {
+    /// The last part of the address that it works, below /flaneur/train; none if it works none.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Go(_) => Some("run"),
+            Self::Data(_) => Some("data"),
+            Self::Second(_) => Some("data2"),
+            Self::Rest(_) => Some("rest"),
+            Self::Morph(_) => Some("morph"),
+            Self::Set(settings) if settings.mix.is_some() => Some("data_mix"),
+            Self::Set(settings) if settings.generator_rate.is_some() => Some("lr"),
+            _ => None,
+        }
+    }
+}
+
+impl Lesson {
+    /// What a hand does to the training.
+    pub fn act(&mut self, act: Training, around: &mut Around) {
         match act {
             Training::Go(on) => {
-                let go = on.unwrap_or_else(|| {
-                    matches!(self.learning.word(), "off" | "watching" | "ended" | "paused" | "crashed")
-                });
-                self.learning.held = !go;
-                if go && !self.learning.on() {
-                    self.start_training();
-                } else if self.learning.on() {
-                    self.learning.send(if go { Command::Run } else { Command::Pause });
+                let go =
+                    on.unwrap_or_else(|| matches!(self.word(), "off" | "watching" | "ended" | "paused" | "crashed"));
+                self.held = !go;
+                if go && !self.on() {
+                    self.start_training(around);
+                } else if self.on() {
+                    self.send(if go { Command::Run } else { Command::Pause });
                 }
             }
             Training::Stop => {
-                self.learning.wanted = false;
-                self.end_training();
+                self.wanted = false;
+                self.end();
             }
             Training::Rest(share) => {
-                let rest = self.learning.governor.set_least(share);
+                let rest = self.governor.set_least(share);
                 self.command(Command::Set(Settings { rest: Some(rest), ..Settings::default() }));
             }
             Training::Set(settings) => self.command(Command::Set(settings)),
             Training::Publish => self.command(Command::Publish),
             Training::Sample => self.command(Command::Sample),
-            Training::Rewind(to) => self.rewind(&to),
-            Training::Data(word) => self.learn_from(0, word),
-            Training::Second(word) => self.learn_from(1, word),
+            Training::Rewind(to) => self.rewind(&to, around),
+            Training::Data(word) => self.learn_from(0, word, around),
+            Training::Second(word) => self.learn_from(1, word, around),
             Training::Fork(model) => {
                 self.forget_looks();
                 self.command(Command::Fork { model });
             }
             Training::Line(rule, value) => self.rule(&rule, &value),
-            Training::Redraw => self.learn_from(0, "lines".into()),
-            Training::Feed => self.feed(),
-            Training::Morph(secs) => self.learning.secs = Some(secs),
-            Training::Look(step) => self.learning.looked_at = Some((step, self.real)),
+            Training::Redraw => self.learn_from(0, "lines".into(), around),
+            Training::Feed => self.feed(around),
+            Training::Morph(secs) => self.secs = Some(secs),
+            Training::Look(step) => self.looked_at = Some((step, around.real)),
         }
     }
 
     /// Another preset's training: what can be set while it runs is, the rest waits for the next start.
-    pub(in crate::show) fn take_train(&mut self, train: &Train) {
-        let before = &self.preset.train.clone();
+    pub fn take_train(&mut self, train: &Train, around: &mut Around) {
+        let before = std::mem::replace(&mut self.train, train.clone());
         let differs = |a: f64, b: f64| (a != b).then_some(a);
         let settings = Settings {
             generator_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
@@ -96,76 +114,75 @@ impl Show {
             publish_every: (train.publish_every != before.publish_every).then_some(train.publish_every),
             mix: differs(train.data_mix, before.data_mix),
             batch: (train.batch != before.batch && train.batch > 0).then_some(train.batch),
-            rest: differs(train.rest, before.rest).map(|least| self.learning.governor.set_least(least)),
+            rest: differs(train.rest, before.rest).map(|least| self.governor.set_least(least)),
             ..Settings::default()
         };
         let (data, data2) = (train.data != before.data, train.data2 != before.data2);
-        self.learning.eye.always = train.critic;
-        self.learning.lines = train.lines.clone();
-        if !self.learning.on() {
-            self.learning.words = [train.data.clone(), train.data2.clone()];
+        self.critic.always = train.critic;
+        self.lines = train.lines.clone();
+        if !self.on() {
+            self.words = [train.data.clone(), train.data2.clone()];
             return;
         }
         if settings != Settings::default() {
-            self.learning.send(Command::Set(settings));
+            self.send(Command::Set(settings));
         }
         if data || (train.data == "lines" && train.lines != before.lines) {
-            self.learn_from(0, train.data.clone());
+            self.learn_from(0, train.data.clone(), around);
         }
         if data2 && !train.data2.is_empty() {
-            self.learn_from(1, train.data2.clone());
+            self.learn_from(1, train.data2.clone(), around);
         }
         let same = Train { rate: before.rate, data_mix: before.data_mix, lines: before.lines.clone(), ..train.clone() };
         let asks =
             |t: &Train| (t.trainer, t.model.clone(), t.from.clone(), t.arch.clone(), t.device.clone(), t.memory_mb);
-        if asks(&same) != asks(before) {
+        if asks(&same) != asks(&before) {
             self.board
                 .notice("training", "another trainer, model, device or limit takes effect when it is started again");
         }
     }
 
     fn command(&mut self, command: Command) {
-        if !self.learning.send(command) {
+        if !self.send(command) {
             self.board.notice("training", "no training runs; T or /flaneur/train/run starts one");
         }
     }
 
     /// Other data, the first or the second.
-    fn learn_from(&mut self, which: usize, word: String) {
-        let source = self.source(&word);
-        self.learning.words[which] = word;
-        self.learning.data_marks[which] = None;
-        self.learning.look_soon();
+    fn learn_from(&mut self, which: usize, word: String, around: &Around) {
+        let source = self.source(&word, around.output.model());
+        self.words[which] = word;
+        self.data_marks[which] = None;
+        self.look_soon();
         self.forget_looks();
         self.command(if which == 0 { Command::Data(source) } else { Command::Data2(source) });
     }
 
     /// What a word names, by the rules of lines as they are now.
-    pub(super) fn source(&self, word: &str) -> Source {
-        let train = Train { lines: self.learning.lines.clone(), ..self.preset.train.clone() };
+    pub(super) fn source(&self, word: &str, model: &Loaded) -> Source {
+        let train = Train { lines: self.lines.clone(), ..self.train.clone() };
         match word {
-            "fed" => train.source(&self.fed_folder().display().to_string()),
+            "fed" => train.source(&self.fed_folder(model).display().to_string()),
             other => train.source(other),
         }
     }
 
     /// Pictures of other data may look otherwise.
     fn forget_looks(&self) {
-        if let Some(checker) = &self.learning.checker {
+        if let Some(checker) = &self.checker {
             checker.forget();
         }
     }
 
-    pub(super) fn fed_folder(&self) -> PathBuf {
-        let folder = &self.learning.folder;
-        let folder = if folder.as_os_str().is_empty() { self.train_folder() } else { folder.clone() };
+    pub(super) fn fed_folder(&self, model: &Loaded) -> PathBuf {
+        let folder = if self.folder.as_os_str().is_empty() { self.train_folder(model) } else { self.folder.clone() };
         folder.join("fed")
     }
 
     /// Glides back to a state, and has the trainer go on from there.
-    fn rewind(&mut self, to: &str) {
-        let steps = &self.learning.steps;
-        let at = self.learning.at().unwrap_or(u64::MAX);
+    fn rewind(&mut self, to: &str, around: &mut Around) {
+        let steps = &self.steps;
+        let at = self.at().unwrap_or(u64::MAX);
         let step = match to {
             "first" => steps.first().copied(),
             "last" => steps.last().copied(),
@@ -183,22 +200,23 @@ impl Show {
             };
             return self.board.notice("training", how);
         };
-        let [weights, critic, _] = published::state_files(&self.learning.folder, step);
-        self.learning.claimed.clear();
-        if self.learning.send(Command::Rewind { step }) {
-            self.learning.rewound = Some((step, self.real));
+        let [weights, critic, _] = published::state_files(&self.folder, step);
+        self.claimed.clear();
+        if self.send(Command::Rewind { step }) {
+            self.rewound = Some((step, around.real));
         }
-        if self.unseen() {
+        let shown = around.output.model();
+        if self.unseen(shown) {
             return;
         }
-        let model = self.model.name.clone();
-        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true });
+        let model = shown.name.clone();
+        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true }, shown);
         self.board.notice("training", format!("back to step {step}"));
     }
 
     /// One of the rules of the lines.
     fn rule(&mut self, rule: &str, value: &str) {
-        let lines = &mut self.learning.lines;
+        let lines = &mut self.lines;
         let words = || value.split([' ', ',']).filter(|w| !w.is_empty()).map(str::to_owned).collect();
         let number = value.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
         match (rule, number) {
@@ -213,14 +231,15 @@ impl Show {
     }
 
     /// Writes what is shown, as the generator gave it, into the folder of fed pictures.
-    fn feed(&mut self) {
-        let Some(pictures) = self.generator.shown().map(|drawn| drawn.pictures.clone()) else { return };
-        let (folder, board) = (self.fed_folder(), self.board.clone());
-        let first = self.learning.fed;
-        self.learning.fed += pictures.len() as u64;
-        let enough = first < ENOUGH && self.learning.fed >= ENOUGH;
-        let text = format!("{} pictures fed; /flaneur/train/data2 fed learns from them", self.learning.fed);
-        self.chores.give(move || {
+    fn feed(&mut self, around: &Around) {
+        let Some(pictures) = around.output.pictures() else { return };
+        let (folder, board, takes): (_, _, &Takes) =
+            (self.fed_folder(around.output.model()), self.board.clone(), around.takes);
+        let first = self.fed;
+        self.fed += pictures.len() as u64;
+        let enough = first < ENOUGH && self.fed >= ENOUGH;
+        let text = format!("{} pictures fed; /flaneur/train/data2 fed learns from them", self.fed);
+        takes.chores().give(move || {
             for picture in pictures.iter() {
                 let path = crate::recorder::free_name(&folder, "fed", "png");
                 if let Err(error) = picture.write_png(&path) {

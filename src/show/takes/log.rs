@@ -1,0 +1,208 @@
+//! The log of a take: every move of every hand, so that the performance can be played again.
+//!
+//! One JSON value a line: how everything stood when it began, then for each frame the moves before it, the
+//! versions and models that took over, and the frame's time. Written by a thread of its own while the show plays,
+//! so that it holds everything up to a crash; played again by `film`, frame by frame at the times it had.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{Morph, Snapshot};
+use crate::clock::Tick;
+use crate::control::Controls;
+use crate::control::hand::Hand;
+use crate::generator::Loaded;
+use crate::preset::Preset;
+use crate::report::Board;
+use crate::show::addresses::Act;
+use crate::show::fades::Fades;
+use crate::show::lesson::logged::{Learnt, Standing};
+use crate::show::walk::Steps;
+use crate::sketch::Program;
+use crate::worker::Worker;
+
+/// Layout of the file; 1 wrote each switch as two acts, and knew no frames without an answer.
+pub const VERSION: u32 = 2;
+/// Lines that wait for the disk: a minute of frames.
+const MOST_WAITING: usize = 4096;
+
+/// A sketch as it ran.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Script {
+    pub path: PathBuf,
+    pub text: String,
+    pub fingerprint: String,
+}
+
+impl Script {
+    /// Of a program.
+    pub fn of(program: &Program) -> Self {
+        let (path, text) = (program.path.clone(), program.text().to_owned());
+        Self { path, text, fingerprint: program.fingerprint.clone() }
+    }
+}
+
+/// A model as it was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Weights {
+    pub name: String,
+    pub fingerprint: String,
+}
+
+impl Weights {
+    /// Of a model at work.
+    pub fn of(loaded: &Loaded) -> Self {
+        Self { name: loaded.name.clone(), fingerprint: loaded.fingerprint.clone() }
+    }
+}
+
+/// How everything stood when the log began.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Start {
+    pub take: u32,
+    /// Frames a second that the show was to have.
+    pub fps: f64,
+    pub preset: Preset,
+    pub weights: Weights,
+    /// The model before it, for a blend.
+    pub before: Option<Weights>,
+    pub mix: f64,
+    #[serde(default)]
+    pub learnt: Option<Standing>,
+    pub morph: Option<Morph>,
+    pub script: Script,
+    /// The sketch's own state; none if it could not be written down, or had just begun.
+    pub state: Option<serde_json::Value>,
+    pub drawn: u32,
+    pub controls: Controls,
+    #[serde(rename = "lights")]
+    pub fades: Fades,
+    pub snapshots: BTreeMap<String, Snapshot>,
+    pub tick: Time,
+}
+
+/// Real and walk seconds, the walk's since the frame before, beats, beats a minute.
+pub type Time = [f64; 5];
+
+/// A frame's time.
+pub fn time(tick: Tick, real: f64) -> Time {
+    [real, tick.secs, tick.dt, tick.beat, tick.bpm]
+}
+
+/// One line after the first.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// A frame ends.
+    T(Time),
+    /// The sketch was not asked in this frame, or did not answer in it.
+    Steps(Steps),
+    /// What was done, by whom, at which real second.
+    Act(Act, Hand, f64),
+    /// A version is to take over with this frame.
+    Script(Script),
+    /// A model has taken over.
+    Weights(Weights),
+    /// A preset has taken over.
+    Preset(Box<Preset>),
+    /// A glide to a learnt state begins.
+    Learnt(Learnt),
+    /// What the critic thought, and the way in which it would rather have z.
+    Opinion(f32, Vec<f32>),
+}
+
+/// The log while it is written.
+pub struct Log {
+    path: PathBuf,
+    /// Real seconds when it began.
+    since: f64,
+    sender: Option<SyncSender<Line>>,
+    lost: bool,
+    failed: Arc<AtomicBool>,
+    worker: Worker,
+}
+
+impl Log {
+    /// Begins a log; a thread makes the file and writes it. That it cannot is said on the board.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn begin(path: &Path, since: f64, start: Start, board: &Board) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel::<Line>(MOST_WAITING);
+        let failed = Arc::new(AtomicBool::new(false));
+        let (board, theirs, name) = (board.clone(), failed.clone(), path.to_owned());
+        let worker = Worker::start("take", 1 << 20, move |ending| {
+            let write = || -> std::io::Result<()> {
+                let mut out = BufWriter::new(create(&name)?);
+                writeln!(out, "{}", serde_json::to_string(&start)?)?;
+                loop {
+                    match receiver.recv_timeout(Duration::from_millis(500)) {
+                        Ok(line) => writeln!(out, "{}", serde_json::to_string(&line)?)?,
+                        Err(RecvTimeoutError::Timeout) => out.flush()?,
+                        Err(RecvTimeoutError::Disconnected) => return out.flush(),
+                    }
+                    let _ = ending.wished();
+                }
+            };
+            if let Err(e) = write() {
+                theirs.store(true, Ordering::Relaxed);
+                board.fault("take", format!("the take {} ended: {e}; what is in it can be filmed", name.display()));
+            }
+        })?;
+        Ok(Self { path: path.into(), since, sender: Some(sender), lost: false, failed, worker })
+    }
+
+    /// Where it is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Real seconds when it began.
+    pub fn since(&self) -> f64 {
+        self.since
+    }
+
+    /// One more line; what finds the disk too slow is said once.
+    pub fn line(&mut self, line: Line, board: &Board) {
+        let sent = self.sender.as_ref().map(|sender| sender.try_send(line));
+        if matches!(sent, Some(Err(TrySendError::Full(_)))) && !self.lost && !self.failed.load(Ordering::Relaxed) {
+            self.lost = true;
+            board.fault("take", format!("the disk does not keep up; {} is no longer exact", self.path.display()));
+        }
+    }
+
+    /// No more lines come: its thread writes what waits, and ends.
+    pub fn close(&mut self) {
+        self.sender = None;
+    }
+
+    /// Whether its thread has ended.
+    pub fn over(&self) -> bool {
+        self.worker.ended()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A new file, and the folder that it is in.
+///
+/// # Errors
+/// If the file is there already or cannot be made.
+pub fn create(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::create_new(path)
+}

@@ -1,0 +1,125 @@
+//! The limits of one call into a sketch: steps, depth of the native stack, and the place where it is.
+//!
+//! Rune's own budget holds for the instructions of the outermost call alone: while a native function runs (a verb,
+//! an iterator, a generator), whatever it calls back runs without one. So every body of a function, a closure or a
+//! loop begins with a call of [`step`] (see [`super::instrument`]), verbs count their work here, and both end the call
+//! when nothing is left. All of it is per thread, for the call that runs there.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Steps of one call: about two milliseconds of plain work.
+pub const BUDGET: usize = 200_000;
+/// Instructions of the outermost call: the steps put into bodies are three of them each.
+pub const INSTRUCTIONS: usize = BUDGET + BUDGET / 2;
+/// Steps that entering a body costs: a call, and what stands in the body.
+const BODY: usize = 5;
+/// Native stack that a call may use on a thread that has not said how much it has.
+const USUAL_STACK: usize = 512 << 10;
+
+/// What a call that has used up its steps ends with.
+pub const OVER_BUDGET: &str = "the frame's budget is used up";
+/// What a call that nests too deep ends with.
+pub const TOO_DEEP: &str = "functions call each other too deep";
+
+thread_local! {
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+    /// Address on the stack where the call began.
+    static BEGAN: Cell<usize> = const { Cell::new(0) };
+    static STACK: Cell<usize> = const { Cell::new(USUAL_STACK) };
+    static PLACE: RefCell<Arc<AtomicU64>> = RefCell::default();
+}
+
+/// Where a sketch is: the source's number and a byte offset in it. Written at each step, read from other threads.
+#[derive(Clone, Default)]
+pub struct Whereabouts(Arc<AtomicU64>);
+
+impl Whereabouts {
+    /// Source number and byte offset of the body that was entered last.
+    pub fn now(&self) -> (usize, usize) {
+        let place = self.0.load(Ordering::Relaxed);
+        ((place >> 32) as usize, (place & 0xffff_ffff) as usize)
+    }
+}
+
+/// This thread has a stack of so many bytes, of which calls may use half; gives where its sketch will be.
+pub fn settle(stack: usize) -> Whereabouts {
+    STACK.set(stack / 2);
+    Whereabouts(PLACE.with_borrow(Arc::clone))
+}
+
+/// An address on this thread's stack.
+#[inline(never)]
+fn here() -> usize {
+    let spot = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&spot)).addr()
+}
+
+/// Runs a call with a full budget.
+pub fn with<T>(work: impl FnOnce() -> T) -> T {
+    LEFT.set(BUDGET);
+    BEGAN.set(here());
+    work()
+}
+
+/// Takes steps from the call's budget.
+///
+/// # Errors
+/// [`OVER_BUDGET`], if fewer are left.
+pub fn take(steps: usize) -> Result<(), &'static str> {
+    let left = LEFT.get().checked_sub(steps);
+    LEFT.set(left.unwrap_or(0));
+    left.map(drop).ok_or(OVER_BUDGET)
+}
+
+/// A body is entered: takes its steps, looks at the stack, notes the place.
+///
+/// # Errors
+/// [`OVER_BUDGET`] or [`TOO_DEEP`].
+pub fn step(source: usize, offset: usize) -> Result<(), &'static str> {
+    let place = (source as u64) << 32 | offset as u64;
+    PLACE.with_borrow(|shared| shared.store(place, Ordering::Relaxed));
+    deep()?;
+    take(BODY)
+}
+
+/// Whether the native stack of the call is used up.
+///
+/// # Errors
+/// [`TOO_DEEP`], if it is.
+pub fn deep() -> Result<(), &'static str> {
+    match BEGAN.get().abs_diff(here()) > STACK.get() {
+        true => Err(TOO_DEEP),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_run_out_and_the_next_call_has_all_of_them_again() {
+        with(|| {
+            assert_eq!(take(BUDGET), Ok(()));
+            assert_eq!((take(1), step(0, 0)), (Err(OVER_BUDGET), Err(OVER_BUDGET)));
+        });
+        assert_eq!(with(|| take(BUDGET)), Ok(()));
+    }
+
+    #[test]
+    fn a_deep_call_is_seen_and_its_place_known() {
+        fn down(n: usize) -> Result<usize, &'static str> {
+            step(3, n)?;
+            Ok(std::hint::black_box(down(n + 1)?) + 1)
+        }
+        let worker = std::thread::Builder::new().stack_size(4 << 20).spawn(|| {
+            let place = settle(2 << 20);
+            (with(|| down(0)), place.now())
+        });
+        let (result, (source, offset)) = worker.unwrap().join().unwrap();
+        assert_eq!((result, source), (Err(TOO_DEEP), 3));
+        assert!(offset > 1000);
+    }
+}

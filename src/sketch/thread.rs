@@ -1,0 +1,527 @@
+//! A sketch on a thread of its own, so that nothing it does holds up whoever shows its poses.
+//!
+//! Fed with a frame at a time, by value; gives a pose, what the sketch asked for, and what it complains about. The
+//! owner waits as long as it likes and no longer: a thread that stays silent is abandoned, because nothing can end a
+//! loop inside of native code. It then runs on at the lowest priority, ends when its call does come back, and is
+//! never asked again. The stack is large, since comparing or dropping deeply nested values recurses. Absent: which
+//! version of a sketch runs, and for how long anybody is patient (`show::walk`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use super::complaint::Complaint;
+use super::env::{Env, Measure};
+use super::host::{Handed, Host, Keeps, Tried};
+use super::meter::{self, Whereabouts};
+use super::state::MOST_VALUES;
+use super::{Language, Program, saved};
+use crate::clock::Tick;
+use crate::control::Lent;
+use crate::latent::Z;
+use crate::latent::pose::Pose;
+use crate::latest::{Latest, lock};
+use crate::worker::caught;
+
+/// Stacks to ask for, in bytes: memory is taken only as far as it is used.
+const STACKS: [usize; 3] = [1 << 30, 256 << 20, 32 << 20];
+/// Pause between two copies of the state.
+const COPY_EVERY: Duration = Duration::from_millis(250);
+/// Most values of a state that is copied without being asked.
+const COPIED: usize = 2000;
+/// How long a thread that is at work may take to end, when its owner goes.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Stored points by name.
+pub type Points = BTreeMap<String, Arc<Vec<Z>>>;
+
+/// What the critic thinks, as the sketch may know it.
+#[derive(Clone, Debug, Default)]
+pub struct Critic {
+    /// Of the picture that is shown, smoothed.
+    pub score: f64,
+    /// The direction in z in which the score rises, of length 1; empty before it is known.
+    pub direction: Arc<Z>,
+}
+
+/// Something that is otherwise from the next frame on.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Another model: its z has so many dimensions.
+    Dim(usize),
+    /// Points that were stored or read.
+    Points(Points),
+    /// Arc lengths of a way, 0..1, as they were measured on its pictures.
+    Measured(u64, Vec<f64>),
+    /// Draws of `random()` so far.
+    Drawn(u32),
+}
+
+/// A program that takes over, with its state if that is to be another than its own.
+#[derive(Clone)]
+pub struct Adopt {
+    pub program: Program,
+    pub keeps: Keeps,
+    pub state: Option<Arc<Json>>,
+}
+
+/// One frame to be walked.
+pub struct Ask {
+    /// Comes back with the answer.
+    pub number: u64,
+    pub tick: Tick,
+    pub lent: Lent,
+    pub critic: Critic,
+    pub news: Vec<News>,
+    pub adopt: Option<Adopt>,
+    /// Walks go over to newly measured ways within a second; a film does at once.
+    pub gliding: bool,
+}
+
+/// The knobs that the running sketch has asked for, in that order.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The same list until it changes.
+    pub names: Arc<Vec<String>>,
+    /// Default 0..1, and what 0 and 1 mean, for each name.
+    pub values: Vec<(f64, [f64; 2])>,
+}
+
+/// What a frame gave.
+pub struct Answer {
+    pub number: u64,
+    pub pose: Arc<Pose>,
+    /// Why the pose is an older one, or what had to be changed about it.
+    pub complaint: Option<Box<Complaint>>,
+    /// Why the program that should have taken over did not.
+    pub refused: Option<Box<Complaint>>,
+    pub asked: Asked,
+    /// Ways to be measured.
+    pub wanted: Vec<Measure>,
+    /// Whether the sketch wants to know the critic's score, and its direction.
+    pub wants: [bool; 2],
+    /// Draws of `random()` so far.
+    pub drawn: u32,
+    /// Time of the processor that it took.
+    pub cpu: Duration,
+}
+
+/// The state of the sketch that runs.
+#[derive(Clone, Debug, Default)]
+pub enum Standing {
+    /// No sketch runs.
+    #[default]
+    Nothing,
+    /// As JSON.
+    Saved(Arc<Json>),
+    /// It holds what has no text: a generator, a function; or too much.
+    Uncopied,
+}
+
+/// A sketch to be compiled and tried.
+pub struct Attempt {
+    pub path: PathBuf,
+    /// Its text; none reads the file.
+    pub text: Option<String>,
+    pub state: Standing,
+    pub tick: Tick,
+    pub lent: Lent,
+    pub critic: Critic,
+    pub dim: usize,
+    pub points: Points,
+}
+
+/// A program that was compiled and showed a frame.
+pub struct Proven {
+    pub program: Program,
+    pub tried: Tried,
+    pub asked: Asked,
+    pub wanted: Vec<Measure>,
+}
+
+/// What a thread gives back.
+pub enum Said {
+    Answer(Box<Answer>),
+    Tried(Result<Box<Proven>, Box<Complaint>>),
+    State(Standing),
+}
+
+enum Job {
+    Frame(Box<Ask>),
+    Try(Box<Attempt>),
+    State,
+    End,
+}
+
+/// What owner and thread share.
+#[derive(Default)]
+struct Shared {
+    abandoned: AtomicBool,
+    /// Abandoned threads of the same show that are still at work.
+    silent: OnceLock<Arc<AtomicUsize>>,
+    /// The system's number of the thread, where it has one.
+    number: OnceLock<i32>,
+    place: OnceLock<Whereabouts>,
+    standing: Mutex<Standing>,
+}
+
+/// The owner's end of a thread.
+pub struct SketchThread {
+    jobs: Latest<Job>,
+    said: Latest<Said>,
+    shared: Arc<Shared>,
+    since: Option<Instant>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SketchThread {
+    /// Starts one, for models of `dim` dimensions.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(dim: usize) -> std::io::Result<Self> {
+        let (jobs, said, shared) = (Latest::default(), Latest::default(), Arc::new(Shared::default()));
+        let mut refused = None;
+        for stack in STACKS {
+            let theirs = (Latest::clone(&jobs), Latest::clone(&said), Arc::clone(&shared));
+            let work = move || run(dim, stack, &theirs.0, &theirs.1, &theirs.2);
+            match std::thread::Builder::new().name("sketch".into()).stack_size(stack).spawn(work) {
+                Ok(thread) => return Ok(Self { jobs, said, shared, since: None, thread: Some(thread) }),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| std::io::Error::other("no thread")))
+    }
+
+    fn give(&mut self, job: Job) {
+        self.since = Some(Instant::now());
+        self.jobs.put(job);
+    }
+
+    /// Asks for a frame. The thread must not be at work.
+    pub fn ask(&mut self, ask: Ask) {
+        self.give(Job::Frame(Box::new(ask)));
+    }
+
+    /// Has a sketch compiled and tried. The thread must not be at work.
+    pub fn attempt(&mut self, attempt: Attempt) {
+        self.give(Job::Try(Box::new(attempt)));
+    }
+
+    /// What it says next, waiting for it at most `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Option<Said> {
+        let said = self.said.wait(patience);
+        if said.is_some() {
+            self.since = None;
+        }
+        said
+    }
+
+    /// Since when it is at work; none if it waits for something to do.
+    pub fn working(&self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+
+    /// Whether it has ended by itself, which it never should.
+    pub fn ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Source number and byte offset of the body that was entered last.
+    pub fn place(&self) -> (usize, usize) {
+        self.shared.place.get().map_or((0, 0), Whereabouts::now)
+    }
+
+    /// The state of its sketch, at most a quarter of a second old.
+    pub fn standing(&self) -> Standing {
+        lock(&self.shared.standing).clone()
+    }
+
+    /// The state as it is now, which takes a moment; none if it is at work, or takes longer than `patience`.
+    pub fn standing_now(&mut self, patience: Duration) -> Option<Standing> {
+        if self.since.is_some() {
+            return None;
+        }
+        self.give(Job::State);
+        match self.wait(patience)? {
+            Said::State(standing) => Some(standing),
+            _ => None,
+        }
+    }
+
+    /// Lets go of a thread that stays silent; `silent` counts those that are still at work.
+    pub fn abandon(mut self, silent: &Arc<AtomicUsize>) {
+        if self.ended() {
+            return;
+        }
+        silent.fetch_add(1, Ordering::SeqCst);
+        let _ = self.shared.silent.set(silent.clone());
+        self.shared.abandoned.store(true, Ordering::SeqCst);
+        #[cfg(target_os = "linux")]
+        if let Some(number) = self.shared.number.get().copied().and_then(rustix::process::Pid::from_raw) {
+            // It stands back behind everything that has work to do. That may be refused, and does no harm then.
+            let _ = rustix::process::setpriority_process(Some(number), 19);
+        }
+        // Not joined: it may never come back.
+        self.thread = None;
+    }
+}
+
+impl Drop for SketchThread {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.jobs.put(Job::End);
+        let start = Instant::now();
+        while !thread.is_finished() && start.elapsed() < GRACE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // One that is still at work runs on until the process ends, or its call comes back.
+        self.shared.abandoned.store(true, Ordering::SeqCst);
+        if thread.is_finished() {
+            // Its panic, if there was one, has been printed by the hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread.
+fn run(dim: usize, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
+    #[cfg(target_os = "linux")]
+    let _ = shared.number.set(rustix::thread::gettid().as_raw_nonzero().get());
+    let _ = shared.place.set(meter::settle(stack));
+    let mut host = Language::new(Env::new(dim)).map(Host::new).map_err(|error| error.to_string());
+    let mut names = (u64::MAX, Arc::new(Vec::new()));
+    let mut copied: Option<Instant> = None;
+    loop {
+        let Some(job) = jobs.wait(Duration::from_secs(1)) else {
+            if shared.abandoned.load(Ordering::SeqCst) {
+                break;
+            }
+            continue;
+        };
+        let out = match (&mut host, job) {
+            (_, Job::End) => break,
+            (Ok(host), Job::Frame(ask)) => Said::Answer(Box::new(frame(host, *ask, &mut names))),
+            (Ok(host), Job::Try(attempt)) => Said::Tried(attempted(host, *attempt)),
+            (Ok(host), Job::State) => Said::State(standing(host, MOST_VALUES)),
+            (Err(why), job) => unable(why, job),
+        };
+        said.put(out);
+        if shared.abandoned.load(Ordering::SeqCst) {
+            break;
+        }
+        // Behind the answer, while nobody waits.
+        if let Ok(host) = &mut host {
+            host.look();
+            if copied.is_none_or(|at| at.elapsed() >= COPY_EVERY) {
+                copied = Some(Instant::now());
+                *lock(&shared.standing) = standing(host, COPIED);
+            }
+        }
+    }
+    drop(caught(|| drop(host)));
+    if let Some(silent) = shared.silent.get() {
+        silent.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn standing(host: &Host, most: usize) -> Standing {
+    match (host.program(), host.save(most)) {
+        (None, _) => Standing::Nothing,
+        (Some(_), Some(state)) => Standing::Saved(Arc::new(state)),
+        (Some(_), None) => Standing::Uncopied,
+    }
+}
+
+/// The answer of a thread that has no language: a mistake in the verbs' tables.
+fn unable(why: &str, job: Job) -> Said {
+    let path = match &job {
+        Job::Try(attempt) => attempt.path.clone(),
+        _ => PathBuf::new(),
+    };
+    match job {
+        Job::State => Said::State(Standing::Nothing),
+        _ => Said::Tried(Err(Box::new(Complaint::whole(&path, why.to_owned(), None)))),
+    }
+}
+
+fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Vec<String>>)) -> Answer {
+    let start = cpu_time();
+    let Ask { number, tick, lent, critic, news, adopt, gliding } = ask;
+    let env = host.language.env.clone();
+    for one in news {
+        match one {
+            News::Dim(dim) => env.set_dim(dim),
+            News::Points(points) => env.lock().points.extend(points),
+            News::Measured(key, lengths) => drop(env.lock().even.insert(key, (lengths, 0.0))),
+            News::Drawn(drawn) => env.lock().drawn = drawn,
+        }
+    }
+    receive(&env, lent, critic);
+    let refused = adopt.and_then(|adopt| taken_over(host, adopt).err());
+    env.glide(tick.real_dt, gliding);
+    let walked = host.step(tick);
+    let mut inside = env.lock();
+    let wants = [std::mem::take(&mut inside.eye.wants_score), std::mem::take(&mut inside.eye.wants_direction)];
+    let (wanted, drawn) = (std::mem::take(&mut inside.wanted), inside.drawn);
+    let asked = asked(&inside.controls, names);
+    drop(inside);
+    let cpu = cpu_time().saturating_sub(start);
+    Answer { number, pose: walked.pose, complaint: walked.complaint, refused, asked, wanted, wants, drawn, cpu }
+}
+
+/// Time of the processor that this thread has taken so far: what others take on a busy machine is not the sketch's.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn receive(env: &Env, lent: Lent, critic: Critic) {
+    let mut inside = env.lock();
+    inside.controls.receive(lent);
+    inside.eye.score = critic.score;
+    inside.eye.direction = critic.direction;
+}
+
+/// A program takes over: draws of `random()` in its setup do not count.
+fn taken_over(host: &mut Host, adopt: Adopt) -> Result<(), Box<Complaint>> {
+    let Adopt { program, keeps, state } = adopt;
+    let (drawn, controls) = {
+        let mut inside = host.language.env.lock();
+        let before = inside.controls.clone();
+        inside.controls.forget_asked();
+        (inside.drawn, before)
+    };
+    let adopted = host.adopt(program, keeps);
+    let mut inside = host.language.env.lock();
+    inside.drawn = drawn;
+    if adopted.is_err() {
+        inside.controls = controls;
+    }
+    drop(inside);
+    if let Some(state) = state {
+        host.load(&state);
+    }
+    adopted
+}
+
+/// The knobs that the sketch asked for; `names` are those of the frame before, with the number of their list.
+fn asked(controls: &crate::control::Controls, names: &mut (u64, Arc<Vec<String>>)) -> Asked {
+    if names.0 != controls.listed {
+        *names = (controls.listed, Arc::new(controls.asked().into_iter().map(|knob| knob.name).collect()));
+    }
+    let values = names.1.iter().filter_map(|name| controls.state(name)).map(|knob| (knob.default, knob.range));
+    Asked { names: names.1.clone(), values: values.collect() }
+}
+
+fn attempted(host: &mut Host, attempt: Attempt) -> Result<Box<Proven>, Box<Complaint>> {
+    let Attempt { path, text, state, tick, lent, critic, dim, points } = attempt;
+    let env = host.language.env.clone();
+    env.set_dim(dim);
+    env.lock().points = points;
+    receive(&env, lent, critic);
+    let program = match text {
+        Some(text) => host.language.compile(&path, &text)?,
+        None => host.language.read(&path)?,
+    };
+    let handed = match state {
+        Standing::Nothing => Handed::Nothing,
+        Standing::Saved(state) => saved::load(&state, 0).map_or(Handed::Uncopied, Handed::Copy),
+        Standing::Uncopied => Handed::Uncopied,
+    };
+    let tried = host.attempt(&program, handed, tick)?;
+    let mut inside = env.lock();
+    let asked = asked(&inside.controls, &mut (u64::MAX, Arc::default()));
+    let wanted = std::mem::take(&mut inside.wanted);
+    Ok(Box::new(Proven { program, tried, asked, wanted }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::control::Controls;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn tick(secs: f64) -> Tick {
+        let mut clock = Clock::new(120.0);
+        clock.frame(0.0, true);
+        clock.frame(secs, false)
+    }
+
+    fn attempt(text: &str, state: Standing) -> Attempt {
+        Attempt {
+            path: "sketches/try.rn".into(),
+            text: Some(text.to_owned()),
+            state,
+            tick: tick(1.0),
+            lent: Lent::default(),
+            critic: Critic::default(),
+            dim: 4,
+            points: Points::new(),
+        }
+    }
+
+    fn tried(thread: &mut SketchThread, text: &str, state: Standing) -> Result<Box<Proven>, Box<Complaint>> {
+        thread.attempt(attempt(text, state));
+        match thread.wait(PATIENCE) {
+            Some(Said::Tried(result)) => result,
+            _ => panic!("no answer"),
+        }
+    }
+
+    fn ask(number: u64, adopt: Option<Adopt>, lent: Lent) -> Ask {
+        let (critic, news) = (Critic::default(), Vec::new());
+        Ask { number, tick: tick(number as f64), lent, critic, news, adopt, gliding: false }
+    }
+
+    fn answer(thread: &mut SketchThread, ask: Ask) -> Answer {
+        thread.ask(ask);
+        match thread.wait(PATIENCE) {
+            Some(Said::Answer(answer)) => *answer,
+            _ => panic!("no answer"),
+        }
+    }
+
+    #[test]
+    fn one_thread_tries_and_another_walks_on_with_the_state() {
+        let (mut trial, mut walk) = (SketchThread::start(4).unwrap(), SketchThread::start(4).unwrap());
+        let text = "pub fn setup() { #{ n: 0 } } pub fn walk(me, t, c) { me.n += 1; constant(me.n).add(0, c.knob(\"k\", 0.5)) }";
+        let proven = tried(&mut trial, text, Standing::Nothing).unwrap();
+        assert_eq!((&proven.asked.names[..], proven.tried.keeps), (&["k".to_owned()][..], Keeps::Nothing));
+        let adopt = Adopt { program: proven.program, keeps: proven.tried.keeps, state: None };
+        let first = answer(&mut walk, ask(1, Some(adopt), Lent::default()));
+        assert_eq!((first.number, &first.pose.latents[0][..2]), (1, &[1.5, 1.0][..]));
+        assert_eq!(first.asked.values, [(0.5, [0.0, 1.0])]);
+        let mut controls = Controls::default();
+        controls.set("k", 1.0);
+        controls.frame(100.0);
+        assert_eq!(answer(&mut walk, ask(2, None, controls.lend())).pose.latents[0][0], 3.0);
+        let standing = walk.standing_now(PATIENCE).unwrap();
+        assert!(matches!(standing, Standing::Saved(_)));
+        let other = text.replace("me.n += 1", "me.n += 10");
+        let proven = tried(&mut trial, &other, standing).unwrap();
+        assert_eq!((proven.tried.keeps, proven.tried.pose.latents[0][1]), (Keeps::State, 12.0));
+        let adopt = Adopt { program: proven.program, keeps: proven.tried.keeps, state: None };
+        assert_eq!(answer(&mut walk, ask(3, Some(adopt), Lent::default())).pose.latents[0][1], 12.0);
+    }
+
+    #[test]
+    fn one_that_stays_silent_is_let_go_of_and_its_place_is_known() {
+        let mut thread = SketchThread::start(4).unwrap();
+        let text = "pub fn walk(me, t, c) {\n let n = (0..1000000000000).iter().count(); seed(n) }";
+        thread.attempt(attempt(text, Standing::Nothing));
+        assert!(thread.wait(Duration::from_millis(200)).is_none());
+        assert!(thread.working().unwrap() >= Duration::from_millis(200));
+        assert_eq!(thread.place(), (0, text.find('{').unwrap() + 1));
+        let silent = Arc::default();
+        thread.abandon(&silent);
+        assert_eq!(silent.load(Ordering::SeqCst), 1);
+    }
+}
