@@ -232,6 +232,13 @@ impl Clock {
     }
 }
 
+/// The minute of the week by the clock on the wall of this place; Monday 0:00 is 0.
+pub fn minute_of_week() -> u32 {
+    let now = jiff::ZonedDateTime::now();
+    let day = now.weekday().to_monday_zero_offset() as u32;
+    day * 24 * 60 + now.hour() as u32 * 60 + now.minute() as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

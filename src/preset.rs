@@ -2,6 +2,8 @@
 //!
 //! Read by `show` and `cli`. Keys that are not known are refused with their line and what was probably meant.
 
+pub mod hours;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,6 +61,7 @@ pub struct Preset {
     pub query: Query,
     pub midi: Midi,
     pub train: Train,
+    pub hours: hours::Hours,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
 }
@@ -70,6 +73,8 @@ pub struct Record {
     pub folder: PathBuf,
     pub size: [u32; 2],
     pub fps: f64,
+    /// Recordings, takes and samples stop when less than so many megabytes are free on the disk; 0 is no floor.
+    pub floor_mb: u64,
 }
 
 /// Where OSC is listened to.
@@ -281,7 +286,7 @@ impl Default for Midi {
 
 impl Default for Record {
     fn default() -> Self {
-        Self { folder: "recordings".into(), size: [1024, 1024], fps: 30.0 }
+        Self { folder: "recordings".into(), size: [1024, 1024], fps: 30.0, floor_mb: 500 }
     }
 }
 
@@ -306,6 +311,7 @@ impl Default for Preset {
             query: Query::default(),
             midi: Midi::default(),
             train: Train::default(),
+            hours: hours::Hours::default(),
             knobs: BTreeMap::new(),
         }
     }
@@ -361,6 +367,7 @@ impl Preset {
             within("size", f64::from(h), 16.0, 8192.0)?;
         }
         self.train.check()?;
+        self.hours.week()?;
         for (name, value) in &self.knobs {
             within("knobs", *value, 0.0, 1.0).map_err(|(key, why)| (key, format!("{name} {why}")))?;
         }

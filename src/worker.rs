@@ -1,25 +1,69 @@
-//! Threads with a name, an owner who joins them, and panics that become sentences.
+//! Threads with a name, an owner who joins them, a heartbeat, and panics that become sentences.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// When a thread, or a loop, last showed that it goes on. Clones share it.
+#[derive(Clone, Default)]
+pub struct Beat(Arc<AtomicU64>);
+
+impl Beat {
+    /// It goes on.
+    pub fn now(&self) {
+        // 0 is never.
+        self.0.store(BEGAN.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
+    }
+
+    /// How long ago it last went on; none if it never did.
+    pub fn age(&self) -> Option<Duration> {
+        let at = self.0.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(BEGAN.elapsed().saturating_sub(Duration::from_millis(at)))
+    }
+}
+
+/// The threads that run, by name, for whoever wants to know how they are.
+static BEATS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
+
+fn register(name: &str) -> Beat {
+    let beat = Beat::default();
+    beat.now();
+    let mut beats = BEATS.lock().unwrap_or_else(PoisonError::into_inner);
+    beats.retain(|(_, beat)| beat.strong_count() > 0);
+    beats.push((name.to_owned(), Arc::downgrade(&beat.0)));
+    beat
+}
+
+/// Name and last beat of every worker that runs.
+pub fn beats() -> Vec<(String, Option<Duration>)> {
+    let beats = BEATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let running = beats.iter().filter_map(|(name, beat)| Some((name.clone(), Beat(beat.upgrade()?))));
+    running.map(|(name, beat)| (name, beat.age())).collect()
+}
 
 /// The owner's wish that a worker end.
 #[derive(Clone, Default)]
-pub struct Ending(Arc<AtomicBool>);
+pub struct Ending {
+    wish: Arc<AtomicBool>,
+    beat: Beat,
+}
 
 impl Ending {
-    /// Whether the owner wishes it.
+    /// Whether the owner wishes it. To ask is also the worker's heartbeat.
     pub fn wished(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.beat.now();
+        self.wish.load(Ordering::Relaxed)
     }
 }
 
 /// A running thread; dropping it asks it to end and waits for that.
 pub struct Worker {
-    ending: Ending,
+    ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,15 +73,15 @@ impl Worker {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(name: &str, stack: usize, work: impl FnOnce(Ending) + Send + 'static) -> std::io::Result<Self> {
-        let ending = Ending::default();
+        let ending = Ending { wish: Arc::default(), beat: register(name) };
         let theirs = ending.clone();
         let thread = std::thread::Builder::new().name(name.into()).stack_size(stack).spawn(move || work(theirs))?;
-        Ok(Self { ending, thread: Some(thread) })
+        Ok(Self { ending: ending.wish, thread: Some(thread) })
     }
 
     /// Asks it to end, without waiting.
     pub fn end(&self) {
-        self.ending.0.store(true, Ordering::Relaxed);
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// Lets go of it without waiting: it may never end.
@@ -101,10 +145,56 @@ impl Drop for Chores {
     }
 }
 
-/// Whether faults are rehearsed: with `FLANEUR_REHEARSE` set, sketches have `rehearse_panic()`, and the
-/// generator fails on a z whose first dimension is 99 or more.
+/// Whether faults are rehearsed: with `FLANEUR_REHEARSE` set, sketches have `rehearse_panic()` and
+/// `rehearse_abort()`, the generator fails on a z whose first dimension is 99 or more, and with `freeze` or `freeze:SECS`
+/// in it the loop of a show stops for good after so many seconds (5).
 pub fn rehearsing() -> bool {
     std::env::var_os("FLANEUR_REHEARSE").is_some()
+}
+
+/// The second in which the loop of a show is to stop for good, if that is rehearsed.
+pub fn rehearsed_freeze() -> Option<f64> {
+    let word = std::env::var("FLANEUR_REHEARSE").ok()?;
+    let word = word.split(',').find_map(|word| word.trim().strip_prefix("freeze"))?.to_owned();
+    Some(word.strip_prefix(':').and_then(|secs| secs.parse().ok()).unwrap_or(5.0))
+}
+
+/// Set where a process of ours looks after this one.
+pub const SUPERVISED: &str = "FLANEUR_SUPERVISED";
+
+/// Whether somebody starts this process again when it ends: a process of ours, or systemd.
+pub fn supervised() -> bool {
+    [SUPERVISED, "NOTIFY_SOCKET", "INVOCATION_ID"].iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// Resident memory of this process in megabytes; 0 where the system does not tell.
+pub fn memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
+}
+
+/// What every thread of this process is doing, a line each: its name, whether it runs, sleeps or waits for the system
+/// (R, S, D), in which call of the system, and the time of the processor that it took. Empty where the system does not
+/// tell.
+pub fn threads() -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        // The name in brackets may hold anything; what follows the last bracket does not.
+        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+        let name = head.split_once('(').map_or("", |(_, name)| name);
+        let rest: Vec<&str> = rest.split_whitespace().collect();
+        let field = |at: usize| rest.get(at).copied().unwrap_or("?");
+        let ticks = |at: usize| field(at).parse::<f64>().unwrap_or(0.0);
+        let wait = read("wchan");
+        let wait = if wait.is_empty() || wait == "0" { "no call" } else { wait.as_str() };
+        // In hundredths of a second wherever Linux runs us.
+        let secs = (ticks(11) + ticks(12)) / 100.0;
+        lines.push(format!("{name}: {} in {wait}, {secs:.2} s of the processor", field(0)));
+    }
+    lines
 }
 
 /// Makes this thread one of those that share out work, for a program whose one thread does nothing else:
@@ -140,6 +230,21 @@ mod tests {
     fn a_panic_becomes_its_message() {
         assert_eq!(caught(|| 3), Ok(3));
         assert_eq!(caught(|| -> u8 { panic!("no {}", 7) }), Err("no 7".into()));
+    }
+
+    #[test]
+    fn workers_have_a_heartbeat() {
+        let worker = Worker::start("pulse of a test", 1 << 20, |ending| {
+            while !ending.wished() {
+                std::thread::yield_now();
+            }
+        });
+        let of = |name: &str| beats().into_iter().find(|(known, _)| known == name);
+        assert!(of("pulse of a test").unwrap().1.unwrap() < Duration::from_secs(10));
+        drop(worker.unwrap());
+        assert!(of("pulse of a test").is_none() && Beat::default().age().is_none());
+        #[cfg(target_os = "linux")]
+        assert!(threads().iter().any(|line| line.contains(": R in ") || line.contains(": S in ")));
     }
 
     #[test]

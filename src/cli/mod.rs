@@ -12,6 +12,7 @@ pub mod new;
 pub mod play;
 pub mod score;
 pub mod still;
+pub mod supervise;
 pub mod train;
 pub mod verbs;
 

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+use jiff::ZonedDateTime;
 
 /// Lines that wait for one sink.
 const MOST_WAITING: usize = 1024;
@@ -125,7 +127,7 @@ pub(super) fn event(level: Level, origin: &str, text: &str) -> bool {
     if sinks.errors.is_none() {
         return false;
     }
-    let line = line_of(SystemTime::now(), level, origin, text);
+    let line = line_of(&ZonedDateTime::now(), level, origin, text);
     let Sinks { errors, file, .. } = &mut *sinks;
     [errors, file].into_iter().flatten().for_each(|sink| sink.put(&line));
     true
@@ -136,8 +138,8 @@ pub(super) fn result(line: &str) -> bool {
     sinks().results.as_mut().map(|sink| sink.put(line)).is_some()
 }
 
-/// An event on one line: time in UTC, level, who says it, and what; line ends become ` | `.
-fn line_of(at: SystemTime, level: Level, origin: &str, text: &str) -> String {
+/// An event on one line: local time, level, who says it, and what; line ends become ` | `.
+fn line_of(at: &ZonedDateTime, level: Level, origin: &str, text: &str) -> String {
     let level = match level {
         Level::Error => "error",
         Level::Info => "info ",
@@ -148,29 +150,7 @@ fn line_of(at: SystemTime, level: Level, origin: &str, text: &str) -> String {
         said.extend(part.trim_start().chars().map(|c| if c.is_control() { ' ' } else { c }));
     }
     let origin = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
-    format!("{} {level} {origin}{said}", utc(at))
-}
-
-/// A time as 2026-11-29T18:58:54.123Z.
-pub fn utc(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (secs, ms) = (since.as_secs(), since.subsec_millis());
-    let [year, month, day] = date(secs / 86_400);
-    let [hours, minutes, secs] = [secs / 3600 % 24, secs / 60 % 60, secs % 60];
-    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{secs:02}.{ms:03}Z")
-}
-
-/// Year, month and day of so many days after 1 January 1970, in the Gregorian calendar: counted in eras of 400 years
-/// that begin in March, so that leap days come last.
-pub fn date(days: u64) -> [u64; 3] {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    [era * 400 + year + later, month, day]
+    format!("{} {level} {origin}{said}", at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"))
 }
 
 /// A file that is renamed away when it is long.
@@ -226,14 +206,9 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_with_its_time() {
-        let at = UNIX_EPOCH + Duration::from_millis(1_772_323_199_007);
-        let line = line_of(at, Level::Error, "sketch", "a.rn:1:2: no\n 1 | x\n   | ^\n\n yes\u{7}");
-        assert_eq!(line, "2026-02-28T23:59:59.007Z error sketch: a.rn:1:2: no | 1 | x | | ^ | yes ");
-        let day = |y, m, d| [y, m, d];
-        assert_eq!(
-            [date(0), date(59), date(11_016), date(20_513)],
-            [day(1970, 1, 1), day(1970, 3, 1), day(2000, 2, 29), day(2026, 3, 1)]
-        );
+        let at = "2026-02-28T23:59:59.007+01:00[+01:00]".parse().unwrap();
+        let line = line_of(&at, Level::Error, "sketch", "a.rn:1:2: no\n 1 | x\n   | ^\n\n yes\u{7}");
+        assert_eq!(line, "2026-02-28T23:59:59.007+01:00 error sketch: a.rn:1:2: no | 1 | x | | ^ | yes ");
     }
 
     #[test]

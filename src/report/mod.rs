@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
 
 pub use board::{Board, Line, Weight};
-pub use lines::{begin_log, date, flush_log, utc};
+pub use lines::{begin_log, flush_log};
 pub use progress::Progress;
 pub use stop::Stop;
 

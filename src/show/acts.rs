@@ -1,18 +1,21 @@
 //! What acts do to a show. Most are for one part; presets and snapshots are for several.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::addresses::{self, Act, Switch};
 use super::hands::objection;
 use super::lesson::Around;
-use super::takes::log::{Line, Start, Weights};
+use super::parts::{around, parts};
+use super::takes::log::{Line, Script, Start, VERSION, Weights, time};
 use super::takes::snapshot::{Morph, Snapshot};
-use super::{Parts, Show, around, parts};
+use super::{Parts, Show};
 use crate::control::hand::{Hand, Value};
 use crate::control::mapping::{self, LEARNED};
 use crate::control::{Dial, slug};
 use crate::files;
 use crate::preset::{Preset, sketch_path};
+use crate::sketch::thread::Standing;
 
 /// What a value at a plain address does; gives how many things it did.
 ///
@@ -57,6 +60,7 @@ pub fn act_by(show: &mut Show, act: Act, hand: &Hand) {
     if let Some(path) = addresses::path_of(&act) {
         show.hands.touch(path, &hand.who);
     }
+    show.changed = true;
     do_it(show, act, hand);
 }
 
@@ -136,10 +140,14 @@ fn set(show: &mut Show, switch: Switch, on: Option<bool>) {
         }
         Switch::Recording => {
             let on = other(show.output.recording().on());
+            if on && show.takes.disk().low() {
+                return show.board.fault("recorder", low(show));
+            }
             show.output.set_recording(on, &show.preset, show.takes.chores());
         }
         Switch::Take => match (show.takes.logging(), other(show.takes.logging())) {
             (true, false) => show.takes.end_log(),
+            (false, true) if show.takes.disk().low() => show.board.fault("take", low(show)),
             (false, true) => {
                 let path = crate::recorder::free_name(&show.preset.record.folder, "take", "jsonl");
                 match begin_log(show, &path) {
@@ -152,18 +160,46 @@ fn set(show: &mut Show, switch: Switch, on: Option<bool>) {
     }
 }
 
+/// Why nothing is recorded.
+pub fn low(show: &Show) -> String {
+    let disk = show.takes.disk();
+    let (free, floor) = (disk.free_mb().unwrap_or(0), disk.floor_mb());
+    format!("{free} MB are free on the disk, and below {floor} ([record] floor_mb) nothing is recorded; make room")
+}
+
+/// How everything stands, with a state of the sketch; none if no sketch runs.
+pub fn standing(show: &Show, state: Option<serde_json::Value>) -> Option<Start> {
+    let script = Script::of(show.walk.program()?);
+    let model = show.output.model();
+    let clock = show.walk.clock();
+    Some(Start {
+        take: VERSION,
+        fps: show.health.frame_time().map_or(60.0, |frame| 1.0 / frame.as_secs_f64()),
+        preset: Preset { model: model.name.clone(), ..show.preset.clone() },
+        weights: Weights::of(model),
+        before: show.output.model_before().map(Weights::of),
+        mix: show.output.mix(),
+        learnt: None,
+        morph: show.walk.morph().cloned(),
+        script,
+        state,
+        drawn: show.walk.drawn(),
+        controls: show.controls.clone(),
+        fades: show.output.fades().clone(),
+        snapshots: Default::default(),
+        tick: time(clock.now(), clock.real()),
+        held: clock.held(),
+    })
+}
+
 /// Begins the log of a take.
 ///
 /// # Errors
 /// If no sketch runs, or there is no thread for it.
 pub fn begin_log(show: &mut Show, path: &Path) -> Result<(), String> {
-    use super::takes::log::{Script, time};
-    use crate::sketch::thread::Standing;
-    let Some(program) = show.walk.program() else { return Err("no sketch runs".into()) };
-    let script = Script::of(program);
     let state = match show.frames {
         0 => None,
-        _ => match show.walk.standing_now(std::time::Duration::from_millis(50)) {
+        _ => match show.walk.standing_now(Duration::from_millis(50)) {
             Standing::Saved(state) => Some((*state).clone()),
             _ => None,
         },
@@ -174,26 +210,10 @@ pub fn begin_log(show: &mut Show, path: &Path) -> Result<(), String> {
     if show.output.fades().state().1 {
         show.board.notice("take", "it begins in a freeze, whose picture the film will not have");
     }
-    let model = show.output.model();
-    let clock = show.walk.clock();
-    let start = Start {
-        take: super::takes::log::VERSION,
-        fps: show.health.frame_time().map_or(60.0, |frame| 1.0 / frame.as_secs_f64()),
-        preset: Preset { model: model.name.clone(), ..show.preset.clone() },
-        weights: Weights::of(model),
-        before: show.output.model_before().map(Weights::of),
-        mix: show.output.mix(),
-        learnt: show.lesson.standing(path, show.real, &show.takes),
-        morph: show.walk.morph().cloned(),
-        script,
-        state,
-        drawn: show.walk.drawn(),
-        controls: show.controls.clone(),
-        fades: show.output.fades().clone(),
-        snapshots: show.takes.snapshots().clone(),
-        tick: time(clock.now(), clock.real()),
-    };
-    show.takes.begin_log(path, show.real, start)
+    let learnt = show.lesson.standing(path, show.real, &show.takes);
+    let snapshots = show.takes.snapshots().clone();
+    let start = standing(show, state).ok_or("no sketch runs")?;
+    show.takes.begin_log(path, show.real, Start { learnt, snapshots, ..start })
 }
 
 /// Another preset.
@@ -223,6 +243,9 @@ pub fn take_preset(show: &mut Show, preset: Preset) {
         }
     }
     show.output.take_preset(&preset);
+    if preset.record != show.preset.record {
+        show.takes.set_disk(&preset.record);
+    }
     if preset.osc.feedback != show.preset.osc.feedback {
         show.hands.take_targets(&preset);
     }

@@ -12,17 +12,17 @@ mod acts;
 pub mod addresses;
 mod desk;
 mod fades;
-mod figures;
 pub mod film;
 pub mod hands;
 pub mod health;
 pub mod lesson;
 pub mod library;
 mod open;
+mod opening;
 pub mod output;
+mod parts;
 mod recording;
 pub mod takes;
-mod timing;
 pub mod view;
 pub mod walk;
 
@@ -38,6 +38,8 @@ use crate::osc::Message;
 use crate::picture::scene::Scene;
 use crate::preset::Preset;
 use crate::report::{Board, Stop};
+use crate::sketch::thread::Standing;
+use crate::worker::supervised;
 use addresses::Act;
 use hands::{FromPort, Hands, Notes};
 use health::Health;
@@ -45,7 +47,10 @@ use lesson::{Around, Lesson};
 use library::Library;
 pub use open::{OpenError, Options};
 use output::Output;
+pub use parts::Parts;
+use parts::{around, parts, told};
 use takes::Takes;
+use takes::disk::Turn;
 use takes::log::{Line, Script, Weights, time};
 use walk::{Event, Steps, Walk};
 
@@ -76,64 +81,16 @@ pub struct Show {
     library: Library,
     health: Health,
     film: film::Reel,
+    last: open::Keeping,
+    /// Something was done since the last state was kept.
+    changed: bool,
+    /// Why the show ended by itself, for whoever starts it again.
+    failed: Option<String>,
+    /// The loop stops for good in this second, to rehearse that.
+    freeze: Option<f64>,
     // Last, so that it ends after everything that may still give it chores.
     takes: Takes,
 }
-
-/// The parts of a show, to be read.
-pub struct Parts<'a> {
-    pub preset_name: &'a str,
-    pub controls: &'a Controls,
-    pub walk: &'a Walk,
-    pub lesson: &'a Lesson,
-    pub output: &'a Output,
-    pub library: &'a Library,
-    pub health: &'a Health,
-    pub takes: &'a Takes,
-}
-
-impl Parts<'_> {
-    /// Counts up when a list of names changes.
-    fn lists(&self) -> u64 {
-        self.library.lists() + self.takes.lists()
-    }
-
-    /// The running sketch's name.
-    fn sketch_name(&self) -> String {
-        desk::sketch_name(self.walk.program())
-    }
-}
-
-/// The parts of a show that hands read, while hands themselves are changed.
-macro_rules! parts {
-    ($show:ident) => {
-        Parts {
-            preset_name: &$show.preset_name,
-            controls: &$show.controls,
-            walk: &$show.walk,
-            lesson: &$show.lesson,
-            output: &$show.output,
-            library: &$show.library,
-            health: &$show.health,
-            takes: &$show.takes,
-        }
-    };
-}
-
-/// What a lesson needs, while it is changed itself.
-macro_rules! around {
-    ($show:ident) => {
-        Around {
-            train: &$show.preset.train,
-            output: &mut $show.output,
-            takes: &mut $show.takes,
-            walk: &mut $show.walk,
-            controls: &$show.controls,
-            real: $show.real,
-        }
-    };
-}
-pub(self) use {around, parts};
 
 /// The loop.
 impl Show {
@@ -144,6 +101,9 @@ impl Show {
 
     /// One live frame, `real` seconds after the start.
     pub fn frame_at(&mut self, real: f64) -> Scene {
+        while self.freeze.is_some_and(|at| real >= at) {
+            std::thread::sleep(Duration::from_secs(1));
+        }
         let began = Instant::now();
         self.health.begin(began);
         let tick = self.listen(real);
@@ -252,6 +212,7 @@ impl Show {
         }
         clock.set_push(phase * PUSH_BEATS);
         self.output.begin(dt, fade);
+        self.output.open_at(self.real, dt);
     }
 
     /// Takes what was changed on disk, and what was learnt.
@@ -308,6 +269,10 @@ impl Show {
                 Event::Refused(complaint) => self.board.fault("sketch", complaint.to_string()),
             }
         }
+        if self.walk.lost() && supervised() && self.failed.is_none() {
+            self.failed = Some("sketches did not come back too often; the show begins again".into());
+            self.stop.raise();
+        }
         match self.walk.complaint() {
             Some(complaint) => self.board.fault("sketch", complaint.to_string()),
             None => self.board.clear_fault("sketch"),
@@ -328,7 +293,10 @@ impl Show {
             self.take_model(loaded);
         }
         self.lesson.blend(&mut self.output, &self.controls, self.real);
-        self.output.ask(self.walk.pose());
+        // At night nothing is drawn.
+        if !self.output.closed() {
+            self.output.ask(self.walk.pose());
+        }
     }
 
     fn take_model(&mut self, loaded: crate::generator::Loaded) {
@@ -361,10 +329,68 @@ impl Show {
         let (tick, real) = (self.walk.clock().now(), self.walk.clock().real());
         self.takes.line(|| Line::T(time(tick, real)));
         self.takes.look();
-        self.health.look(self.frames, self.real, &self.board);
+        let told = || told(&self.walk, &self.output, &self.lesson, &self.preset, self.real);
+        self.health.look(self.frames, self.real, &self.board, told);
+        self.look_at_disk();
+        self.keep();
         self.library.look_for_names(self.real, self.takes.chores());
         self.hands.tell(self.frames, self.real, &parts!(self));
         self.health.print(false, self.real, self.frames, self.output.version());
+    }
+}
+
+/// Weeks.
+impl Show {
+    /// Ends what fills the disk while there is still room for everything else.
+    fn look_at_disk(&mut self) {
+        match self.takes.look_at_disk(self.real) {
+            Some(Turn::Low) => {
+                self.board.fault("disk", acts::low(self));
+                self.output.recording_mut().end();
+                self.takes.end_log();
+                self.lesson.set_room(false);
+            }
+            Some(Turn::Room) => {
+                self.board.clear("disk");
+                self.lesson.set_room(true);
+            }
+            None => {}
+        }
+    }
+
+    /// Has the last state kept, now and then and after something was done.
+    fn keep(&mut self) {
+        if !self.last.due(self.real, self.changed) {
+            return;
+        }
+        self.changed = false;
+        let state = match self.walk.standing() {
+            Standing::Saved(state) => Some((*state).clone()),
+            _ => None,
+        };
+        let Some(start) = acts::standing(self, state) else { return };
+        let good = self.walk.good(self.real).map(Script::of);
+        let (last, path) = self.last.make(good, self.walk.well_secs(self.real), start);
+        self.takes.keep_last(last, path);
+    }
+
+    /// Why the show ended by itself, if it did: for whoever starts it again.
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// Has a thread that ends the process when no frame comes for ten seconds, and keeps systemd informed. For a
+    /// program that does nothing else than show.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn watch(&mut self) -> std::io::Result<()> {
+        self.health.watch()
+    }
+
+    /// A window has presented a frame.
+    pub fn presented(&self) {
+        self.health.presented();
     }
 }
 
@@ -502,6 +528,9 @@ impl Show {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
+        self.health.close();
+        self.last.end(self.failed.is_none());
+        self.keep();
         self.takes.end_log();
         self.lesson.end();
         self.health.print(true, self.real, self.frames, self.output.version());

@@ -9,17 +9,25 @@ use super::health::Health;
 use super::lesson::{self, Lesson};
 use super::library::{self, Library};
 use super::output::Output;
+use super::parts::parts;
+use super::takes::last::{self, Last};
+use super::takes::log::{Script, Start};
 use super::takes::{Takes, mark, snapshot};
 use super::walk::{SAFE, Walk};
-use super::{Parts, Show, parts};
+use super::{Parts, Show};
 use crate::control::automation::Automation;
 use crate::control::{Controls, Dial};
-use crate::generator::{Generator, GeneratorError};
+use crate::generator::{Generator, GeneratorError, Loaded};
 use crate::net::device::Wanted;
 use crate::preset::{self, Preset, PresetError, Target};
 use crate::recorder::{Recorder, RecorderError, Settings};
 use crate::report::{Board, Stop};
 use crate::sketch::{Complaint, source};
+use crate::worker::rehearsed_freeze;
+
+/// Seconds between two states that are kept, and after something was done.
+const KEEP_SECS: f64 = 3.0;
+const CHANGED_SECS: f64 = 0.5;
 
 /// What a show is opened with; what is not given comes from the preset.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +53,50 @@ pub struct Options {
     pub stats: Option<f64>,
     /// The trainer's program, if it is another than this one.
     pub trainer: Option<PathBuf>,
+    /// Begin where the last show of this target ended.
+    pub resume: bool,
     /// Without a watch on the files, without snapshots, strict about the sketch: a film.
     pub film: bool,
+}
+
+/// When the last state is kept, and where.
+#[derive(Default)]
+pub struct Keeping {
+    /// None for a film, which leaves no state.
+    path: Option<PathBuf>,
+    target: String,
+    kept: Option<f64>,
+    /// The show ends, and whether in order.
+    ended: Option<bool>,
+}
+
+impl Keeping {
+    /// Keeps states of a show of `target` in a file.
+    pub fn begin(&mut self, path: PathBuf, target: String) {
+        (self.path, self.target) = (Some(path), target);
+    }
+
+    /// Whether it is to be kept now: every few seconds, and sooner after something was `changed`.
+    pub fn due(&mut self, real: f64, changed: bool) -> bool {
+        let pause = if changed { CHANGED_SECS } else { KEEP_SECS };
+        let due = self.ended.is_some() || self.kept.is_none_or(|at| real - at >= pause);
+        if due {
+            self.kept = Some(real);
+        }
+        due && self.path.is_some()
+    }
+
+    /// The show ends.
+    pub fn end(&mut self, in_order: bool) {
+        self.ended = Some(in_order);
+    }
+
+    /// The state to be written, and where.
+    pub fn make(&self, good: Option<Script>, ran_secs: f64, start: Start) -> (Last, PathBuf) {
+        let mut last = Last::new(&self.target, good, ran_secs, start);
+        last.ended = self.ended == Some(true);
+        (last, self.path.clone().unwrap_or_default())
+    }
 }
 
 /// Why a show cannot be opened.
@@ -94,12 +144,21 @@ impl Show {
     /// # Errors
     /// If the preset, the model or the device cannot be used. A sketch that fails is an error only for a
     /// film; a live show starts with the built-in one and says so.
-    pub fn open(options: Options, board: &Board, stop: &Stop) -> Result<Self, OpenError> {
+    pub fn open(mut options: Options, board: &Board, stop: &Stop) -> Result<Self, OpenError> {
+        let film = options.film;
+        let folder = state_folder();
+        let found = if film { None } else { last::find(&folder, options.target.as_deref()) };
+        let resumed = found.as_ref().filter(|_| options.resume);
+        if let (Some(last), None) = (resumed, &options.target) {
+            options.target = Some(last.target.clone()).filter(|target| !target.is_empty());
+        }
         let (mut preset, preset_path) = preset_of(&options)?;
+        if let Some(last) = resumed {
+            preset.model.clone_from(&last.start.preset.model);
+        }
         if let Some(model) = &options.model {
             preset.model.clone_from(model);
         }
-        let film = options.film;
         let child = match film {
             true => None,
             false => lesson::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,
@@ -109,44 +168,21 @@ impl Show {
         let library = match film {
             true => Library::default(),
             false => {
+                let sketch = resumed.map_or(&sketch, |last| &last.start.script.path);
                 let (folder, dim) = (model.folder.as_path(), model.z_dim);
-                Library::open(&sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
+                Library::open(sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
             }
         };
-        let snapshots = if film { Default::default() } else { snapshot::read_all(board) };
-        let takes = Takes::open(snapshots, board)?;
-        // Where no rate is asked for, frames are late by the rate that most screens have.
-        let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
-        let health = Health::new(fps, options.stats);
-        let frame = health.frame_time().unwrap_or(Duration::from_millis(16));
-        let mut walk = Walk::new(model.z_dim, preset.bpm, frame, film)?;
-        walk.clock_mut().set_speed(preset.speed);
-        walk.add_points(library::points(model.z_dim, board));
-        walk.add_points(takes.points());
+        let mut show = Self::of_parts(&options, preset, generator, model, library, board, stop)?;
         let name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
-        let mut show = Self {
-            controls: controls_of(&preset, film),
-            output: Output::new(generator, model, &preset),
-            hands: Hands::new(board),
-            lesson: Lesson::default(),
-            film: Reel::new(film),
-            preset_name: name.unwrap_or_default(),
-            board: board.clone(),
-            stop: stop.clone(),
-            start: Instant::now(),
-            real: 0.0,
-            frames: 0,
-            most_frames: options.frames,
-            closed: false,
-            automation: options.automation,
-            preset,
-            library,
-            health,
-            walk,
-            takes,
-        };
-        show.output.recording_mut().set_board(board);
-        show.first_sketch(&sketch, options.safe)?;
+        show.preset_name = name.unwrap_or_default();
+        if !film {
+            show.last.begin(last::own_path(&folder), options.target.clone().unwrap_or_default());
+        }
+        match found.filter(|last| options.resume || last.script().1) {
+            Some(last) if !options.safe => show.come_back(last, options.resume, &sketch)?,
+            _ => show.first_sketch(&sketch, options.safe)?,
+        }
         if let Some(path) = options.record {
             let record = &show.preset.record;
             let size = record.size.map(|v| v as usize);
@@ -166,6 +202,55 @@ impl Show {
             show.log(&path).map_err(OpenError::Take)?;
         }
         Ok(show)
+    }
+
+    fn of_parts(
+        options: &Options,
+        preset: Preset,
+        generator: Generator,
+        model: Loaded,
+        library: Library,
+        board: &Board,
+        stop: &Stop,
+    ) -> Result<Self, OpenError> {
+        let film = options.film;
+        let snapshots = if film { Default::default() } else { snapshot::read_all(board) };
+        let takes = Takes::open(snapshots, &preset.record, board)?;
+        // Where no rate is asked for, frames are late by the rate that most screens have.
+        let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
+        let health = Health::new(fps, options.stats);
+        let frame = health.frame_time().unwrap_or(Duration::from_millis(16));
+        let mut walk = Walk::new(model.z_dim, preset.bpm, frame, film)?;
+        walk.clock_mut().set_speed(preset.speed);
+        walk.add_points(library::points(model.z_dim, board));
+        walk.add_points(takes.points());
+        let mut output = Output::new(generator, model, &preset);
+        output.recording_mut().set_board(board);
+        Ok(Self {
+            controls: controls_of(&preset, film),
+            hands: Hands::new(board),
+            lesson: Lesson::default(),
+            film: Reel::new(film),
+            last: Keeping::default(),
+            changed: false,
+            failed: None,
+            freeze: rehearsed_freeze().filter(|_| !film),
+            preset_name: String::new(),
+            board: board.clone(),
+            stop: stop.clone(),
+            start: Instant::now(),
+            real: 0.0,
+            frames: 0,
+            most_frames: options.frames,
+            closed: false,
+            automation: options.automation.clone(),
+            preset,
+            library,
+            health,
+            output,
+            walk,
+            takes,
+        })
     }
 
     fn first_sketch(&mut self, path: &Path, safe: bool) -> Result<(), OpenError> {
@@ -193,8 +278,69 @@ impl Show {
             self.board.fault("sketch", complaint.to_string());
             self.walk.refuse(complaint);
         }
+        self.built_in()
+    }
+
+    /// The sketch of last resort.
+    fn built_in(&mut self) -> Result<(), OpenError> {
         let built_in = self.walk.take_now(Path::new("built-in.rn"), SAFE.into(), &self.controls);
         built_in.map(drop).map_err(OpenError::Sketch)
+    }
+
+    /// Begins where a show before this one ended; `all` of it, or only with the version of the sketch that is known to
+    /// run.
+    fn come_back(&mut self, last: Last, all: bool, sketch: &Path) -> Result<(), OpenError> {
+        let (script, doubtful) = last.script();
+        let Start { script: at_work, state, drawn, controls, fades, mix, tick, held, .. } = last.start;
+        if doubtful {
+            self.walk.distrust(&at_work.text);
+            let path = at_work.path.display();
+            let with = if script.is_some() { "the version before" } else { "the built-in sketch" };
+            let text = format!("the last show ended within a minute of a new version of {path}, so {with} runs");
+            self.board.notice("crash", format!("{text}; that version is not run again until it changes"));
+        }
+        if all {
+            *self.output.fades_mut() = fades;
+            self.output.set_mix(mix);
+            self.controls = controls;
+            let [_, secs, _, beat, bpm] = tick;
+            let clock = self.walk.clock_mut();
+            clock.set_tempo(bpm);
+            clock.set_time(secs, beat);
+            clock.hold(held);
+        }
+        let Some(script) = script else { return self.built_in() };
+        // Without its state a sketch that was edited since is the file's, unless the file is what is in doubt.
+        let edited = source(sketch).is_ok_and(|text| text != at_work.text && !all);
+        if edited {
+            return self.first_sketch(sketch, false);
+        }
+        if self.walk.take_now(&script.path, script.text, &self.controls).is_err() {
+            return self.first_sketch(sketch, false);
+        }
+        if all {
+            self.walk.set_drawn(drawn);
+            if let Some(state) = state.filter(|_| !doubtful) {
+                self.walk.set_state(state);
+            }
+            self.board.notice("resumed", format!("goes on where the show before it was, {secs}", secs = ago(last.at)));
+        }
+        Ok(())
+    }
+}
+
+/// Where states of shows are kept.
+fn state_folder() -> PathBuf {
+    Path::new(preset::PRESETS).join("state")
+}
+
+/// How long ago a second since 1970 was, in words.
+fn ago(at: u64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    match now.saturating_sub(at) {
+        secs @ 0..=119 => format!("{secs} s ago"),
+        secs @ 120..=7199 => format!("{} minutes ago", secs / 60),
+        secs => format!("{} hours ago", secs / 3600),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::fades::{Fades, Moment};
+use super::opening::Opening;
 use super::recording::Recording;
 use crate::generator::{Drawn, Generator, GeneratorError, Loaded};
 use crate::latent::pose::Pose;
@@ -57,6 +58,7 @@ pub struct Output {
     version: u64,
     manner: Manner,
     fades: Fades,
+    opening: Opening,
     recording: Recording,
     /// The scene on display, for the page's picture.
     shown: Arc<Mutex<Option<Scene>>>,
@@ -74,6 +76,7 @@ impl Output {
             version: 0,
             manner: Manner::of(preset),
             fades: Fades::new(preset.fade_secs),
+            opening: Opening::new(&preset.hours),
             recording: Recording::default(),
             shown: Arc::default(),
         }
@@ -83,6 +86,7 @@ impl Output {
     pub fn take_preset(&mut self, preset: &Preset) {
         self.manner = Manner::of(preset);
         self.fades.set_secs(preset.fade_secs);
+        self.opening.set(&preset.hours);
     }
 
     /// The model at work.
@@ -161,6 +165,16 @@ impl Output {
         waited
     }
 
+    /// Opening hours: the frame at `real` seconds, `dt` after the last.
+    pub fn open_at(&mut self, real: f64, dt: f64) {
+        self.opening.frame(real, dt, crate::clock::minute_of_week);
+    }
+
+    /// Whether it is closed for the night: no pictures are needed.
+    pub fn closed(&self) -> bool {
+        self.opening.closed()
+    }
+
     /// A frame begins, `dt` real seconds after the last; `fade` is the hand on the fader, 0..1.
     pub fn begin(&mut self, dt: f64, fade: f64) {
         self.fades.set_fade(fade);
@@ -220,6 +234,7 @@ impl Output {
     pub fn scene(&self, real: f64) -> Scene {
         let mut scene = self.unlit(real);
         self.fades.shine(&mut scene);
+        scene.light *= self.opening.light() as f32;
         scene
     }
 

@@ -66,6 +66,12 @@ pub struct Program {
     pub has_on_load: bool,
 }
 
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.path.display(), self.fingerprint)
+    }
+}
+
 impl Program {
     /// The main source.
     pub fn text(&self) -> &str {

@@ -137,6 +137,7 @@ pub struct Attempt {
 }
 
 /// A program that was compiled and showed a frame.
+#[derive(Debug)]
 pub struct Proven {
     pub program: Program,
     pub tried: Tried,

@@ -183,7 +183,10 @@ impl Eyes {
     fn watch(&mut self, folder: &Path, identity: Option<Identity>) {
         let Some(watcher) = &mut self.watcher else { return };
         // One that is not there is looked for again, silently: points and mappings need not be.
-        let Some(identity) = identity else { return drop(self.refused.insert(folder.to_owned())) };
+        let Some(identity) = identity else {
+            self.refused.insert(folder.to_owned());
+            return;
+        };
         match watcher.watch(folder, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(folder.to_owned(), identity);

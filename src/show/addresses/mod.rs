@@ -51,7 +51,7 @@ pub struct Address {
 
 /// What a value at an address does.
 #[derive(Clone, Copy)]
-pub(super) enum Works {
+enum Works {
     /// A dial goes there.
     Dial(Dial),
     /// A switch is set.
@@ -66,7 +66,7 @@ pub(super) enum Works {
 
 /// Acts that work one address each, beside dials and switches.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kinds {
+enum Kinds {
     Knob,
     Z,
     ZSet,

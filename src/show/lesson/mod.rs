@@ -139,6 +139,15 @@ impl Lesson {
         }
     }
 
+    /// Whether the disk has room for what a training writes: without it the training is paused.
+    pub fn set_room(&mut self, room: bool) {
+        if self.on() && !self.held {
+            self.send(if room { Command::Run } else { Command::Pause });
+            let text = if room { "goes on: the disk has room again" } else { "paused: the disk has no room" };
+            self.board.notice("training", text);
+        }
+    }
+
     /// Whether the trainer works right now, as far as it has told.
     fn works(&self) -> bool {
         self.child.as_ref().is_some_and(|child| matches!(child.running(), Running::On | Running::Starting))

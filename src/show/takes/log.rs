@@ -87,6 +87,9 @@ pub struct Start {
     pub fades: Fades,
     pub snapshots: BTreeMap<String, Snapshot>,
     pub tick: Time,
+    /// Whether the walk was held.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// Real and walk seconds, the walk's since the frame before, beats, beats a minute.

@@ -3,6 +3,8 @@
 //! Everything is written by other threads: `chores` for what is small, `take` for the log. May take: nothing; a chore
 //! that finds too many before it is said and left out. "Stored" is said when it is.
 
+pub mod disk;
+pub mod last;
 pub mod log;
 pub mod replay;
 pub mod snapshot;
@@ -20,6 +22,8 @@ use crate::report::Board;
 use crate::sketch::thread::Points;
 use crate::sketch::{Program, history};
 use crate::worker::Chores;
+use disk::{Disk, Turn};
+use last::Last;
 use log::{Line, Log, Start};
 use snapshot::Snapshot;
 
@@ -33,6 +37,7 @@ pub struct Takes {
     recalled: String,
     /// Counts up when the list of snapshots changes.
     lists: u64,
+    disk: Disk,
     board: Board,
     /// A performance that is played again leaves nothing behind but the film.
     silent: bool,
@@ -41,13 +46,22 @@ pub struct Takes {
 }
 
 impl Takes {
-    /// With the snapshots that are there.
+    /// With the snapshots that are there; recordings go where `record` says.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn open(snapshots: BTreeMap<String, Snapshot>, board: &Board) -> std::io::Result<Self> {
-        let (log, ending, recalled, board) = (None, Vec::new(), String::new(), board.clone());
-        Ok(Self { log, ending, snapshots, recalled, lists: 0, board, silent: false, chores: Chores::start()? })
+    pub fn open(snapshots: BTreeMap<String, Snapshot>, record: &Record, board: &Board) -> std::io::Result<Self> {
+        Ok(Self {
+            log: None,
+            ending: Vec::new(),
+            snapshots,
+            recalled: String::new(),
+            lists: 0,
+            disk: Disk::new(&record.folder, record.floor_mb),
+            board: board.clone(),
+            silent: false,
+            chores: Chores::start()?,
+        })
     }
 
     /// Leaves nothing behind from now on.
@@ -63,6 +77,33 @@ impl Takes {
     /// Counts up when the list of snapshots changes.
     pub fn lists(&self) -> u64 {
         self.lists
+    }
+}
+
+/// The disk, and the last state.
+impl Takes {
+    /// Whether the disk has no room for recordings and takes.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Another preset's folder and floor.
+    pub fn set_disk(&mut self, record: &Record) {
+        self.disk = Disk::new(&record.folder, record.floor_mb);
+    }
+
+    /// Looks at the disk now and then; says what has turned.
+    pub fn look_at_disk(&mut self, real: f64) -> Option<Turn> {
+        self.disk.look(real, &self.chores)
+    }
+
+    /// Has the last state of the show written.
+    pub fn keep_last(&self, last: Last, path: PathBuf) {
+        let board = self.board.clone();
+        self.chores.give(move || match last.write(&path) {
+            Ok(()) => board.clear("state"),
+            Err(why) => board.fault("state", format!("the state of the show is not kept: {why}")),
+        });
     }
 }
 

@@ -187,6 +187,7 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
     module.function(STEP, step).build()?;
     if rehearsing() {
         module.function("rehearse_panic", rehearse_panic).build()?;
+        module.function("rehearse_abort", || -> f64 { std::process::abort() }).build()?;
     }
     Ok(())
 }

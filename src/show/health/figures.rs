@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::timing::Timing;
 use crate::report::say_later;
+use crate::worker::memory_mb;
 
 /// Whether figures are wanted, and when they were told last.
 pub(super) struct Figures {
@@ -33,11 +34,4 @@ impl Figures {
             memory_mb()
         ));
     }
-}
-
-/// Resident memory of this process in megabytes; 0 where the system does not tell.
-fn memory_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
 }

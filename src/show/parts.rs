@@ -1,0 +1,82 @@
+//! The parts of a show as others see them, while one of them is being changed.
+
+use super::desk;
+use super::health::{Health, Told};
+use super::lesson::Lesson;
+use super::library::Library;
+use super::output::Output;
+use super::takes::Takes;
+use super::walk::Walk;
+use crate::control::Controls;
+use crate::preset::Preset;
+
+/// The parts of a show, to be read.
+pub struct Parts<'a> {
+    pub preset_name: &'a str,
+    pub controls: &'a Controls,
+    pub walk: &'a Walk,
+    pub lesson: &'a Lesson,
+    pub output: &'a Output,
+    pub library: &'a Library,
+    pub health: &'a Health,
+    pub takes: &'a Takes,
+}
+
+impl Parts<'_> {
+    /// Counts up when a list of names changes.
+    pub fn lists(&self) -> u64 {
+        self.library.lists() + self.takes.lists()
+    }
+
+    /// The running sketch's name.
+    pub fn sketch_name(&self) -> String {
+        desk::sketch_name(self.walk.program())
+    }
+}
+
+/// The parts of a show that hands read, while hands themselves are changed.
+macro_rules! parts {
+    ($show:ident) => {
+        Parts {
+            preset_name: &$show.preset_name,
+            controls: &$show.controls,
+            walk: &$show.walk,
+            lesson: &$show.lesson,
+            output: &$show.output,
+            library: &$show.library,
+            health: &$show.health,
+            takes: &$show.takes,
+        }
+    };
+}
+
+/// What a lesson needs, while it is changed itself.
+macro_rules! around {
+    ($show:ident) => {
+        Around {
+            train: &$show.preset.train,
+            output: &mut $show.output,
+            takes: &mut $show.takes,
+            walk: &mut $show.walk,
+            controls: &$show.controls,
+            real: $show.real,
+        }
+    };
+}
+pub(super) use {around, parts};
+
+/// How the parts are, for whoever asks from elsewhere.
+pub fn told(walk: &Walk, output: &Output, lesson: &Lesson, preset: &Preset, real: f64) -> Told {
+    Told {
+        secs: real,
+        sketch: desk::sketch_name(walk.program()),
+        complaint: walk.complaint().map(|complaint| complaint.what.clone()),
+        silent: walk.silent(),
+        model: output.model().name.clone(),
+        device: output.device(),
+        trainer: lesson.word(),
+        recording: output.recording().state(real),
+        folder: preset.record.folder.clone(),
+        held: output.closed(),
+    }
+}
