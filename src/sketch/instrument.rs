@@ -8,6 +8,8 @@ use super::lexer::{Kind, Token, Tokens};
 
 /// The function that is called; sketches have no reason to use a name like it.
 pub const STEP: &str = "step__";
+/// How it is called: by its whole path, since a module inside of a sketch sees only its own names.
+const CALL: &str = "crate::step__";
 
 /// A source with its steps.
 #[derive(Clone, Debug)]
@@ -24,8 +26,7 @@ impl Instrumented {
         let mut from = 0;
         for at in bodies(text) {
             out.text.push_str(&text[from..at]);
-            // The whole path: a module inside of a sketch sees only its own names.
-            let call = format!(" crate::{STEP}({source}, {at});");
+            let call = format!(" {CALL}({source}, {at});");
             out.added.push((out.text.len(), call.len()));
             out.text.push_str(&call);
             from = at;
