@@ -244,7 +244,11 @@ impl Show {
         let walking = Instant::now();
         let frame = self.health.frame_time().unwrap_or(Duration::from_millis(16));
         self.walk.ask(tick, &mut self.controls, self.real);
-        let share = frame.mul_f64(walk::SHARE).saturating_sub(began.elapsed());
+        let share = match self.frames {
+            // The first frame would show nothing of the sketch.
+            0 => walk::SILENT,
+            _ => frame.mul_f64(walk::SHARE).saturating_sub(began.elapsed()),
+        };
         // Only a film's sketch can be silent for so long that it is an error.
         let _ = self.walk.collect(share, &mut self.controls, self.real);
         self.health.spent("walk", walking.elapsed());
@@ -531,7 +535,7 @@ impl Show {
         self.health.close();
         self.last.end(self.failed.is_none());
         self.keep();
-        self.takes.end_log();
+        self.takes.finish(CLOSING);
         self.lesson.end();
         self.health.print(true, self.real, self.frames, self.output.version());
         self.output.recording_mut().finish(CLOSING);

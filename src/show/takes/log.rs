@@ -130,7 +130,8 @@ pub struct Log {
     sender: Option<SyncSender<Line>>,
     lost: bool,
     failed: Arc<AtomicBool>,
-    worker: Worker,
+    /// None once it was let go of.
+    worker: Option<Worker>,
 }
 
 impl Log {
@@ -160,7 +161,7 @@ impl Log {
                 board.fault("take", format!("the take {} ended: {e}; what is in it can be filmed", name.display()));
             }
         })?;
-        Ok(Self { path: path.into(), since, sender: Some(sender), lost: false, failed, worker })
+        Ok(Self { path: path.into(), since, sender: Some(sender), lost: false, failed, worker: Some(worker) })
     }
 
     /// Where it is written.
@@ -189,7 +190,13 @@ impl Log {
 
     /// Whether its thread has ended.
     pub fn over(&self) -> bool {
-        self.worker.ended()
+        self.worker.as_ref().is_none_or(Worker::ended)
+    }
+
+    /// Lets go of it without waiting for what is not written.
+    pub fn leave(mut self) {
+        self.close();
+        self.worker.take().into_iter().for_each(Worker::leave);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod snapshot;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::files;
 use crate::picture::canvas::Canvas;
@@ -151,6 +152,18 @@ impl Takes {
             }
             !log.over()
         });
+    }
+
+    /// Ends the log and waits until what waits is written, at most `patience`.
+    pub fn finish(&mut self, patience: Duration) {
+        self.end_log();
+        let start = Instant::now();
+        while !self.ending.is_empty() && start.elapsed() < patience {
+            self.look();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // A disk that hangs holds up nobody.
+        std::mem::take(&mut self.ending).into_iter().for_each(Log::leave);
     }
 
     /// One more line, if a take is logged.
