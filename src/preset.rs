@@ -44,6 +44,8 @@ pub struct Preset {
     pub swap: Swap,
     /// Width and height of the output window in points.
     pub size: [u32; 2],
+    /// The display of the output window: its name, a part of it, or its number from 0; empty for any.
+    pub display: String,
     /// Most frames a second; 0 follows the screen.
     pub fps: f64,
     pub fit: Fit,
@@ -295,6 +297,7 @@ impl Default for Preset {
             speed: 1.0,
             swap: Swap::Now,
             size: [1024, 1024],
+            display: String::new(),
             fps: 0.0,
             fit: Fit::Fit,
             filter: Filter::Cubic,
