@@ -95,7 +95,8 @@ fn every_filter_and_mark_looks_as_on_the_canvas() {
 const ALL_MARKS: &str = "pub fn walk(me, t, c) { draw(2).background(\"paper\")\
     .heatmap(seed(7), 0.52, 0.04, 0.46, 0.92, 1).heatmap(seed(3), 0.05, 0.55, 0.2, 0.3, 0)\
     .rect(0.11, 0.13, 0.21, 0.17, \"cyan\").line(0, 0, 1, 1, 0.02, \"red\").line(0, 0.9, 1, 0.95, 0.001, \"blue\")\
-    .circle(0.3, 0.4, 0.2, \"violet\").text(\"walking Ágf, 7\", 0.3, 0.5, 0.08, \"magenta\")\
+    .ellipse(0.2, 0.3, 0.2, 0.5, \"violet\").ellipse(0.1, 0.1, 0.8, 0.5, \"green\", 0.02)\
+    .rect(0.05, 0.7, 0.4, 0.2, \"orange\", 0.013).text(\"walking Ágf, 7\", 0.3, 0.5, 0.08, \"magenta\")\
     .text(\"cut off at the edge\", 0.0, 0.2, 0.1, \"black\") }";
 
 #[test]

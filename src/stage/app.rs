@@ -22,10 +22,10 @@ use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::settings::WgpuSettings;
 use bevy::window::{ExitCondition, WindowMode, WindowPlugin};
 use bevy::winit::{UpdateMode, WinitPlugin, WinitSettings};
-use nannou::NannouPlugin;
 use nannou::prelude::Color;
 
 use super::desk::{self, DeskState};
+use super::desktop::{self, WindowNumber};
 use super::displays::{self, Displays};
 use super::keys::{self, Held, KeyAction};
 use super::live::Live;
@@ -33,7 +33,7 @@ use super::output::{self, OutputWindow, Shape};
 use super::probe::Adapter;
 use super::shot::{self, Ending, Outcome};
 use super::textures::Textures;
-use super::{Options, StageError, inhibit, pace, painter, pointer};
+use super::{Options, StageError, pace, painter, pointer};
 use crate::control::hand::Hand;
 use crate::show::addresses::Act;
 
@@ -43,27 +43,30 @@ const THREADS: usize = 2;
 /// Runs the windows until the show is over.
 pub(super) fn run(live: Live, options: Options, adapter: Adapter) -> Result<(), StageError> {
     let outcome: Outcome = Arc::new(Mutex::new(Ok(())));
+    let window = WindowNumber::default();
     // Ended when the windows are.
-    let _awake = inhibit::start(live.show.board())
-        .inspect_err(|e| live.show.board().notice("screen saver", format!("it may begin: no thread can be started: {e}")));
+    let _desktop = desktop::start(live.show.board(), &window).inspect_err(|e| {
+        live.show.board().notice("screen saver", format!("it may begin: no thread can be started: {e}"));
+    });
     // Bevy and winit panic where they cannot go on (a display that vanishes, a driver that fails): the show is
     // closed by `Live` then, and the caller learns the cause.
-    catch_unwind(AssertUnwindSafe(|| build(live, options, adapter, outcome.clone()).run())).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        StageError::Broken(text.unwrap_or("no reason was given").to_owned())
-    })?;
+    catch_unwind(AssertUnwindSafe(|| build(live, options, adapter, outcome.clone(), window).run())).map_err(
+        |panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            StageError::Broken(text.unwrap_or("no reason was given").to_owned())
+        },
+    )?;
     let mut kept = outcome.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::replace(&mut *kept, Ok(()))
 }
 
-fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome) -> App {
+fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome, window: WindowNumber) -> App {
     let mut app = App::new();
     app.add_plugins(plugins(adapter));
     app.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
         ErrorType::DeviceLost => RenderErrorPolicy::Recover(WgpuSettings::default().into()),
         _ => RenderErrorPolicy::Ignore,
     }));
-    app.add_plugins(NannouPlugin);
     painter::install(&mut app);
     desk::install(&mut app);
     app.insert_resource(ClearColor(Color::BLACK))
@@ -71,6 +74,7 @@ fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome) -> Ap
         .insert_resource(Ending::new(&options, outcome))
         .insert_resource(DeskState::new(&options, adapter))
         .insert_resource(Shape::of(&options))
+        .insert_resource(window)
         .init_resource::<Textures>()
         .insert_non_send(live)
         .add_systems(Startup, (displays::first_look, open).chain())

@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn a_display_is_found_by_name_part_or_number() {
-        let displays = [display("HDMI-A-1 Epson", 1920, false), display("eDP-1", 0, true), display("HDMI-A-2", 3840, false)];
+        let displays =
+            [display("HDMI-A-1 Epson", 1920, false), display("eDP-1", 0, true), display("HDMI-A-2", 3840, false)];
         for (word, wanted) in [
             ("hdmi-a-2", Some(2)),
             ("epson", Some(0)),
@@ -312,7 +313,9 @@ mod tests {
     fn a_cold_projector_is_waited_for() {
         let mut displays = Displays { wanted: Wanted::of("1"), ..Displays::default() };
         let look = displays.look(&[]);
-        assert!(look.moved.is_none() && look.text.is_some_and(|text| text.contains("display 1") && text.contains("none")));
+        assert!(
+            look.moved.is_none() && look.text.is_some_and(|text| text.contains("display 1") && text.contains("none"))
+        );
         let laptop = (entity(1), display("eDP-1", 0, true));
         assert_eq!(displays.look(&[laptop.clone()]).moved, Some(entity(1)));
         let look = displays.look(&[laptop, (entity(2), display("DP-3", 1920, false))]);

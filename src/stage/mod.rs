@@ -1,14 +1,14 @@
 //! The stage: a clean output window with nothing but the work, and the desk beside it.
 //!
 //! Fed by [`Show::frame`] once a displayed frame on the main thread; hands keys, mouse and the desk back as
-//! [`Act`](crate::show::addresses::Act)s. A Bevy app of our own with nannou's plugin; a pass of ours with its own shader
-//! draws pictures and marks, since nannou's `Draw` leaves some memory behind with each frame. The only module that
-//! knows windows. No networks, no files but screenshots; a fault in drawing is logged and the next frame drawn.
+//! [`Act`](crate::show::addresses::Act)s. A Bevy app of our own; a pass with our own shader draws pictures and marks,
+//! since nannou's `Draw` leaves an asset behind with each frame, also with an empty one. The only module that knows
+//! windows. No networks, no files but screenshots; a fault in drawing is logged and the next frame drawn.
 
 mod app;
 mod desk;
+mod desktop;
 mod displays;
-mod inhibit;
 mod keys;
 mod letters;
 mod live;
@@ -20,10 +20,12 @@ mod pipelines;
 mod pointer;
 mod probe;
 mod quads;
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 mod session_bus;
 mod shot;
 mod textures;
+#[cfg(all(unix, not(target_os = "macos")))]
+mod x11;
 
 use std::path::PathBuf;
 

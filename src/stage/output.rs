@@ -16,8 +16,10 @@ use bevy::window::{
     CursorMoved, CursorOptions, PresentMode, PrimaryWindow, RawHandleWrapper, WindowCloseRequested, WindowDestroyed,
     WindowMode, WindowOccluded, WindowRef, WindowResolution,
 };
+use bevy::winit::WINIT_WINDOWS;
 
 use super::Options;
+use super::desktop::WindowNumber;
 use super::displays::Displays;
 use super::live::Live;
 use super::lost::{Remedy, Watch};
@@ -147,7 +149,8 @@ pub(super) fn keep(
     mut occluded: MessageReader<WindowOccluded>,
     mut hidden: Local<bool>,
     mut watch: Local<Option<Watch>>,
-    (presented, displays, mut shape): (Res<Presented>, Res<Displays>, ResMut<Shape>),
+    (presented, displays, number): (Res<Presented>, Res<Displays>, Res<WindowNumber>),
+    mut shape: ResMut<Shape>,
     live: NonSendMut<Live>,
     windows: Query<(Entity, &Window, Option<&RawHandleWrapper>), With<OutputWindow>>,
     cameras: Query<Entity, With<OutputCamera>>,
@@ -159,6 +162,12 @@ pub(super) fn keep(
     for message in occluded.read().filter(|message| windows.contains(message.window)) {
         *hidden = message.occluded;
     }
+    // On X11 the number of a window is its name there.
+    let id = windows
+        .iter()
+        .next()
+        .and_then(|(entity, ..)| WINIT_WINDOWS.with_borrow(|all| all.entity_to_winit.get(&entity).copied()));
+    number.note(id.map_or(0, |id| u64::from(id) as u32));
     let now = live.show.secs();
     let watch = watch.get_or_insert_with(|| Watch::new(now));
     let was_dark = watch.dark();

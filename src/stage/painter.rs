@@ -121,13 +121,12 @@ impl Kit {
     }
 
     fn common(&self, device: &RenderDevice) -> BindGroup {
-        let panel = bevy::render::render_resource::BindingResource::Buffer(
-            bevy::render::render_resource::BufferBinding {
+        let panel =
+            bevy::render::render_resource::BindingResource::Buffer(bevy::render::render_resource::BufferBinding {
                 buffer: &self.panels.buffer,
                 offset: 0,
                 size: std::num::NonZeroU64::new(32),
-            },
-        );
+            });
         let entries = BindGroupEntries::sequential((panel, &self.cover.view, &self.pipelines.sampler));
         device.create_bind_group("output panels", &self.pipelines.common, &entries)
     }

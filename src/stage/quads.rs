@@ -40,7 +40,13 @@ pub(super) enum Resize {
 pub(super) enum Step {
     Marks(Range<u32>),
     /// A picture by the number of its latent; whether the one before shows through, and what is behind does.
-    Picture { quad: u32, latent: usize, resize: Resize, blend: bool, clear: bool },
+    Picture {
+        quad: u32,
+        latent: usize,
+        resize: Resize,
+        blend: bool,
+        clear: bool,
+    },
 }
 
 /// A frame, ready to be painted.

@@ -308,7 +308,9 @@ mod tests {
 
     #[test]
     fn odd_answers_are_read_as_far_as_they_go() {
-        for bytes in [&[][..], &[5], &[5, 1, b'u', 0, 1], &[4, 1, b's', 0, 255, 255, 255, 255, 9], &[9, 1, b'v', 0, 0, 0]] {
+        for bytes in
+            [&[][..], &[5], &[5, 1, b'u', 0, 1], &[4, 1, b's', 0, 255, 255, 255, 255, 9], &[9, 1, b'v', 0, 0, 0]]
+        {
             assert_eq!(answer(ERROR, bytes).to, None, "{bytes:?}");
         }
         let reply = reply(ERROR, 300, Some("a.b"));

@@ -111,6 +111,9 @@ mod tests {
             let far = cover.iter().enumerate().map(|(i, v)| v.abs_diff(out.at(left + i % width, top + i / width)[0]));
             assert!(far.max() <= Some(1) && cover.iter().any(|v| *v > 200));
         }
-        assert_eq!((line("", [0.0; 2], 9.0).len(), raster(line(" ", [0.0; 2], 9.0)[0].form(), 9.0, [0.0; 2])), (0, None));
+        assert_eq!(
+            (line("", [0.0; 2], 9.0).len(), raster(line(" ", [0.0; 2], 9.0)[0].form(), 9.0, [0.0; 2])),
+            (0, None)
+        );
     }
 }
