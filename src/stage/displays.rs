@@ -154,9 +154,10 @@ impl Displays {
         Look { moved, text }
     }
 
-    /// The window system says that the output is on this display now.
+    /// The window system says that the output is on this display now. That is where it belongs only if nobody asked for
+    /// another one.
     fn seen(&mut self, entity: Entity, name: &str) {
-        if !self.gone {
+        if !self.gone && self.wanted == Wanted::Any {
             self.on = Some(entity);
             name.clone_into(&mut self.name);
         }
@@ -285,6 +286,9 @@ mod tests {
         let look = displays.look(&[laptop.clone(), projector(2)]);
         assert_eq!(look, Look { moved: Some(entity(2)), text: None });
         assert_eq!(displays.look(&[laptop.clone(), projector(2)]).moved, None);
+        // Until the window is there, the window system names the display that it comes from.
+        displays.seen(entity(1), "eDP-1");
+        assert_eq!(displays.full(), WindowMode::BorderlessFullscreen(MonitorSelection::Entity(entity(2))));
         // Unplugged: to the laptop, and said.
         let look = displays.look(&[laptop.clone()]);
         assert_eq!(look.moved, Some(entity(1)));

@@ -2,6 +2,7 @@
 //!
 //! Reads the scene that `live` holds; uploads its pictures if they are new, and hands its quads to `painter`.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use bevy::camera::visibility::RenderLayers;
@@ -36,6 +37,9 @@ use crate::show::addresses::Act;
 pub(super) struct OutputWindow;
 #[derive(Component)]
 pub(super) struct OutputCamera;
+
+/// How long a mended window is spoken of, in seconds.
+const SAID_SECS: f64 = 30.0;
 
 /// What a new output window is like: as the options say, and then as it was when it went.
 #[derive(Resource, Clone)]
@@ -142,13 +146,22 @@ pub(super) fn closing(
     }
 }
 
+/// The time, and whether the output was shown: with `FLANEUR_REHEARSE=dark` it counts as dark for the second second of a
+/// show, and time goes ten times as fast.
+fn rehearsed(secs: f64, shown: bool) -> (f64, bool) {
+    static DARK: OnceLock<bool> = OnceLock::new();
+    match DARK.get_or_init(|| std::env::var_os("FLANEUR_REHEARSE").is_some_and(|what| what == "dark")) {
+        true => (secs * 10.0, shown && !(1.0..2.0).contains(&secs)),
+        false => (secs, shown),
+    }
+}
+
 /// A window that something else took away is opened again, and one that shows nothing any more is mended; the show
 /// goes on meanwhile.
 pub(super) fn keep(
     mut destroyed: MessageReader<WindowDestroyed>,
     mut occluded: MessageReader<WindowOccluded>,
-    mut hidden: Local<bool>,
-    mut watch: Local<Option<Watch>>,
+    (mut hidden, mut watch, mut said): (Local<bool>, Local<Option<Watch>>, Local<Option<f64>>),
     (presented, displays, number): (Res<Presented>, Res<Displays>, Res<WindowNumber>),
     mut shape: ResMut<Shape>,
     live: NonSendMut<Live>,
@@ -168,17 +181,18 @@ pub(super) fn keep(
         .next()
         .and_then(|(entity, ..)| WINIT_WINDOWS.with_borrow(|all| all.entity_to_winit.get(&entity).copied()));
     number.note(id.map_or(0, |id| u64::from(id) as u32));
-    let now = live.show.secs();
+    let (now, shown) = rehearsed(live.show.secs(), presented.lately());
     let watch = watch.get_or_insert_with(|| Watch::new(now));
-    let was_dark = watch.dark();
-    let remedy = watch.look(now, presented.lately(), *hidden);
-    if was_dark && !watch.dark() {
+    let remedy = watch.look(now, shown, *hidden);
+    if !watch.dark() && said.is_some_and(|at| now - at > SAID_SECS) {
+        *said = None;
         live.show.board().clear("window");
     }
     let gone = windows.is_empty() || destroyed.read().any(|gone| windows.contains(gone.window));
     match remedy {
         Remedy::Nothing if !gone => return,
         Remedy::NewSurface if !gone => {
+            *said = Some(now);
             live.show.board().notice("window", "the output shows nothing: its surface is made anew");
             // Bevy drops the surface of a window without a handle, and makes a new one for one with it.
             for (window, _, handle) in &windows {
@@ -190,6 +204,7 @@ pub(super) fn keep(
         }
         _ => {}
     }
+    *said = Some(now);
     live.show.board().notice("window", "the output window was lost: it is opened again");
     if let Some((_, window, _)) = windows.iter().next() {
         shape.full = window.mode != WindowMode::Windowed;

@@ -128,15 +128,12 @@ fn code_line(ui: &mut Ui, number: usize, line: &str, said: Option<&str>, width: 
     let back = ui.painter().add(egui::Shape::Noop);
     let row = ui.add(egui::Label::new(job).extend()).rect;
     if let Some(said) = said {
-        let mut job = LayoutJob::default();
         // What is wrong is read without scrolling: it wraps where the panel ends.
-        job.wrap.max_width = (width - MARGIN).max(120.0);
-        job.append(said, 0.0, format(FAULT));
-        let under = ui.horizontal_top(|ui| {
-            ui.add_space(MARGIN);
-            ui.add(egui::Label::new(job))
-        });
-        let area = row.union(under.response.rect).expand2(egui::vec2(2.0, 1.0));
+        let galley = ui.painter().layout(words(said), font, FAULT, (width - MARGIN).max(120.0));
+        let size = galley.size() + egui::vec2(MARGIN, 0.0);
+        let (under, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+        ui.painter().galley(under.min + egui::vec2(MARGIN, 0.0), galley, FAULT);
+        let area = row.union(under).expand2(egui::vec2(2.0, 1.0));
         let area = area.with_max_x(area.right().max(area.left() + width));
         ui.painter().set(back, egui::Shape::rect_filled(area, 2.0, Color32::from_rgb(52, 24, 22)));
         if wrong_is_new(ui, number) {
@@ -147,6 +144,15 @@ fn code_line(ui: &mut Ui, number: usize, line: &str, said: Option<&str>, width: 
     }
 }
 
+/// A complaint without its excerpt, which stands above it.
+fn words(said: &str) -> String {
+    let excerpt = |line: &&str| {
+        line.split_once('|').is_some_and(|(number, _)| number.chars().all(|c| c.is_ascii_digit() || c == ' '))
+    };
+    let lines: Vec<&str> = said.lines().filter(|line| !excerpt(line)).map(str::trim).collect();
+    lines.join("\n")
+}
+
 /// Whether the wrong line is another than it was: it is scrolled to once, and left alone then.
 fn wrong_is_new(ui: &Ui, number: usize) -> bool {
     let id = egui::Id::new("wrong line");
@@ -155,4 +161,16 @@ fn wrong_is_new(ui: &Ui, number: usize) -> bool {
         data.insert_temp(id, number);
         old != Some(number)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn what_stands_in_the_code_is_not_said_again() {
+        let said = "a.rn:5:13: there is no rng\n 5 |     rng()\n   |     ^\n did you mean ring(a | b)?";
+        assert_eq!(words(said), "a.rn:5:13: there is no rng\ndid you mean ring(a | b)?");
+        assert_eq!(words("one line"), "one line");
+    }
 }
