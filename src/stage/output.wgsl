@@ -40,10 +40,23 @@ struct Corner {
     @location(4) @interpolate(flat) kind: vec4<f32>,
 };
 
+// A line's quad lies along it: upright ones would cover the whole frame for a line from corner to corner.
+fn line_corner(quad: Quad, share: vec2<f32>) -> vec2<f32> {
+    let far = quad.kind.y + 1.0;
+    let way = quad.params.zw - quad.params.xy;
+    let long = length(way);
+    let along = select(vec2<f32>(1.0, 0.0), way / max(long, 1e-6), long > 1e-6);
+    let across = vec2<f32>(-along.y, along.x) * far;
+    return mix(quad.params.xy - along * far, quad.params.zw + along * far, share.x) + across * (share.y * 2.0 - 1.0);
+}
+
 @vertex
 fn corner(@builtin(vertex_index) index: u32, quad: Quad) -> Corner {
     let share = vec2<f32>(f32(index & 1u), f32(index >> 1u));
-    let at = mix(quad.edges.xy, quad.edges.zw, share);
+    var at = mix(quad.edges.xy, quad.edges.zw, share);
+    if quad.kind.x == 2.0 {
+        at = line_corner(quad, share);
+    }
     let turned = mix(at, panel.frame - at, panel.flip);
     let place = (panel.origin + turned) / panel.window * 2.0 - 1.0;
     return Corner(vec4<f32>(place.x, -place.y, 0.0, 1.0), at, quad.edges, quad.params, quad.colour, quad.kind);
@@ -214,9 +227,23 @@ fn ellipse_distance(at: vec2<f32>, axes: vec2<f32>) -> f32 {
     return select(1.0, -1.0, inside) * distance(p, edge);
 }
 
+// Edges on whole pixels, one colour.
+@fragment
+fn solid(in: Corner) -> @location(0) vec4<f32> {
+    return in.colour;
+}
+
+// A letter, from the atlas.
+@fragment
+fn letter(in: Corner) -> @location(0) vec4<f32> {
+    let share = (in.at - in.edges.xy) / (in.edges.zw - in.edges.xy);
+    let place = mix(in.params.xy, in.params.zw, share) / vec2<f32>(textureDimensions(atlas));
+    return vec4<f32>(in.colour.rgb, in.colour.a * textureSampleLevel(atlas, atlas_sampler, place, 0.0).r);
+}
+
 // kind: which shape, half the width of its line (0: filled).
 @fragment
-fn mark(in: Corner) -> @location(0) vec4<f32> {
+fn shape(in: Corner) -> @location(0) vec4<f32> {
     let half = in.kind.y;
     var cover = 0.0;
     switch i32(in.kind.x) {
@@ -231,18 +258,13 @@ fn mark(in: Corner) -> @location(0) vec4<f32> {
         case 2: {
             cover = line_cover(in.at, in.params.xy, in.params.zw, half);
         }
-        case 3: {
+        default: {
             let away = ellipse_distance(in.at - in.params.xy, in.params.zw);
             if half > 0.0 {
                 cover = clamp(half + 0.5 - abs(away), 0.0, 1.0);
             } else {
                 cover = clamp(0.5 - away, 0.0, 1.0);
             }
-        }
-        default: {
-            let share = (in.at - in.edges.xy) / (in.edges.zw - in.edges.xy);
-            let place = mix(in.params.xy, in.params.zw, share) / vec2<f32>(textureDimensions(atlas));
-            cover = textureSampleLevel(atlas, atlas_sampler, place, 0.0).r;
         }
     }
     return vec4<f32>(in.colour.rgb, in.colour.a * cover);

@@ -20,7 +20,7 @@ use bevy::render::view::ViewTarget;
 
 use super::letters::Atlas;
 use super::pipelines::{FORMAT, Pipelines};
-use super::quads::{Quads, Step};
+use super::quads::{Ink, Quads, Step};
 use super::textures::Cover;
 use crate::latest::lock;
 
@@ -210,8 +210,9 @@ fn paint(view: ViewQuery<&ViewTarget>, frame: Res<OutputFrame>, mut context: Ren
         let mut pictures = frame.pictures.iter();
         for step in &frame.quads.steps {
             match step {
-                Step::Marks(quads) => {
-                    pass.set_render_pipeline(&kit.pipelines.marks);
+                Step::Marks(ink, quads) => {
+                    let Some(pipeline) = kit.pipelines.marks(*ink) else { continue };
+                    pass.set_render_pipeline(pipeline);
                     pass.draw(0..4, quads.clone());
                 }
                 Step::Picture { quad, resize, blend, clear, .. } => {
@@ -227,11 +228,11 @@ fn paint(view: ViewQuery<&ViewTarget>, frame: Res<OutputFrame>, mut context: Ren
             }
         }
     }
-    if let Some(shade) = frame.quads.shade {
+    if let (Some(shade), Some(pipeline)) = (frame.quads.shade, kit.pipelines.marks(Ink::Clear)) {
         let [width, height] = frame.quads.window;
         pass.set_scissor_rect(0, 0, width, height);
         pass.set_bind_group(0, common, &[(frame.quads.panels.len() * PANEL) as u32]);
-        pass.set_render_pipeline(&kit.pipelines.marks);
+        pass.set_render_pipeline(pipeline);
         pass.draw(0..4, shade..shade + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The pipelines of the output window: one for marks, one for each way in which a picture is resized, blended and laid
+//! The pipelines of the output window: one for each kind of mark, one for each way in which a picture is resized, blended and laid
 //! over what is behind it. All are built with the window, so that none is compiled during a show.
 //!
 //! Read by `painter`; the shader is output.wgsl.
@@ -15,7 +15,7 @@ use bevy::render::render_resource::{
 };
 use bevy::render::renderer::RenderDevice;
 
-use super::quads::{Quad, Resize};
+use super::quads::{Ink, Quad, Resize};
 
 /// What the output is painted on: bytes, as on the canvas of a film.
 pub(super) const FORMAT: TextureFormat = TextureFormat::Rgba8Unorm;
@@ -29,12 +29,20 @@ const RESIZES: [(Resize, &str); 5] = [
     (Resize::Shrink, "shrink"),
 ];
 
+/// Names of the marks' shaders, and whether what is behind shows through.
+const INKS: [(Ink, &str, bool); 4] = [
+    (Ink::Solid, "solid", false),
+    (Ink::Clear, "solid", true),
+    (Ink::Letters, "letter", true),
+    (Ink::Shapes, "shape", true),
+];
+
 pub(super) struct Pipelines {
     /// The layouts of what all quads share, and of a picture and the one before it.
     pub(super) common: BindGroupLayout,
     pub(super) pictures: BindGroupLayout,
     pub(super) sampler: Sampler,
-    pub(super) marks: RenderPipeline,
+    marks: BTreeMap<Ink, RenderPipeline>,
     picture: BTreeMap<(Resize, bool, bool), RenderPipeline>,
 }
 
@@ -65,7 +73,7 @@ impl Pipelines {
             })
         };
         let (of_marks, of_pictures) = (layout(&[Some(&common)]), layout(&[Some(&common), Some(&pictures)]));
-        let marks = pipeline(device, &shader, &of_marks, "mark", false, true);
+        let marks = INKS.map(|(ink, name, clear)| (ink, pipeline(device, &shader, &of_marks, name, false, clear)));
         let mut picture = BTreeMap::new();
         for (resize, name) in RESIZES {
             for (blend, clear) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -79,7 +87,12 @@ impl Pipelines {
             min_filter: FilterMode::Linear,
             ..SamplerDescriptor::default()
         });
-        Self { common, pictures, sampler, marks, picture }
+        Self { common, pictures, sampler, marks: marks.into(), picture }
+    }
+
+    /// The pipeline of marks.
+    pub(super) fn marks(&self, ink: Ink) -> Option<&RenderPipeline> {
+        self.marks.get(&ink)
     }
 
     /// The pipeline of a picture: how it is resized, whether the one before shows through, and what is behind.

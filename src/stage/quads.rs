@@ -23,7 +23,18 @@ const FILLED: f32 = 0.0;
 const FRAMED: f32 = 1.0;
 const LINE: f32 = 2.0;
 const ELLIPSE: f32 = 3.0;
-const LETTER: f32 = 4.0;
+
+/// Which shader a mark goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Ink {
+    /// Whole pixels of one colour; nothing behind shows through.
+    Solid,
+    /// The same, and something does.
+    Clear,
+    Letters,
+    /// Everything with a soft edge.
+    Shapes,
+}
 
 /// How a picture becomes larger, or smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +49,7 @@ pub(super) enum Resize {
 /// What is drawn at once.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    Marks(Range<u32>),
+    Marks(Ink, Range<u32>),
     /// A picture by the number of its latent; whether the one before shows through, and what is behind does.
     Picture {
         quad: u32,
@@ -114,16 +125,16 @@ impl Quads {
             Mark::Line { from, to, weight, colour } => {
                 let [x0, y0, x1, y1] = [from[0] * w, from[1] * h, to[0] * w, to[1] * h];
                 let (half, colour) = stroke(weight.max(0.0005) * h, *colour);
-                let around = grown([x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)], half);
-                self.push(quad(around, [x0, y0, x1, y1], colour, [LINE, half]));
+                // The shader lays the quad along the line.
+                self.push(Ink::Shapes, quad([0.0; 4], [x0, y0, x1, y1], colour, [LINE, half]));
             }
             Mark::Rect { place, weight, colour } => {
                 let edges = edges(place, panel);
                 if *weight > 0.0 {
                     let (half, colour) = stroke(weight * h, *colour);
-                    self.push(quad(grown(edges, half), edges, colour, [FRAMED, half]));
+                    self.push(Ink::Shapes, quad(grown(edges, half), edges, colour, [FRAMED, half]));
                 } else {
-                    self.push(quad(grown(edges, 0.0), edges, *colour, [FILLED, 0.0]));
+                    self.push(Ink::Shapes, quad(grown(edges, 0.0), edges, *colour, [FILLED, 0.0]));
                 }
             }
             Mark::Ellipse { place, weight, colour } => {
@@ -132,7 +143,7 @@ impl Quads {
                 let middle = [(left + right) / 2.0, (top + bottom) / 2.0];
                 let (half, colour) = if *weight > 0.0 { stroke(weight * h, *colour) } else { (0.0, *colour) };
                 let around = grown([left, top, right, bottom], half);
-                self.push(quad(around, [middle[0], middle[1], axes[0], axes[1]], colour, [ELLIPSE, half]));
+                self.push(Ink::Shapes, quad(around, [middle[0], middle[1], axes[0], axes[1]], colour, [ELLIPSE, half]));
             }
             Mark::Text { text, at, size, colour } => {
                 self.write(text, [at[0] * w, at[1] * h], size * h, *colour, atlas)?;
@@ -142,17 +153,18 @@ impl Quads {
     }
 
     /// Adds a quad that is no picture.
-    fn push(&mut self, quad: Quad) {
+    fn push(&mut self, ink: Ink, quad: Quad) {
         let at = self.quads.len() as u32;
         self.quads.push(quad);
         match self.steps.last_mut() {
-            Some(Step::Marks(range)) => range.end = at + 1,
-            _ => self.steps.push(Step::Marks(at..at + 1)),
+            Some(Step::Marks(last, range)) if *last == ink => range.end = at + 1,
+            _ => self.steps.push(Step::Marks(ink, at..at + 1)),
         }
     }
 
     fn area(&mut self, edges: [f32; 4], colour: Colour) {
-        self.push(quad(edges, edges, colour, [FILLED, 0.0]));
+        let ink = if colour[3] < 1.0 { Ink::Clear } else { Ink::Solid };
+        self.push(ink, quad(edges, edges, colour, [FILLED, 0.0]));
     }
 
     fn picture(&mut self, scene: &Scene, panel: Panel, latent: usize, place: &Place, opacity: f32, blend: f32) {
@@ -177,13 +189,15 @@ impl Quads {
         opacity: f32,
         atlas: &mut Atlas,
     ) -> Result<(), Full> {
-        for (i, value) in z.iter().enumerate() {
-            let cell = cells.cell(i, *value);
+        let all = || z.iter().enumerate().map(|(i, value)| (*value, cells.cell(i, *value)));
+        for (_, cell) in all() {
             self.area(cell.edges, [cell.grey, cell.grey, cell.grey, opacity]);
-            if let Some(size) = cells.letters.filter(|_| numbers) {
-                let ink = [cell.ink, cell.ink, cell.ink, opacity];
-                self.write(&heat::number(*value), cell.middle(), size, ink, atlas)?;
-            }
+        }
+        // Cells do not overlap, so all numbers can come after all cells, and be drawn at once.
+        let Some(size) = cells.letters.filter(|_| numbers) else { return Ok(()) };
+        for (value, cell) in all() {
+            let ink = [cell.ink, cell.ink, cell.ink, opacity];
+            self.write(&heat::number(value), cell.middle(), size, ink, atlas)?;
         }
         Ok(())
     }
@@ -191,7 +205,7 @@ impl Quads {
     fn write(&mut self, text: &str, at: [f32; 2], size: f32, colour: Colour, atlas: &mut Atlas) -> Result<(), Full> {
         for letter in letters::line(text, at, size) {
             match atlas.place(letter, size) {
-                Ok(Some((edges, texels))) => self.push(quad(edges, texels, colour, [LETTER, 0.0])),
+                Ok(Some((edges, texels))) => self.push(Ink::Letters, quad(edges, texels, colour, [FILLED, 0.0])),
                 Ok(None) => {}
                 // More letters in one frame than the largest atlas holds: the rest is left out.
                 Err(Full) if atlas.largest() => {}
@@ -272,15 +286,35 @@ mod tests {
     }
 
     #[test]
-    fn marks_between_two_pictures_are_drawn_at_once_and_in_order() {
+    fn marks_of_a_kind_are_drawn_at_once_and_in_order() {
         let rect = |x| Mark::Rect { place: Place { x, y: 0.0, w: 0.1, h: 0.1 }, weight: 0.0, colour: [1.0; 4] };
         let text = Mark::Text { text: "ab".into(), at: [0.5; 2], size: 0.2, colour: [1.0; 4] };
-        let scene = scene(vec![whole(1.0), rect(0.0), text, whole(0.5), rect(0.5)], Fit::Fit);
+        let scene = scene(vec![whole(1.0), rect(0.0), rect(0.2), text, whole(0.5), rect(0.5)], Fit::Fit);
         let (mut quads, mut atlas) = (Quads::default(), Atlas::default());
         quads.lay(&scene, [100, 100], 0.0, &mut atlas);
         let picture = |quad, clear| Step::Picture { quad, latent: 0, resize: Resize::Cubic, blend: false, clear };
-        assert_eq!(quads.steps, [picture(0, false), Step::Marks(1..4), picture(4, true), Step::Marks(5..6)]);
-        assert_eq!((quads.quads.len(), quads.shade), (6, None));
+        let marks = [Step::Marks(Ink::Shapes, 1..3), Step::Marks(Ink::Letters, 3..5)];
+        let expected = [&[picture(0, false)][..], &marks, &[picture(5, true), Step::Marks(Ink::Shapes, 6..7)]].concat();
+        assert_eq!((quads.steps, quads.quads.len(), quads.shade), (expected, 7, None));
+    }
+
+    #[test]
+    fn a_heat_map_is_its_cells_and_then_its_numbers() {
+        let mark = |opacity| Mark::Heatmap {
+            latent: 0,
+            place: Place::ALL,
+            columns: 2,
+            numbers: true,
+            range: [-1.0, 1.0],
+            opacity,
+        };
+        let (mut quads, mut atlas) = (Quads::default(), Atlas::default());
+        quads.lay(&scene(vec![mark(1.0), mark(0.5)], Fit::Fit), [100, 100], 0.0, &mut atlas);
+        let inks: Vec<_> = quads.steps.iter().map(|step| matches!(step, Step::Marks(Ink::Letters, _))).collect();
+        assert_eq!(inks, [false, true, false, true]);
+        // Four cells with the three letters of "0.5" each.
+        assert_eq!(quads.steps[..2], [Step::Marks(Ink::Solid, 0..4), Step::Marks(Ink::Letters, 4..16)]);
+        assert_eq!(quads.steps[2], Step::Marks(Ink::Clear, 16..20));
     }
 
     #[test]
