@@ -46,6 +46,9 @@ pub struct Preset {
     pub swap: Swap,
     /// Width and height of the output window in points.
     pub size: [u32; 2],
+    /// The display of the output window: its name, a part of it, or its number from 0; empty for any.
+    #[serde(deserialize_with = "name_or_number")]
+    pub display: String,
     /// Most frames a second; 0 follows the screen.
     pub fps: f64,
     pub fit: Fit,
@@ -191,6 +194,15 @@ fn known_lines<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Lines, D::Er
     Lines::deserialize(table).map_err(serde::de::Error::custom)
 }
 
+/// A name, or a number without its quotes.
+fn name_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    match toml::Value::deserialize(from)? {
+        toml::Value::String(name) => Ok(name),
+        toml::Value::Integer(number) if number >= 0 => Ok(number.to_string()),
+        other => Err(serde::de::Error::custom(format!("{other} is no name and no number of a display"))),
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {
@@ -300,6 +312,7 @@ impl Default for Preset {
             speed: 1.0,
             swap: Swap::Now,
             size: [1024, 1024],
+            display: String::new(),
             fps: 0.0,
             fit: Fit::Fit,
             filter: Filter::Cubic,
@@ -451,6 +464,7 @@ mod tests {
             ("bpm = 9000", "line 1", "20..400"),
             ("version = 7", "line 1", "newer"),
             ("swap = \"soon\"", "line 1", "unknown variant"),
+            ("display = [1]", "line 1", "no name and no number"),
             ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
             ("[train]\nlines = { vertcals = 3 }", "line 2", "did you mean verticals?"),
             ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),
@@ -459,6 +473,13 @@ mod tests {
         ] {
             let why = Preset::parse(text).unwrap_err();
             assert!(why.contains(line) && why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_display_is_a_name_or_a_number() {
+        for (text, wanted) in [("display = \"HDMI\"", "HDMI"), ("display = 1", "1"), ("", "")] {
+            assert_eq!(Preset::parse(text).unwrap().display, wanted);
         }
     }
 

@@ -34,6 +34,7 @@ model = \"three-lines\"  # a name in models, or a path
 bpm = 120
 swap = \"now\"           # a changed sketch takes over: now, beat or bar
 size = [1024, 1024]    # of the output window
+display = \"\"           # its display: a name, a part of it, or a number from the left; empty for any
 fit = \"fit\"            # fit, fill, tile, mirror
 filter = \"cubic\"       # nearest, linear, cubic, lanczos
 fade_secs = 1.0        # blackout, freeze

@@ -24,9 +24,12 @@ pub struct Play {
     /// Start full screen
     #[arg(long)]
     fullscreen: bool,
-    /// The display to go to, counted from 0
-    #[arg(long, value_name = "N")]
-    display: Option<usize>,
+    /// The display to go to: its name, a part of it, or its number, counted from 0, from left to right
+    #[arg(long, value_name = "NAME")]
+    display: Option<String>,
+    /// For a room without a player: full screen, without the desk
+    #[arg(long, conflicts_with = "headless")]
+    kiosk: bool,
     /// Most frames a second; 0 is as fast as it goes
     #[arg(long, value_name = "N")]
     fps: Option<f64>,
@@ -131,7 +134,8 @@ impl Play {
         let options = crate::stage::Options {
             size: self.size.map_or(preset.size, |size| size.0.map(|v| v as u32)),
             fullscreen: self.fullscreen,
-            display: self.display,
+            kiosk: self.kiosk,
+            display: self.display.clone(),
             fps,
             screenshot: self.screenshot.clone(),
             desk: !self.no_desk,

@@ -1,7 +1,73 @@
-//! z as a picture: the plain grey one of the notebooks, and the annotated one of the z studies.
+//! z as a picture: the plain grey one of the notebooks, the annotated one of the z studies, and the cells of a heat map
+//! in a frame.
+//!
+//! [`Cells`] is read by [`super::canvas`], by the window and by the desk, so that all of them draw the same map.
 
 use super::Picture;
 use super::text::{Anchor, Face};
+
+/// Share of a cell's width and height that its letters are high, and the pixels below which they are specks.
+const LETTERS: [f32; 2] = [0.27, 0.31];
+const SMALLEST_LETTERS: f32 = 4.5;
+
+/// The heat map of a frame, laid out in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cells {
+    /// Left, top, width and height of the whole map.
+    area: [f32; 4],
+    columns: usize,
+    rows: usize,
+    /// What black and white stand for.
+    range: [f32; 2],
+    /// Height of the letters in pixels; none where there is no room for numbers.
+    pub letters: Option<f32>,
+}
+
+/// One cell of a heat map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Left, top, right and bottom in whole pixels: neighbours meet.
+    pub edges: [f32; 4],
+    /// Its grey and that of its number, 0..1: dark on light cells and light on dark ones.
+    pub grey: f32,
+    pub ink: f32,
+}
+
+impl Cells {
+    /// A map of `count` values in `area` (left, top, width, height).
+    pub fn new(area: [f32; 4], count: usize, columns: usize, range: [f32; 2]) -> Self {
+        let columns = columns.max(1);
+        let rows = count.div_ceil(columns).max(1);
+        let letters = (area[2] / columns as f32 * LETTERS[0]).min(area[3] / rows as f32 * LETTERS[1]);
+        Self { area, columns, rows, range, letters: (letters >= SMALLEST_LETTERS).then_some(letters) }
+    }
+
+    /// The cell of the value number `at`.
+    pub fn cell(&self, at: usize, value: f32) -> Cell {
+        let [left, top, width, height] = self.area;
+        let across = |column: usize| (left + width * column as f32 / self.columns as f32).round();
+        let down = |row: usize| (top + height * row as f32 / self.rows as f32).round();
+        let (column, row) = (at % self.columns, at / self.columns);
+        let span = self.range[1] - self.range[0];
+        let grey = if span.abs() > f32::EPSILON { ((value - self.range[0]) / span).clamp(0.0, 1.0) } else { 0.5 };
+        let edges = [across(column), down(row), across(column + 1), down(row + 1)];
+        Cell { edges, grey, ink: if grey > 0.5 { 0.0 } else { 1.0 } }
+    }
+}
+
+impl Cell {
+    /// Where the middle of its number lies.
+    pub fn middle(&self) -> [f32; 2] {
+        let [left, top, right, bottom] = self.edges;
+        [(left + right) / 2.0, (top + bottom) / 2.0]
+    }
+}
+
+/// A value as a cell writes it.
+pub fn number(value: f32) -> String {
+    let text = format!("{value:.1}");
+    if text == "-0.0" { "0.0".into() } else { text }
+}
 
 /// Pixels of a cell in the plain map: 10×10 cells make 220×220, as the notebooks' 218.
 const CELL: usize = 22;
@@ -89,6 +155,27 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_meet_and_their_numbers_can_be_read() {
+        let cells = Cells::new([3.0, 5.0, 100.0, 50.0], 7, 3, [-2.0, 2.0]);
+        for at in 0..7 {
+            let cell = cells.cell(at, at as f32 - 3.0);
+            if at % 3 < 2 {
+                assert_eq!(cell.edges[2], cells.cell(at + 1, 0.0).edges[0]);
+            }
+            assert_eq!(cell.edges[3], cells.cell(at + 3, 0.0).edges[1]);
+            assert_eq!(cell.ink, if cell.grey > 0.5 { 0.0 } else { 1.0 });
+        }
+        assert_eq!(cells.cell(0, 0.0).edges, [3.0, 5.0, 36.0, 22.0]);
+        assert_eq!([-9.0, 0.0, 9.0].map(|v| cells.cell(0, v).grey), [0.0, 0.5, 1.0]);
+        assert!(cells.letters.is_some_and(|high| (5.0..6.0).contains(&high)));
+        // A range turned round is a negative; one without a span is grey.
+        assert_eq!(Cells::new([0.0; 4], 1, 1, [2.0, -2.0]).cell(0, 2.0).grey, 0.0);
+        assert_eq!(Cells::new([0.0; 4], 0, 0, [1.0, 1.0]).cell(0, 2.0).grey, 0.5);
+        assert_eq!(Cells::new([0.0, 0.0, 30.0, 30.0], 9, 3, [0.0, 1.0]).letters, None);
+        assert_eq!((number(-0.04), number(1.25), number(-3.0)), ("0.0".into(), "1.2".into(), "-3.0".into()));
+    }
 
     #[test]
     fn the_plain_map_goes_from_black_to_white() {

@@ -5,6 +5,7 @@
 pub mod animation;
 pub mod canvas;
 pub mod heat;
+pub mod layout;
 pub mod plot;
 pub mod scene;
 pub mod sheet;

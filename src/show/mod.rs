@@ -450,6 +450,9 @@ impl Show {
         desk::desk(&parts!(self), &self.hands, &self.board, self.frames, self.real)
     }
 
+    /// A frame of the output was handed to the display: what a watchdog waits for where there is a window.
+    pub fn presented(&mut self) {}
+
     /// Whether the show is over: asked to stop, or all its frames shown.
     pub fn finished(&self) -> bool {
         self.stop.raised() || self.most_frames.is_some_and(|most| self.frames >= most)

@@ -8,80 +8,88 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bevy::DefaultPlugins;
-use bevy::app::{App, First, PanicHandlerPlugin, PluginGroup, Startup, TaskPoolOptions, TaskPoolPlugin};
+use bevy::app::{App, PanicHandlerPlugin, PluginGroup, Startup, TaskPoolOptions, TaskPoolPlugin};
 use bevy::app::{Last, TerminalCtrlCHandlerPlugin, Update};
-use bevy::asset::{AssetId, Assets};
 use bevy::ecs::schedule::IntoScheduleConfigs;
 use bevy::input::keyboard::{KeyboardFocusLost, KeyboardInput};
 use bevy::log::{Level, LogPlugin};
 use bevy::pbr::PbrPlugin;
 use bevy::post_process::PostProcessPlugin;
-use bevy::prelude::{
-    ClearColor, Commands, Local, MessageReader, NonSendMut, Query, Res, ResMut, Resource, Window, With,
-};
+use bevy::prelude::{ClearColor, Commands, Local, MessageReader, NonSendMut, Query, Res, ResMut, Window, With};
 use bevy::render::RenderPlugin;
 use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
 use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::settings::WgpuSettings;
-use bevy::window::{CursorOptions, ExitCondition, WindowMode, WindowPlugin};
+use bevy::window::{ExitCondition, WindowMode, WindowPlugin};
 use bevy::winit::{UpdateMode, WinitPlugin, WinitSettings};
-use nannou::NannouPlugin;
 use nannou::prelude::Color;
-use nannou::prelude::render::NannouShaderModel;
 
 use super::desk::{self, DeskState};
-use super::glass::{self, Glass};
-use super::keys::{self, Deed, Held};
+use super::desktop::{self, WindowNumber};
+use super::displays::{self, Displays};
+use super::keys::{self, Held, KeyAction};
 use super::live::Live;
-use super::output::{self, OutputWindow};
+use super::output::{self, OutputWindow, Shape};
 use super::probe::Adapter;
 use super::shot::{self, Ending, Outcome};
 use super::textures::Textures;
-use super::{Options, StageError, pace};
+use super::{Options, StageError, pace, painter, pointer};
 use crate::control::hand::Hand;
 use crate::show::addresses::Act;
 
 /// Threads for Bevy's systems, which are few and short; the other cores belong to the generator.
 const THREADS: usize = 2;
 
-/// The options, for the systems.
-#[derive(Resource, Clone)]
-struct Wanted(Options);
-
 /// Runs the windows until the show is over.
 pub(super) fn run(live: Live, options: Options, adapter: Adapter) -> Result<(), StageError> {
     let outcome: Outcome = Arc::new(Mutex::new(Ok(())));
+    let window = WindowNumber::default();
+    // Ended when the windows are.
+    let _desktop = desktop::start(live.show.board(), &window).inspect_err(|e| {
+        live.show.board().notice("screen saver", format!("it may begin: no thread can be started: {e}"));
+    });
     // Bevy and winit panic where they cannot go on (a display that vanishes, a driver that fails): the show is
     // closed by `Live` then, and the caller learns the cause.
-    catch_unwind(AssertUnwindSafe(|| build(live, options, adapter, outcome.clone()).run())).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        StageError::Broken(text.unwrap_or("no reason was given").to_owned())
-    })?;
+    catch_unwind(AssertUnwindSafe(|| build(live, options, adapter, outcome.clone(), window).run())).map_err(
+        |panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            StageError::Broken(text.unwrap_or("no reason was given").to_owned())
+        },
+    )?;
     let mut kept = outcome.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::replace(&mut *kept, Ok(()))
 }
 
-fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome) -> App {
+fn build(live: Live, options: Options, adapter: Adapter, outcome: Outcome, window: WindowNumber) -> App {
     let mut app = App::new();
     app.add_plugins(plugins(adapter));
     app.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
         ErrorType::DeviceLost => RenderErrorPolicy::Recover(WgpuSettings::default().into()),
         _ => RenderErrorPolicy::Ignore,
     }));
-    app.add_plugins(NannouPlugin);
-    glass::install(&mut app);
+    painter::install(&mut app);
     desk::install(&mut app);
     app.insert_resource(ClearColor(Color::BLACK))
         .insert_resource(rhythm(options.fps, adapter))
         .insert_resource(Ending::new(&options, outcome))
         .insert_resource(DeskState::new(&options, adapter))
-        .insert_resource(Wanted(options))
+        .insert_resource(Shape::of(&options))
+        .insert_resource(window)
         .init_resource::<Textures>()
         .insert_non_send(live)
-        .add_systems(Startup, open)
-        .add_systems(First, sweep)
-        .add_systems(Update, (press, output::mouse, output::closing, output::draw, desk::keep, desk::paint).chain())
+        .add_systems(Startup, (displays::first_look, open).chain())
+        .add_systems(
+            Update,
+            (
+                press,
+                (output::mouse, pointer::hide, output::closing, output::keep),
+                output::draw,
+                (desk::keep, desk::paint).chain(),
+            )
+                .chain(),
+        )
         .add_systems(Last, shot::finish);
+    displays::install(&mut app, options.display);
     pace::install(&mut app);
     app
 }
@@ -140,16 +148,8 @@ fn rhythm(fps: Option<f64>, adapter: Adapter) -> WinitSettings {
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-fn open(mut commands: Commands, wanted: Res<Wanted>) {
-    output::open(&mut commands, &wanted.0);
-}
-
-/// nannou gives each frame's shader models new names and never takes the old ones back.
-fn sweep(mut plain: ResMut<Assets<NannouShaderModel>>, mut glasses: ResMut<Assets<Glass>>) {
-    let named: Vec<_> = plain.ids().filter(|id| matches!(id, AssetId::Uuid { .. })).collect();
-    named.into_iter().for_each(|id| drop(plain.remove(id)));
-    let named: Vec<_> = glasses.ids().collect();
-    named.into_iter().for_each(|id| drop(glasses.remove(id)));
+fn open(mut commands: Commands, shape: Res<Shape>, displays: Res<Displays>) {
+    output::open(&mut commands, &shape, &displays);
 }
 
 /// Keys on either window.
@@ -157,40 +157,50 @@ fn press(
     mut keys: MessageReader<KeyboardInput>,
     mut unfocused: MessageReader<KeyboardFocusLost>,
     mut held: Local<Held>,
-    wanted: Res<Wanted>,
+    displays: Res<Displays>,
     mut live: NonSendMut<Live>,
     mut desk: ResMut<DeskState>,
-    mut windows: Query<(&mut Window, &mut CursorOptions), With<OutputWindow>>,
+    mut windows: Query<&mut Window, With<OutputWindow>>,
 ) {
     for key in keys.read() {
         held.follow(key);
         if key.repeat || desk.typing() {
             continue;
         }
-        let deed = keys::deed(key, *held);
-        // Letters that are no deed of the stage's can be mapped like any control.
-        if matches!(deed, Some(Deed::Act(Act::Hit(_)))) && live.show.key(&keys::letter(key), key.state.is_pressed()) {
+        let action = keys::action(key, *held);
+        // Letters that are no key of the stage's can be mapped like any control.
+        if matches!(action, Some(KeyAction::Act(Act::Hit(_))))
+            && live.show.key(&keys::letter(key), key.state.is_pressed())
+        {
             continue;
         }
         if !key.state.is_pressed() {
             continue;
         }
-        match deed {
-            Some(Deed::Act(act)) => live.show.act_by(act, &Hand::new("key", None)),
-            Some(Deed::Desk) => desk.wanted = !desk.wanted,
-            Some(Deed::Code) => desk.code = !desk.code,
-            Some(Deed::Help) => {
+        match action {
+            Some(KeyAction::Act(act)) => live.show.act_by(act, &Hand::new("key", None)),
+            Some(KeyAction::Desk) => desk.wanted = !desk.wanted,
+            Some(KeyAction::Code) => desk.code = !desk.code,
+            Some(KeyAction::Help) => {
                 desk.help = !(desk.help && desk.wanted);
                 desk.wanted |= desk.help;
             }
-            Some(Deed::Fullscreen) => {
-                for (mut window, mut cursor) in &mut windows {
+            Some(KeyAction::Fullscreen) => {
+                for mut window in &mut windows {
                     let windowed = window.mode == WindowMode::Windowed;
-                    window.mode = if windowed { output::full(wanted.0.display) } else { WindowMode::Windowed };
-                    cursor.visible = !windowed;
+                    window.mode = if windowed { displays.full() } else { WindowMode::Windowed };
                 }
             }
-            None => {}
+            // Nothing on the output: the show goes on.
+            Some(KeyAction::Escape) if desk.help => desk.help = false,
+            Some(KeyAction::Escape) if live.show.desk().learning.is_some() => {
+                live.show.act_by(Act::Learn, &Hand::new("key", None));
+            }
+            Some(KeyAction::Quit) => {
+                live.show.act(Act::Quit);
+                live.over = true;
+            }
+            Some(KeyAction::Escape) | None => {}
         }
     }
     if unfocused.read().count() > 0 {

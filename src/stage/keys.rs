@@ -9,7 +9,7 @@ use crate::show::addresses::KEYS;
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Deed {
+pub(super) enum KeyAction {
     Act(Act),
     Fullscreen,
     /// Open or close the desk.
@@ -18,6 +18,10 @@ pub(super) enum Deed {
     Code,
     /// The keys.
     Help,
+    /// Close what lies over the desk.
+    Escape,
+    /// End the show.
+    Quit,
 }
 
 /// Keys held down with another.
@@ -56,15 +60,16 @@ pub(super) fn help() -> Vec<(String, &'static str)> {
         ("Tab", "open or close the desk"),
         ("Ctrl-Shift-H", "hide or show the code"),
         ("?", "these keys"),
-        ("Esc", "nothing: the show goes on"),
+        ("Esc", "close these keys, or end learning; never ends the show"),
+        ("Ctrl-Q", "end the show, as closing the output window does"),
     ];
     let registered = KEYS.iter().map(|key| (key.key.to_owned(), key.says));
     registered.chain(own.map(|(key, says)| (key.to_owned(), says))).collect()
 }
 
 /// The act of a key of the registry, by its name there.
-fn registered(name: &str) -> Option<Deed> {
-    KEYS.iter().find(|key| key.key.eq_ignore_ascii_case(name)).map(|key| Deed::Act(key.act.clone()))
+fn registered(name: &str) -> Option<KeyAction> {
+    KEYS.iter().find(|key| key.key.eq_ignore_ascii_case(name)).map(|key| KeyAction::Act(key.act.clone()))
 }
 
 /// The character that a key prints; empty if it prints none.
@@ -75,37 +80,39 @@ pub(super) fn letter(press: &KeyboardInput) -> String {
     }
 }
 
-/// The deed of a key that went down.
-pub(super) fn deed(press: &KeyboardInput, held: Held) -> Option<Deed> {
+/// What a key that went down asks for.
+pub(super) fn action(press: &KeyboardInput, held: Held) -> Option<KeyAction> {
     named(&letter(press), press.key_code, held)
 }
 
-fn named(letter: &str, code: KeyCode, held: Held) -> Option<Deed> {
+fn named(letter: &str, code: KeyCode, held: Held) -> Option<KeyAction> {
     if held.other {
         return None;
     }
     if held.ctrl {
         return match (letter, code) {
             (_, KeyCode::Period) => registered("Ctrl-."),
-            ("h", _) if held.shift => Some(Deed::Code),
+            ("h", _) if held.shift => Some(KeyAction::Code),
+            ("q", _) => Some(KeyAction::Quit),
             (letter, _) => registered(&format!("Ctrl-{letter}")),
         };
     }
     if let Some(digit) = digit(code) {
         let name = digit.to_string();
-        return Some(Deed::Act(if held.shift { Act::Store(name) } else { Act::Recall(name, None) }));
+        return Some(KeyAction::Act(if held.shift { Act::Store(name) } else { Act::Recall(name, None) }));
     }
     let plain = if code == KeyCode::Space { "Space" } else { letter };
-    if let Some(deed) = registered(plain) {
-        return Some(deed);
+    if let Some(action) = registered(plain) {
+        return Some(action);
     }
     Some(match (letter, code) {
-        (_, KeyCode::F11) => Deed::Fullscreen,
-        (_, KeyCode::Tab) => Deed::Desk,
-        ("?", _) => Deed::Help,
-        ("l", _) => Deed::Act(Act::Learn),
+        (_, KeyCode::F11) => KeyAction::Fullscreen,
+        (_, KeyCode::Tab) => KeyAction::Desk,
+        (_, KeyCode::Escape) => KeyAction::Escape,
+        ("?", _) => KeyAction::Help,
+        ("l", _) => KeyAction::Act(Act::Learn),
         (other, _) if other.chars().count() == 1 && other.chars().all(char::is_alphabetic) => {
-            Deed::Act(Act::Hit(other.to_owned()))
+            KeyAction::Act(Act::Hit(other.to_owned()))
         }
         _ => return None,
     })
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn keys_do_what_the_table_says() {
-        let act = |a| Some(Deed::Act(a));
+        let act = |a| Some(KeyAction::Act(a));
         assert_eq!(named("s", KeyCode::KeyS, CTRL), act(Act::Reload));
         assert_eq!(named("s", KeyCode::KeyS, NONE), act(Act::Still));
         assert_eq!(named(".", KeyCode::Period, CTRL), act(Act::Hush));
@@ -139,8 +146,10 @@ mod tests {
         assert_eq!(named("l", KeyCode::KeyL, NONE), act(Act::Learn));
         assert_eq!(named("r", KeyCode::KeyR, CTRL), act(Act::Take));
         assert_eq!(named(" ", KeyCode::Space, NONE), act(Act::Hold));
-        assert_eq!(named("h", KeyCode::KeyH, Held { shift: true, ..CTRL }), Some(Deed::Code));
-        assert_eq!(named("", KeyCode::Escape, NONE), None);
+        assert_eq!(named("h", KeyCode::KeyH, Held { shift: true, ..CTRL }), Some(KeyAction::Code));
+        assert_eq!(named("", KeyCode::Escape, NONE), Some(KeyAction::Escape));
+        assert_eq!(named("q", KeyCode::KeyQ, CTRL), Some(KeyAction::Quit));
+        assert_eq!(named("q", KeyCode::KeyQ, NONE), act(Act::Hit("q".into())));
         assert_eq!(named("c", KeyCode::KeyC, CTRL), None);
         assert_eq!(named("", KeyCode::Tab, Held { other: true, ..NONE }), None);
     }

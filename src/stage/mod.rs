@@ -1,22 +1,31 @@
 //! The stage: a clean output window with nothing but the work, and the desk beside it.
 //!
 //! Fed by [`Show::frame`] once a displayed frame on the main thread; hands keys, mouse and the desk back as
-//! [`Act`](crate::show::addresses::Act)s. A Bevy app of our own with nannou's plugin: its `Draw` draws the marks, a
-//! shader of ours the pictures. The only module that knows windows. No networks, no files but screenshots; a
-//! fault in drawing is logged and the next frame drawn.
+//! [`Act`](crate::show::addresses::Act)s. A Bevy app of our own; a pass with our own shader draws pictures and marks,
+//! since nannou's `Draw` leaves an asset behind with each frame, also with an empty one. The only module that knows
+//! windows. No networks, no files but screenshots; a fault in drawing is logged and the next frame drawn.
 
 mod app;
 mod desk;
-mod glass;
+mod desktop;
+mod displays;
 mod keys;
-mod layout;
+mod letters;
 mod live;
-mod marks;
+mod lost;
 mod output;
 mod pace;
+mod painter;
+mod pipelines;
+mod pointer;
 mod probe;
+mod quads;
+#[cfg(all(unix, not(target_os = "macos")))]
+mod session_bus;
 mod shot;
 mod textures;
+#[cfg(all(unix, not(target_os = "macos")))]
+mod x11;
 
 use std::path::PathBuf;
 
@@ -29,8 +38,11 @@ pub struct Options {
     /// Width and height of the output window's inside.
     pub size: [u32; 2],
     pub fullscreen: bool,
-    /// The display to open on, from 0; none leaves it to the window system.
-    pub display: Option<usize>,
+    /// For a room without a player: full screen, and no desk until somebody asks for it.
+    pub kiosk: bool,
+    /// The display to open on, by its name, a part of it, or its number from 0, from left to right; none leaves it to
+    /// the preset, and that to the window system.
+    pub display: Option<String>,
     /// Most frames a second; none follows the display.
     pub fps: Option<f64>,
     /// A PNG of the output window, taken at the end of the run.
@@ -46,6 +58,7 @@ impl Default for Options {
         Self {
             size: [1024, 1024],
             fullscreen: false,
+            kiosk: false,
             display: None,
             fps: None,
             screenshot: None,

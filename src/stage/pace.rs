@@ -1,18 +1,29 @@
-//! Where a displayed frame's time goes: tells the show "frame", "upload", "draw" and "present".
+//! Where a displayed frame's time goes: tells the show "frame", "upload", "draw" and "present", and that a frame of the
+//! output was handed to the display.
 //!
-//! Begins and ends each frame; the render world notes when it has handed the picture to the display.
+//! Begins and ends each frame; the render world notes what it has handed over. While the driver holds this thread, no
+//! frame begins: a watchdog sees that the show hears nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bevy::prelude::{App, First, IntoScheduleConfigs, Last, NonSendMut, Res, ResMut, Resource};
+use bevy::render::view::ExtractedWindows;
 use bevy::render::{Render, RenderApp, RenderSystems};
 
 use super::live::Live;
+use crate::latest::lock;
 
-/// When the last frame was handed to the display.
+/// When the last frame was handed to the display, and whether the output was in it.
 #[derive(Resource, Clone, Default)]
-struct Presented(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Presented(Arc<Mutex<(Option<Instant>, bool)>>);
+
+impl Presented {
+    /// Whether the frame before this one showed the output.
+    pub(super) fn lately(&self) -> bool {
+        lock(&self.0).1
+    }
+}
 
 #[derive(Resource, Default)]
 struct Pace {
@@ -30,17 +41,23 @@ pub(super) fn install(app: &mut App) {
     app.add_systems(First, begin).add_systems(Last, end.after(super::shot::finish));
 }
 
-fn note(presented: Res<Presented>) {
-    *presented.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+/// A picture that was presented is gone from its window, and its view is still there.
+fn note(presented: Res<Presented>, windows: Res<ExtractedWindows>) {
+    let output = windows.primary.and_then(|window| windows.get(&window));
+    let shown = output.is_some_and(|w| w.swap_chain_texture.is_none() && w.swap_chain_texture_view.is_some());
+    *lock(&presented.0) = (Some(Instant::now()), shown);
 }
 
 fn begin(mut pace: ResMut<Pace>, presented: Res<Presented>, mut live: NonSendMut<Live>) {
     let now = Instant::now();
-    let shown = *presented.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (Some(drawn), Some(shown)) = (pace.drawn, shown)
-        && shown > drawn
+    let (at, shown) = *lock(&presented.0);
+    if let (Some(drawn), Some(at)) = (pace.drawn, at)
+        && at > drawn
     {
-        live.show.spent("present", shown - drawn);
+        live.show.spent("present", at - drawn);
+        if shown {
+            live.show.presented();
+        }
     }
     if let Some(began) = pace.began.replace(now) {
         live.show.spent("frame", now - began);

@@ -59,6 +59,8 @@ pub(super) struct DeskState {
     pub(super) code: bool,
     /// Whether the keys are shown.
     pub(super) help: bool,
+    /// Width and height of the window, as somebody left it.
+    size: [u32; 2],
     /// Whether a text is being typed into: keys are letters then.
     typing: bool,
     pause: Duration,
@@ -73,9 +75,10 @@ pub(super) struct DeskState {
 impl DeskState {
     pub(super) fn new(options: &Options, adapter: Adapter) -> Self {
         Self {
-            wanted: options.desk || options.desk_screenshot.is_some(),
+            wanted: (options.desk && !options.kiosk) || options.desk_screenshot.is_some(),
             code: true,
             help: false,
+            size: SIZE,
             typing: false,
             pause: if adapter.software { PAUSE_SOFTWARE } else { PAUSE },
             painted: None,
@@ -113,7 +116,7 @@ pub(super) fn keep(
     mut state: ResMut<DeskState>,
     mut requests: MessageReader<WindowCloseRequested>,
     mut destroyed: MessageReader<WindowDestroyed>,
-    windows: Query<Entity, With<DeskWindow>>,
+    windows: Query<(Entity, &Window), With<DeskWindow>>,
     cameras: Query<Entity, With<DeskCamera>>,
 ) {
     let asked = requests.read().any(|request| windows.contains(request.window));
@@ -124,7 +127,11 @@ pub(super) fn keep(
         return;
     }
     if !state.wanted {
-        windows.iter().chain(&cameras).for_each(|entity| commands.entity(entity).despawn());
+        for (_, window) in &windows {
+            state.size = [window.width(), window.height()].map(|side| (side.round() as u32).max(1));
+        }
+        let windows = windows.iter().map(|(window, _)| window);
+        windows.chain(&cameras).for_each(|entity| commands.entity(entity).despawn());
         state.typing = false;
         state.preview = Preview::default();
         state.sheet = Sheet::default();
@@ -132,7 +139,7 @@ pub(super) fn keep(
     }
     let window = Window {
         title: "Flâneur · desk".into(),
-        resolution: WindowResolution::new(SIZE[0], SIZE[1]),
+        resolution: WindowResolution::new(state.size[0], state.size[1]),
         // The loop waits for the output's display, not for the desk's as well.
         present_mode: PresentMode::AutoNoVsync,
         ..Window::default()

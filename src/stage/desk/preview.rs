@@ -13,6 +13,7 @@ use nannou::prelude::egui::{
 
 use crate::latent::pose::{Colour, Mark, Place};
 use crate::picture::Picture;
+use crate::picture::heat::Cells;
 use crate::picture::scene::Scene;
 
 /// Most pixels of a side in the preview: larger pictures lose the rest.
@@ -103,18 +104,12 @@ impl Preview {
 
 /// Grey cells of `values`.
 pub(super) fn heatmap(painter: &Painter, area: Rect, values: &[f32], columns: usize, range: [f32; 2], opacity: f32) {
-    let columns = columns.max(1);
-    let rows = values.len().div_ceil(columns).max(1);
-    let span = range[1] - range[0];
+    let cells = Cells::new([0.0, 0.0, area.width(), area.height()], values.len(), columns, range);
     for (i, value) in values.iter().enumerate() {
-        let share = if span.abs() > f32::EPSILON { ((value - range[0]) / span).clamp(0.0, 1.0) } else { 0.5 };
-        let corner = |column: usize, row: usize| {
-            let (x, y) = (column as f32 / columns as f32, row as f32 / rows as f32);
-            egui::pos2(area.left() + (x * area.width()).round(), area.top() + (y * area.height()).round())
-        };
-        let (column, row) = (i % columns, i / columns);
-        let cell = Rect::from_min_max(corner(column, row), corner(column + 1, row + 1));
-        painter.rect_filled(cell, 0.0, colour([share, share, share, opacity]));
+        let cell = cells.cell(i, *value);
+        let [left, top, right, bottom] = cell.edges;
+        let place = Rect::from_min_max(area.min + egui::vec2(left, top), area.min + egui::vec2(right, bottom));
+        painter.rect_filled(place, 0.0, colour([cell.grey, cell.grey, cell.grey, opacity]));
     }
 }
 

@@ -7,6 +7,9 @@ use super::style::{self, BRIGHT, FAULT, NOTICE, QUIET, TEXT};
 use crate::report::{Line, Weight};
 use crate::show::view::{Desk, Source};
 
+/// Points beside the code that its line numbers take.
+const MARGIN: f32 = 43.0;
+
 pub(super) fn show(ui: &mut Ui, desk: &Desk, code: bool) {
     let high = ui.available_height();
     let source = desk.source.as_ref().filter(|_| code);
@@ -61,7 +64,7 @@ fn monitor(ui: &mut Ui, desk: &Desk) {
 fn board(ui: &mut Ui, lines: &[Line]) {
     ui.horizontal(|ui| style::heading(ui, "Reports"));
     style::well().show(ui, |ui| {
-        egui::ScrollArea::both().id_salt("board").auto_shrink(false).show(ui, |ui| {
+        egui::ScrollArea::vertical().id_salt("board").auto_shrink(false).show(ui, |ui| {
             if lines.is_empty() {
                 style::quiet(ui, "nothing to report");
             }
@@ -74,18 +77,13 @@ fn board(ui: &mut Ui, lines: &[Line]) {
                     let (dot, _) = ui.allocate_exact_size(egui::vec2(8.0, 18.0), egui::Sense::hover());
                     ui.painter().circle_filled(dot.center(), 3.5, ink);
                     ui.label(RichText::new(&line.origin).color(ink));
-                    // One line of words wraps; an excerpt of several keeps its columns.
-                    if rest.is_empty() {
-                        ui.add(egui::Label::new(RichText::new(first).color(BRIGHT)).wrap());
-                    } else {
-                        ui.label(RichText::new(first).color(BRIGHT));
-                    }
+                    ui.add(egui::Label::new(RichText::new(first).color(BRIGHT)).wrap());
                 });
                 if !rest.is_empty() {
                     let block = RichText::new(rest.join("\n")).monospace().color(TEXT);
-                    ui.horizontal(|ui| {
+                    ui.horizontal_top(|ui| {
                         ui.add_space(14.0);
-                        ui.add(egui::Label::new(block).extend());
+                        ui.add(egui::Label::new(block).wrap());
                     });
                 }
                 ui.add_space(4.0);
@@ -105,7 +103,8 @@ fn text(ui: &mut Ui, source: &Source) {
     });
     let wrong = source.wrong.as_ref().map(|(line, _)| *line);
     style::well().show(ui, |ui| {
-        egui::ScrollArea::both().id_salt("code").auto_shrink(false).show(ui, |ui| {
+        // Another file begins at its first column, wherever this one was scrolled to.
+        egui::ScrollArea::both().id_salt(("code", &source.path)).auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let width = ui.available_width();
             for (i, line) in source.text.lines().enumerate() {
@@ -129,17 +128,29 @@ fn code_line(ui: &mut Ui, number: usize, line: &str, said: Option<&str>, width: 
     let back = ui.painter().add(egui::Shape::Noop);
     let row = ui.add(egui::Label::new(job).extend()).rect;
     if let Some(said) = said {
-        let mut job = LayoutJob::default();
-        job.append("      ", 0.0, format(FAULT));
-        job.append(said, 0.0, format(FAULT));
-        let under = ui.add(egui::Label::new(job).extend()).rect;
+        // What is wrong is read without scrolling: it wraps where the panel ends.
+        let galley = ui.painter().layout(words(said), font, FAULT, (width - MARGIN).max(120.0));
+        let size = galley.size() + egui::vec2(MARGIN, 0.0);
+        let (under, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+        ui.painter().galley(under.min + egui::vec2(MARGIN, 0.0), galley, FAULT);
         let area = row.union(under).expand2(egui::vec2(2.0, 1.0));
         let area = area.with_max_x(area.right().max(area.left() + width));
         ui.painter().set(back, egui::Shape::rect_filled(area, 2.0, Color32::from_rgb(52, 24, 22)));
         if wrong_is_new(ui, number) {
-            ui.scroll_to_rect(area, Some(egui::Align::Center));
+            // Up and down only: sideways would hide where the lines begin.
+            let seen = ui.clip_rect().x_range();
+            ui.scroll_to_rect(egui::Rect::from_x_y_ranges(seen, area.y_range()), Some(egui::Align::Center));
         }
     }
+}
+
+/// A complaint without its excerpt, which stands above it.
+fn words(said: &str) -> String {
+    let excerpt = |line: &&str| {
+        line.split_once('|').is_some_and(|(number, _)| number.chars().all(|c| c.is_ascii_digit() || c == ' '))
+    };
+    let lines: Vec<&str> = said.lines().filter(|line| !excerpt(line)).map(str::trim).collect();
+    lines.join("\n")
 }
 
 /// Whether the wrong line is another than it was: it is scrolled to once, and left alone then.
@@ -150,4 +161,16 @@ fn wrong_is_new(ui: &Ui, number: usize) -> bool {
         data.insert_temp(id, number);
         old != Some(number)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn what_stands_in_the_code_is_not_said_again() {
+        let said = "a.rn:5:13: there is no rng\n 5 |     rng()\n   |     ^\n did you mean ring(a | b)?";
+        assert_eq!(words(said), "a.rn:5:13: there is no rng\ndid you mean ring(a | b)?");
+        assert_eq!(words("one line"), "one line");
+    }
 }
