@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 10] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 16] = [
+const WORDS: [(&str, &[&str]); 17] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("burn_cubecl", &["net"]),
     ("cubecl", &["net"]),
@@ -38,6 +38,7 @@ const WORDS: [(&str, &[&str]); 16] = [
     ("bevy", &["stage"]),
     ("bevy_egui", &["stage"]),
     ("nannou", &["stage"]),
+    ("x11rb", &["stage"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -392,7 +392,7 @@ impl Show {
         self.health.watch()
     }
 
-    /// A window has presented a frame.
+    /// A frame of the output was handed to the display: what a watchdog waits for where there is a window.
     pub fn presented(&self) {
         self.health.presented();
     }
@@ -449,9 +449,6 @@ impl Show {
     pub fn desk(&mut self) -> view::Desk {
         desk::desk(&parts!(self), &self.hands, &self.board, self.frames, self.real)
     }
-
-    /// A frame of the output was handed to the display: what a watchdog waits for where there is a window.
-    pub fn presented(&mut self) {}
 
     /// Whether the show is over: asked to stop, or all its frames shown.
     pub fn finished(&self) -> bool {
