@@ -43,6 +43,7 @@ impl Show {
             }
         }
         self.lights.set_secs(preset.fade_secs);
+        self.hands.inbox.set_time_tags(preset.osc.clock);
         if preset.osc.feedback != self.preset.osc.feedback {
             self.hands.told.targets = super::told::targets(&preset.osc.feedback, &self.board);
         }

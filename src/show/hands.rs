@@ -41,7 +41,6 @@ pub(super) struct Hands {
     pub pulse: Pulse,
     pub learning: Option<Learning>,
     pub monitor: VecDeque<String>,
-    refused: u64,
     dropped: u64,
     /// When a rejection was last put on the board.
     complained: Option<f64>,
@@ -74,10 +73,7 @@ impl Show {
     fn hear_osc(&mut self) {
         let counts = self.hands.inbox.counts();
         let messages = self.hands.inbox.messages();
-        if counts.refused > self.hands.refused {
-            self.hands.refused = counts.refused;
-            self.note(format!("refused {}", counts.why));
-        }
+        self.hands.inbox.remarks().into_iter().for_each(|line| self.note(line));
         if counts.dropped > self.hands.dropped {
             let more = counts.dropped - std::mem::replace(&mut self.hands.dropped, counts.dropped);
             self.note(format!("refused {more} messages: more came than a frame takes"));
@@ -128,6 +124,9 @@ impl Show {
         let hand = Hand::new(message.from.to_string(), Some(smooth_secs));
         let mut count = 0;
         for path in paths {
+            if !message.from.local() && !self.preset.osc.paths {
+                addresses::only_names(path, &message.values)?;
+            }
             count += self.steer(path, &message.values, &hand)?;
         }
         let inside = self.host.language.env.lock();
@@ -386,6 +385,7 @@ impl Show {
     /// Opens the doors that the preset names; one that cannot be opened is a line on the board.
     pub(super) fn open_doors(&mut self) {
         let preset = &self.preset;
+        self.hands.inbox.set_time_tags(preset.osc.clock);
         let elsewhere = |name: &str| format!("another port goes under [{name}] in the preset");
         if preset.osc.on {
             let bind = preset.osc.bind;

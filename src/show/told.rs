@@ -344,6 +344,8 @@ impl Show {
             page: query.page.then_some(snap),
             token,
             announce: query.announce,
+            origins: query.origins.clone(),
+            health: None,
         }
     }
 }

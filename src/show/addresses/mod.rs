@@ -171,11 +171,9 @@ pub fn find(path: &str) -> Option<(&'static Address, &str)> {
 pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
     let Some((address, part)) = find(path) else { return Err("no such address; flaneur addresses lists them".into()) };
     let number = |at: usize, min: f64, max: f64| match values.get(at) {
-        Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
-        Some(Value::Number(v)) if *v < min => Err(format!("value {} below minimum {min}", *v as f32)),
-        Some(Value::Number(v)) if *v > max => Err(format!("value {} above maximum {max}", *v as f32)),
-        Some(Value::Number(v)) => Ok(*v),
-        Some(_) => Err("it takes a number".to_owned()),
+        Some(Value::Number(v)) => within(*v, min, max),
+        Some(Value::Text(_)) => Err("it takes a number".to_owned()),
+        Some(Value::Other(())) => Err("it takes a number, and what came has no type tag of one".into()),
         None => Err("it takes a number, and there is none".into()),
     };
     let text = |what: &str| match values.first() {
@@ -210,6 +208,53 @@ pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
     }
     (given.numbers, given.text) = (&numbers, &words);
     (address.act)(&given)
+}
+
+/// A number in a range; one that is outside by no more than rounding counts as the bound.
+fn within(v: f64, min: f64, max: f64) -> Result<f64, String> {
+    // Sums of many small steps in single precision are this far off.
+    let rounding = |bound: f64| 1e-5 * bound.abs().max((max - min).min(1.0));
+    if !v.is_finite() {
+        Err("the value is not a number".into())
+    } else if v < min - rounding(min) {
+        Err(format!("value {} below minimum {min}", v as f32))
+    } else if v > max + rounding(max) {
+        Err(format!("value {} above maximum {max}", v as f32))
+    } else {
+        Ok(v.clamp(min, max))
+    }
+}
+
+/// Longest name in characters.
+const LONGEST_NAME: usize = 128;
+/// What only a file of its own kind is called by; a name comes without.
+const ENDINGS: [&str; 2] = [".rn", ".toml"];
+
+/// Whether a message names what it loads or learns from by a name, and not by a path: more than that is for senders
+/// on this machine. Any text is looked at, so that an address that comes later is covered.
+///
+/// # Errors
+/// A sentence, if it has a path.
+pub fn only_names(path: &str, values: &[Value]) -> Result<(), String> {
+    if !find(path).is_some_and(|(address, _)| matches!(address.takes, Takes::Text | Takes::Name)) {
+        return Ok(());
+    }
+    for value in values {
+        let Value::Text(text) = value else { continue };
+        let (name, shown) = (text.trim(), text.chars().take(40).collect::<String>());
+        let ending = ENDINGS.iter().find(|end| name.to_ascii_lowercase().ends_with(*end));
+        if name.contains(['/', '\\', ':']) || name.starts_with(['.', '~']) {
+            let how = "only names are taken from beyond this machine; [osc] paths = true in the preset allows paths";
+            return Err(format!("\"{shown}\" is a path, and {how}"));
+        }
+        if let Some(end) = ending {
+            return Err(format!("\"{shown}\" is a file; from beyond this machine give its name, without {end}"));
+        }
+        if name.chars().count() > LONGEST_NAME || name.contains(char::is_control) {
+            return Err(format!("\"{shown}\" is no name"));
+        }
+    }
+    Ok(())
 }
 
 impl Act {
@@ -283,6 +328,73 @@ mod tests {
         check("/flaneur/nothing", &[], "no such address");
         check("/flaneur/sketch/load", &[], "takes a text");
         check("/flaneur/stat/fps", &n(1.0), "only tells");
+    }
+
+    #[test]
+    fn within_rounding_counts_as_the_bound() {
+        let float = |v: f32| n(f64::from(v));
+        for over in [n(1.000_000_000_1), float(1.000_000_1), float((0..100).fold(0.0, |sum, _| sum + 0.01_f32))] {
+            let found = acts("/flaneur/knob/a", &over);
+            let Ok([Act::Knob(_, value)]) = found.as_deref() else { panic!("{over:?}: {found:?}") };
+            assert!((0.999..=1.0).contains(value), "{value}");
+        }
+        for under in [n(-1e-9), float(-1.2e-7), n(-0.0)] {
+            assert_eq!(acts("/flaneur/knob/a", &under), Ok(vec![Act::Knob("a".into(), 0.0)]));
+        }
+        assert_eq!(acts("/flaneur/walk/speed", &n(-8.000_001)), Ok(vec![Act::Dial(Dial::Speed, -8.0)]));
+        assert_eq!(acts("/flaneur/clock/bpm", &n(400.000_01)), Ok(vec![Act::Tempo(400.0)]));
+        assert_eq!(acts("/flaneur/z", &float(10.000_001)), Ok(vec![Act::Z(0, 10.0)]));
+        for (path, v) in [("/flaneur/knob/a", 1.001), ("/flaneur/knob/a", -0.001), ("/flaneur/clock/bpm", 19.9)] {
+            assert!(acts(path, &n(v)).is_err(), "{path} {v}");
+        }
+        // A wide range does not make its lower end wide.
+        assert!(acts("/flaneur/train/publish_every", &n(-1.0)).is_err());
+        for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(acts("/flaneur/knob/a", &n(none)).unwrap_err().contains("not a number"));
+        }
+    }
+
+    #[test]
+    fn values_without_type_tags_are_enough_for_triggers() {
+        let untyped = [Value::Other(())];
+        assert_eq!(acts("/flaneur/clock/tap", &untyped), Ok(vec![Act::Tap]));
+        assert!(acts("/flaneur/knob/a", &untyped).unwrap_err().contains("type tag"));
+    }
+
+    #[test]
+    fn from_elsewhere_only_names() {
+        let text = |text: &str| vec![Value::Text(text.into())];
+        let loads = ADDRESSES.iter().filter(|a| matches!(a.takes, Takes::Text | Takes::Name));
+        let mut count = 0;
+        for address in loads {
+            let path = address.with("palette");
+            count += 1;
+            for wrong in [
+                "/home/me/x.rn",
+                "../x",
+                "a/b",
+                "a\\b",
+                "C:x",
+                ".hidden",
+                "..",
+                "~",
+                "~/x",
+                " /x",
+                "Cargo.toml",
+                "x.RN",
+                "file:x",
+            ] {
+                assert!(only_names(&path, &text(wrong)).is_err(), "{path} {wrong}");
+            }
+            let second = [Value::Number(1.0), Value::Text("/x".into())];
+            assert!(only_names(&path, &second).is_err() && only_names(&path, &text(&"x".repeat(999))).is_err());
+            for name in ["ring", "seed-k10", "lines", "fed", "pictures.zip", "3", "ff0000 00ff00", "Flâneur 2"] {
+                assert_eq!(only_names(&path, &text(name)), Ok(()), "{path} {name}");
+            }
+            assert_eq!(only_names(&path, &n(3.0)), Ok(()));
+        }
+        assert!(count >= 9);
+        assert_eq!(only_names("/flaneur/knob/a", &text("/x")), Ok(()));
     }
 
     #[test]
