@@ -149,9 +149,10 @@ fn odd_bundles_act_where_they_can() {
     assert!(bundle(&wide, 1).len() > 60_000);
     socket.send(&bundle(&wide, 1)).unwrap();
     until(&mut show, |s| s.desk().z.iter().skip(7).all(|v| *v == 0.25));
-    let nested: Vec<Vec<u8>> = (0..100).map(|i| bundle(&[z(i, 1.0)], 1)).collect();
+    let set = |i: usize| encoded(&format!("/flaneur/z/{i}/set"), vec![OscType::Float(0.75)]);
+    let nested: Vec<Vec<u8>> = (0..100).map(|i| bundle(&[set(i)], 1)).collect();
     socket.send(&bundle(&nested, 1)).unwrap();
-    until(&mut show, |s| s.desk().z.iter().all(|v| *v == 1.25));
+    until(&mut show, |s| s.desk().z.iter().all(|v| *v == 0.75));
     let deep = (0..300).fold(z(0, 2.0), |inside, _| bundle(&[inside], 1));
     socket.send(&deep).unwrap();
     until(&mut show, |s| said(s, "nested deeper than 16"));
