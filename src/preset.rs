@@ -3,6 +3,7 @@
 //! Read by `show` and `cli`. Keys that are not known are refused with their line and what was probably meant.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
 use crate::net::arch::{Arch, NAMES};
-use crate::osc::{Bind, TimeTags, query};
+use crate::osc::{TimeTags, bind, query};
 use crate::picture::scene::{Filter, Fit};
 use crate::trainer::protocol::{Lines, Source};
 
@@ -78,7 +79,8 @@ pub struct Record {
 pub struct Osc {
     pub on: bool,
     /// Address and port; only this machine is heard (`localhost:9000`) unless it says otherwise (`0.0.0.0:9000`).
-    pub bind: Bind,
+    #[serde(deserialize_with = "bind::deserialize")]
+    pub bind: SocketAddr,
     /// Who is told what hands change: `host:port`, `sender` (whoever sent last) or `sender:9001` (there).
     pub feedback: Vec<String>,
     /// Milliseconds over which what comes is smoothed; 0 is exact in the next frame.
@@ -96,7 +98,8 @@ pub struct Osc {
 pub struct Query {
     pub on: bool,
     /// Address and port; only this machine is served (`localhost:9001`) unless it says otherwise (`0.0.0.0:9001`).
-    pub bind: Bind,
+    #[serde(deserialize_with = "bind::deserialize")]
+    pub bind: SocketAddr,
     /// Serve the page.
     pub page: bool,
     /// What steering from beyond this machine takes; a new one at each start if it is empty.
@@ -271,7 +274,7 @@ impl Default for Osc {
     fn default() -> Self {
         Self {
             on: true,
-            bind: Bind::Loopback(9000),
+            bind: SocketAddr::from(([127, 0, 0, 1], 9000)),
             feedback: vec!["sender".into()],
             smooth_ms: 0.0,
             clock: TimeTags::Learn,
@@ -282,7 +285,7 @@ impl Default for Osc {
 
 impl Default for Query {
     fn default() -> Self {
-        let bind = Bind::Loopback(9001);
+        let bind = SocketAddr::from(([127, 0, 0, 1], 9001));
         Self { on: true, bind, page: false, token: String::new(), announce: true, origins: Vec::new() }
     }
 }
@@ -482,7 +485,7 @@ mod tests {
         let text = "[osc]\nbind = \"LOCALHOST:9100\"\nclock = \"exact\"\npaths = true\n\
                     [query]\nbind = \"127.0.0.1:9101\"\norigins = [\"http://tools.example:8080\"]";
         let preset = Preset::parse(text).unwrap();
-        assert_eq!((preset.osc.bind, preset.query.bind), (Bind::Loopback(9100), Bind::Loopback(9101)));
+        assert_eq!([preset.osc.bind, preset.query.bind].map(|at| at.to_string()), ["127.0.0.1:9100", "127.0.0.1:9101"]);
         assert_eq!((preset.osc.clock, preset.osc.paths), (TimeTags::Exact, true));
         assert_eq!(Preset::parse(&toml::to_string(&preset).unwrap()).unwrap(), preset);
     }

@@ -5,22 +5,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::str::FromStr;
 
+use serde::Deserializer;
 use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Times that another free port is tried where any will do and the first is taken at the second address.
 const TRIES: usize = 8;
-
-/// An address and a port to listen at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bind {
-    /// This machine only, by both its loopback addresses.
-    Loopback(u16),
-    /// One address; `0.0.0.0` stands for all networks.
-    Address(SocketAddr),
-}
 
 /// Why a text is no address to listen at, and what to write.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,117 +25,95 @@ pub(super) struct Opened<S> {
     pub notice: Option<String>,
 }
 
-impl Bind {
-    /// The addresses to open; the first one must be free.
-    fn addresses(self) -> (SocketAddr, Option<IpAddr>) {
-        let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
-        match self {
-            Self::Loopback(port) => (SocketAddr::new(v4, port), Some(v6)),
-            // All of IPv4. Beyond this machine IPv6 stays closed unless `[::]` is written.
-            Self::Address(at) if at.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (at, Some(v6)),
-            Self::Address(at) => (at, None),
-        }
+/// The other address that is opened with one, so that every program on this machine finds the port.
+fn beside(at: SocketAddr) -> Option<IpAddr> {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    match at.ip() {
+        ip if ip == v6 => Some(v4),
+        // All of IPv4: beyond this machine IPv6 stays closed unless `[::]` is written.
+        ip if ip == v4 || ip == IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(v6),
+        _ => None,
     }
+}
 
-    /// Opens a socket at each of the addresses, all with one port.
-    ///
-    /// # Errors
-    /// If the first is taken or not allowed. A second one that cannot be opened is a notice.
-    pub(super) fn open<S>(
-        self,
-        open: impl Fn(SocketAddr) -> std::io::Result<S>,
-        address_of: impl Fn(&S) -> std::io::Result<SocketAddr>,
-    ) -> std::io::Result<Opened<S>> {
-        let (wanted, second) = self.addresses();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let first = open(wanted)?;
-            let address = address_of(&first)?;
-            let Some(ip) = second else { return Ok(Opened { sockets: vec![first], address, notice: None }) };
-            let beside = SocketAddr::new(ip, address.port());
-            match open(beside) {
-                Ok(second) => return Ok(Opened { sockets: vec![first, second], address, notice: None }),
-                Err(_) if wanted.port() == 0 && tries < TRIES => {}
-                Err(error) => {
-                    // A system without IPv6 has no such address, which nobody needs to know.
-                    let there = UdpSocket::bind((ip, 0)).is_ok();
-                    let notice = there.then(|| format!("{beside} is not open, so localhost may not be heard: {error}"));
-                    return Ok(Opened { sockets: vec![first], address, notice });
-                }
+/// Opens a socket at an address and, where that is loopback or all of IPv4, at the other loopback address too, with
+/// the same port.
+///
+/// # Errors
+/// If the first is taken or not allowed. A second one that cannot be opened is a notice.
+pub(super) fn open<S>(
+    at: SocketAddr,
+    open: impl Fn(SocketAddr) -> std::io::Result<S>,
+    address_of: impl Fn(&S) -> std::io::Result<SocketAddr>,
+) -> std::io::Result<Opened<S>> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let first = open(at)?;
+        let address = address_of(&first)?;
+        let Some(ip) = beside(at) else { return Ok(Opened { sockets: vec![first], address, notice: None }) };
+        let second = SocketAddr::new(ip, address.port());
+        match open(second) {
+            Ok(second) => return Ok(Opened { sockets: vec![first, second], address, notice: None }),
+            Err(_) if at.port() == 0 && tries < TRIES => {}
+            Err(error) => {
+                // A system without IPv6 has no such address, which nobody needs to know.
+                let there = UdpSocket::bind((ip, 0)).is_ok();
+                let notice = there.then(|| format!("{second} is not open, so localhost may not be heard: {error}"));
+                return Ok(Opened { sockets: vec![first], address, notice });
             }
         }
     }
 }
 
-impl From<SocketAddr> for Bind {
-    fn from(at: SocketAddr) -> Self {
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        if loopback.contains(&at.ip()) { Self::Loopback(at.port()) } else { Self::Address(at) }
+/// Reads an address with a port; "localhost" is 127.0.0.1, which is opened with its other half.
+///
+/// # Errors
+/// What to write, if it is none.
+pub fn address(text: &str) -> Result<SocketAddr, BindError> {
+    let trimmed = text.trim();
+    if let Ok(at) = trimmed.parse::<SocketAddr>() {
+        return Ok(at);
     }
-}
-
-impl fmt::Display for Bind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loopback(port) => write!(out, "localhost:{port}"),
-            Self::Address(at) => write!(out, "{at}"),
-        }
+    let wrong = |why: String| Err(BindError(format!("\"{trimmed}\" {why}")));
+    if let Ok(IpAddr::V6(ip)) = trimmed.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return wrong(format!("has no port; an IPv6 address stands in brackets before it: \"[{ip}]:9000\""));
     }
-}
-
-impl FromStr for Bind {
-    type Err = BindError;
-
-    fn from_str(text: &str) -> Result<Self, BindError> {
-        let trimmed = text.trim();
-        if let Ok(at) = trimmed.parse::<SocketAddr>() {
-            return Ok(at.into());
-        }
-        let wrong = |why: String| Err(BindError(format!("\"{trimmed}\" {why}")));
-        if let Ok(IpAddr::V6(ip)) = trimmed.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return wrong(format!("has no port; an IPv6 address stands in brackets before it: \"[{ip}]:9000\""));
-        }
-        let Some((name, port)) = trimmed.rsplit_once(':') else {
-            return match trimmed.parse::<u16>() {
-                Ok(port) => wrong(format!("has no address; write \"localhost:{port}\" or \"0.0.0.0:{port}\"")),
-                Err(_) => wrong(format!("has no port; write \"{trimmed}:9000\"")),
-            };
+    let Some((name, port)) = trimmed.rsplit_once(':') else {
+        return match trimmed.parse::<u16>() {
+            Ok(port) => wrong(format!("has no address; write \"localhost:{port}\" or \"0.0.0.0:{port}\"")),
+            Err(_) => wrong(format!("has no port; write \"{trimmed}:9000\"")),
         };
-        let Ok(number) = port.parse::<u16>() else { return wrong(format!("has no port 0 to 65535 after \"{name}:\"")) };
-        match name.to_ascii_lowercase().trim_end_matches('.') {
-            "localhost" => Ok(Self::Loopback(number)),
-            "" | "*" => wrong(format!("has no address; write \"localhost:{number}\" or \"0.0.0.0:{number}\"")),
-            _ => wrong(format!(
-                "has a name, and names are not looked up; write \"localhost:{number}\" for this machine, \
-                 \"0.0.0.0:{number}\" for all networks, or numbers such as \"192.168.1.5:{number}\""
-            )),
-        }
+    };
+    let Ok(number) = port.parse::<u16>() else { return wrong(format!("has no port 0 to 65535 after \"{name}:\"")) };
+    match name.to_ascii_lowercase().trim_end_matches('.') {
+        "localhost" => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, number))),
+        "" | "*" => wrong(format!("has no address; write \"localhost:{number}\" or \"0.0.0.0:{number}\"")),
+        _ => wrong(format!(
+            "has a name, and names are not looked up; write \"localhost:{number}\" for this machine, \
+             \"0.0.0.0:{number}\" for all networks, or numbers such as \"192.168.1.5:{number}\""
+        )),
     }
 }
 
-impl Serialize for Bind {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
+/// The same for a preset's key.
+///
+/// # Errors
+/// What to write, if it is no address.
+pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = SocketAddr;
 
-impl<'de> Deserialize<'de> for Bind {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Bind;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an address with a port in quotes, such as \"localhost:9000\"")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Bind, E> {
-                text.parse().map_err(E::custom)
-            }
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an address with a port in quotes, such as \"localhost:9000\"")
         }
-        from.deserialize_str(Text)
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<SocketAddr, E> {
+            address(text).map_err(E::custom)
+        }
     }
+    from.deserialize_str(Text)
 }
 
 #[cfg(test)]
@@ -154,12 +122,11 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_people_write_them() {
-        for text in ["localhost:9000", "LocalHost:9000", "127.0.0.1:9000", "[::1]:9000", " localhost.:9000 "] {
-            assert_eq!(text.parse(), Ok(Bind::Loopback(9000)), "{text}");
+        for text in ["localhost:9000", "LocalHost:9000", "127.0.0.1:9000", " localhost.:9000 "] {
+            assert_eq!(address(text), Ok(SocketAddr::from(([127, 0, 0, 1], 9000))), "{text}");
         }
-        for text in ["0.0.0.0:9000", "[::]:9000", "192.168.1.5:9000", "127.0.0.2:9000"] {
-            let bind: Bind = text.parse().unwrap();
-            assert_eq!((bind.to_string(), bind), (text.to_owned(), Bind::Address(text.parse().unwrap())));
+        for text in ["0.0.0.0:9000", "[::]:9000", "[::1]:9000", "192.168.1.5:9000", "127.0.0.2:9000"] {
+            assert_eq!(address(text).unwrap().to_string(), text);
         }
     }
 
@@ -179,25 +146,31 @@ mod tests {
             ("http://127.0.0.1:9001", "names are not looked up"),
             ("", "has no port"),
         ] {
-            let why = text.parse::<Bind>().unwrap_err().to_string();
+            let why = address(text).unwrap_err().to_string();
             assert!(why.contains(hint), "{why}");
         }
     }
 
     #[test]
     fn this_machine_is_listened_to_at_both_addresses() {
-        let opened = Bind::Loopback(0).open(UdpSocket::bind, UdpSocket::local_addr).unwrap();
-        let ports: Vec<u16> = opened.sockets.iter().map(|s| s.local_addr().unwrap().port()).collect();
-        assert!(ports.iter().all(|port| *port == opened.address.port()));
-        if UdpSocket::bind("[::1]:0").is_ok() {
-            assert_eq!((ports.len(), opened.notice), (2, None));
-            // Somebody else has the second address: the first one is open all the same, and it is said.
-            let theirs = UdpSocket::bind("[::1]:0").unwrap();
-            let port = theirs.local_addr().unwrap().port();
-            let opened = Bind::Loopback(port).open(UdpSocket::bind, UdpSocket::local_addr).unwrap();
-            assert!(opened.sockets.len() == 1 && opened.notice.unwrap().contains("localhost may not be heard"));
+        let udp = |at: &str| open(at.parse().unwrap(), UdpSocket::bind, UdpSocket::local_addr);
+        let ports = |opened: &Opened<UdpSocket>| -> Vec<u16> {
+            opened.sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+        };
+        let opened = udp("127.0.0.1:0").unwrap();
+        assert!(ports(&opened).iter().all(|port| *port == opened.address.port()));
+        assert!(udp(&opened.address.to_string()).is_err());
+        if UdpSocket::bind("[::1]:0").is_err() {
+            return;
         }
-        let taken = Bind::Loopback(opened.address.port()).open(UdpSocket::bind, UdpSocket::local_addr);
-        assert!(taken.is_err());
+        for at in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
+            let opened = udp(at).unwrap();
+            assert_eq!((ports(&opened).len(), opened.notice), (2, None), "{at}");
+        }
+        assert_eq!(ports(&udp("127.0.0.2:0").unwrap()).len(), 1);
+        // Somebody else has the second address: the first one is open all the same, and it is said.
+        let theirs = UdpSocket::bind("[::1]:0").unwrap();
+        let opened = udp(&format!("127.0.0.1:{}", theirs.local_addr().unwrap().port())).unwrap();
+        assert!(opened.sockets.len() == 1 && opened.notice.unwrap().contains("localhost may not be heard"));
     }
 }

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use super::{Bind, Inbox, Sender, plain};
+use super::{Inbox, Sender, bind, plain};
 use crate::report::Board;
 use crate::worker::{Ending, Worker};
 
@@ -25,12 +25,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at `bind`, for example `localhost:9000`.
+    /// Listens at an address, for example `127.0.0.1:9000`, and at its other half; see [`bind::open`].
     ///
     /// # Errors
     /// If the port is taken or not allowed, or there is no thread.
-    pub fn start(bind: impl Into<Bind>, inbox: &Inbox, board: &Board) -> std::io::Result<Self> {
-        let opened = bind.into().open(UdpSocket::bind, UdpSocket::local_addr)?;
+    pub fn start(at: SocketAddr, inbox: &Inbox, board: &Board) -> std::io::Result<Self> {
+        let opened = bind::open(at, UdpSocket::bind, UdpSocket::local_addr)?;
         if let Some(notice) = opened.notice {
             board.notice("osc", notice);
         }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn both_loopback_addresses_are_heard_and_answered() {
         let (inbox, board) = (Inbox::default(), Board::default());
-        let listener = Listener::start(Bind::Loopback(0), &inbox, &board).unwrap();
+        let listener = Listener::start(SocketAddr::from(([127, 0, 0, 1], 0)), &inbox, &board).unwrap();
         let port = listener.address.port();
         let hosts = if UdpSocket::bind("[::1]:0").is_ok() { vec!["127.0.0.1", "::1"] } else { vec!["127.0.0.1"] };
         for host in hosts {

@@ -4,7 +4,7 @@
 //! addresses mean. Bounded in memory and in work whatever arrives ([`Inbox`]). Absent: what an address means, and
 //! who may do what with it.
 
-mod bind;
+pub mod bind;
 mod decode;
 mod inbox;
 mod listener;
@@ -20,7 +20,6 @@ use std::net::SocketAddr;
 
 use crate::control::hand::Value;
 
-pub use bind::{Bind, BindError};
 pub use inbox::{BUDGET, Counts, Inbox};
 pub use listener::Listener;
 pub use out::packet;

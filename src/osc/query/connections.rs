@@ -1,9 +1,9 @@
 //! HTTP connections: taken, counted, and let go.
 //!
 //! On the server's thread, one task each. This machine has places of its own, so that whoever comes over the network
-//! cannot take them. Where all places are taken the newest connection gets in, and one that has not asked anything
-//! gives way, the oldest first; so silent connections lock nobody out, and file descriptors stay for the show. WebSocket
-//! clients leave their place here and have one in `clients`.
+//! cannot take them. Where all places are taken the newest connection gets in and another one gives way, first those
+//! that have not asked anything; so silent connections lock nobody out, and file descriptors stay for the show.
+//! WebSocket clients leave their place here and have one in `clients`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,12 +28,30 @@ const MOST_HEADERS: usize = 64;
 /// Pause after a connection could not be taken.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a connection is new, and how long after a request it is busy: the others give way before it.
+const NEW: Duration = Duration::from_millis(500);
+const BUSY: Duration = Duration::from_secs(2);
+
 struct Connection {
     local: bool,
     /// When it came, or last asked.
     since: Instant,
     asked: bool,
     task: AbortHandle,
+}
+
+impl Connection {
+    /// The order in which connections give way: silent ones, idle ones, new ones, busy ones, the oldest first.
+    fn order(&self, now: Instant) -> (u8, Instant) {
+        let age = now.saturating_duration_since(self.since);
+        let class = match self.asked {
+            false if age >= NEW => 0,
+            true if age >= BUSY => 1,
+            false => 2,
+            true => 3,
+        };
+        (class, self.since)
+    }
 }
 
 #[derive(Default)]
@@ -53,8 +71,8 @@ impl Connections {
         let mut open = lock(&self.0);
         let same = || open.all.iter().filter(|(_, other)| other.local == local);
         if same().count() >= most {
-            let silent = same().min_by_key(|(_, other)| (other.asked, other.since));
-            if let Some(connection) = silent.map(|(number, _)| *number).and_then(|number| open.all.remove(&number)) {
+            let first = same().min_by_key(|(_, other)| other.order(now));
+            if let Some(connection) = first.map(|(number, _)| *number).and_then(|number| open.all.remove(&number)) {
                 connection.task.abort();
             }
         }
@@ -178,13 +196,23 @@ mod tests {
         assert!(open().len() == 8 && open().contains(&phone));
         let here: Vec<u64> = (0..5).map(|i| enter(true, 2000 + i)).collect();
         assert_eq!(open()[8..], here[1..]);
-        // Where all have asked, the one whose request is the oldest.
+        // Where all have asked, the one whose request is the oldest; and those that come together do not replace
+        // each other as long as others are idle.
         (0..4).for_each(|i| connections.asks(here[4 - i], at(3000 + i as u64)));
-        let newest = enter(true, 4000);
+        let newest = enter(true, 6000);
         assert!(!open().contains(&here[4]) && open().contains(&newest));
-        connections.sweep(Duration::from_secs(2), at(5001));
-        assert_eq!(open(), [here[1], here[2], newest]);
-        [here[1], here[2]].into_iter().for_each(|number| connections.leave(number));
+        let together = enter(true, 6001);
+        assert_eq!(open()[open().len() - 4..], [here[1], here[2], newest, together]);
+        connections.asks(together, at(6002));
+        connections.asks(newest, at(6003));
+        // Busy ones stay where silent ones come.
+        for i in 0..100 {
+            enter(true, 6010 + i);
+        }
+        assert!(open().contains(&newest) && open().contains(&together));
+        connections.sweep(Duration::from_secs(2), at(8002));
+        assert!(!open().contains(&together) && open().contains(&newest) && !open().contains(&phone));
+        connections.sweep(Duration::from_secs(1), at(8000));
         connections.leave(newest);
         assert!(open().is_empty());
     }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast;
 
-use super::{Bind, Inbox, Node, tree::Tree};
+use super::{Inbox, Node, bind, tree::Tree};
 use crate::control::hand::Value;
 use crate::latest::lock;
 use crate::report::Board;
@@ -50,7 +50,7 @@ pub type Health = Arc<dyn Fn() -> (bool, String) + Send + Sync>;
 /// How a server is to be.
 pub struct Settings {
     /// Where it serves.
-    pub bind: Bind,
+    pub bind: SocketAddr,
     /// Where OSC is listened to.
     pub osc: Option<SocketAddr>,
     /// Whether the page is served.
@@ -135,7 +135,7 @@ impl Server {
     }
 
     fn limited(settings: Settings, limits: Limits, inbox: &Inbox, board: &Board) -> std::io::Result<Self> {
-        let opened = settings.bind.open(TcpListener::bind, TcpListener::local_addr)?;
+        let opened = bind::open(settings.bind, TcpListener::bind, TcpListener::local_addr)?;
         if let Some(notice) = opened.notice {
             board.notice("oscquery", notice);
         }

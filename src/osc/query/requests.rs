@@ -37,17 +37,22 @@ pub(super) async fn answer(shared: Arc<Shared>, from: SocketAddr, request: Reque
     let bare = body.is_end_stream();
     // It is never read, so the connection ends with the answer.
     drop(body);
-    let mut answer = if bare {
+    let mut answer = if bare || !reads(&parts.method) {
         route(&shared, from, &mut parts).await
     } else {
         (StatusCode::BAD_REQUEST, "a request here has no body").into_response()
     };
-    let headers = answer.headers_mut();
     if !bare {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    guard(headers);
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        guard(answer.headers_mut());
+    }
     answer
+}
+
+fn reads(method: &Method) -> bool {
+    [Method::GET, Method::HEAD].contains(method)
 }
 
 /// What every answer tells a browser.
@@ -64,7 +69,7 @@ fn guard(headers: &mut HeaderMap) {
 }
 
 async fn route(shared: &Arc<Shared>, from: SocketAddr, parts: &mut Parts) -> Response {
-    let read = [Method::GET, Method::HEAD].contains(&parts.method);
+    let read = reads(&parts.method);
     if read
         && parts.uri.path() == "/health"
         && let Some(health) = &shared.settings.health
@@ -86,7 +91,9 @@ async fn route(shared: &Arc<Shared>, from: SocketAddr, parts: &mut Parts) -> Res
         let allowed = [(header::ALLOW, "GET, HEAD, OPTIONS")];
         (StatusCode::METHOD_NOT_ALLOWED, allowed, "only GET; the show is steered by OSC or a WebSocket").into_response()
     };
-    caller.tell(answer.headers_mut());
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        caller.tell(answer.headers_mut());
+    }
     answer
 }
 

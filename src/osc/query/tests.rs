@@ -27,7 +27,7 @@ fn settings() -> Settings {
     let health: Health = Arc::new(|| (true, r#"{"healthy":true}"#.into()));
     let snap: Snap = Arc::new(|| Some(vec![7; 100]));
     Settings {
-        bind: Bind::Loopback(0),
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
         osc: None,
         page: Some(snap),
         token: "abc".into(),
@@ -276,6 +276,7 @@ fn requests_that_are_none_of_ours_are_refused() {
         let target = if method == "CONNECT" { "127.0.0.1:80" } else { "/a/number" };
         check(&server, &format!("{method} {target}"), "", 405);
     }
+    check(&server, "POST /a/number", "Content-Length: 4000000000\r\n", 405);
     check(&server, "HEAD /a/number", "", 200);
     check(&server, "GET /a/number", "Content-Length: 0\r\n", 200);
     // Bodies are not read, whatever their size; two lengths, or a length and chunks, do not hide a second request.

@@ -243,7 +243,8 @@ pub fn only_names(path: &str, values: &[Value]) -> Result<(), String> {
         let Value::Text(text) = value else { continue };
         let (name, shown) = (text.trim(), text.chars().take(40).collect::<String>());
         let ending = ENDINGS.iter().find(|end| name.to_ascii_lowercase().ends_with(*end));
-        if name.contains(['/', '\\', ':']) || name.starts_with(['.', '~']) {
+        let drive = name.chars().nth(1) == Some(':') && name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if drive || name.contains(['/', '\\']) || name.starts_with(['.', '~']) {
             let how = "only names are taken from beyond this machine; [osc] paths = true in the preset allows paths";
             return Err(format!("\"{shown}\" is a path, and {how}"));
         }
@@ -382,13 +383,22 @@ mod tests {
                 " /x",
                 "Cargo.toml",
                 "x.RN",
-                "file:x",
             ] {
                 assert!(only_names(&path, &text(wrong)).is_err(), "{path} {wrong}");
             }
             let second = [Value::Number(1.0), Value::Text("/x".into())];
             assert!(only_names(&path, &second).is_err() && only_names(&path, &text(&"x".repeat(999))).is_err());
-            for name in ["ring", "seed-k10", "lines", "fed", "pictures.zip", "3", "ff0000 00ff00", "Flâneur 2"] {
+            for name in [
+                "ring",
+                "seed-k10",
+                "lines",
+                "fed",
+                "pictures.zip",
+                "3",
+                "ff0000 00ff00",
+                "gaussian:48:1.2",
+                "Flâneur 2",
+            ] {
                 assert_eq!(only_names(&path, &text(name)), Ok(()), "{path} {name}");
             }
             assert_eq!(only_names(&path, &n(3.0)), Ok(()));
