@@ -25,7 +25,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at an address, for example `127.0.0.1:9000`, and at its other half; see [`bind::open`].
+    /// Listens at an address, for example `127.0.0.1:9000`, and where that is loopback at ::1 as well.
     ///
     /// # Errors
     /// If the port is taken or not allowed, or there is no thread.

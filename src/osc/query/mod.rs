@@ -4,7 +4,7 @@
 //! WebSocket, and serves the page for the phone. Fed by `show` with the namespace and its changes; gives messages into
 //! the same inbox as the OSC port. It waits for nobody: connections and clients are limited, and whoever is silent or
 //! does not read gives way. From beyond this machine only those steer who have the token; what pages of other sites
-//! may do is in [`callers`].
+//! may do is in `callers`.
 
 mod announce;
 mod callers;
