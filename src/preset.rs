@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
 use crate::net::arch::{Arch, NAMES};
+use crate::osc::{TimeTags, bind, query};
 use crate::picture::scene::{Filter, Fit};
 use crate::trainer::protocol::{Lines, Source};
 
@@ -85,12 +86,18 @@ pub struct Record {
 #[serde(deny_unknown_fields, default)]
 pub struct Osc {
     pub on: bool,
-    /// Address and port; only this machine is heard unless it says otherwise (`0.0.0.0:9000`).
+    /// Address and port; only this machine is heard (`localhost:9000`) unless it says otherwise (`0.0.0.0:9000`).
+    #[serde(deserialize_with = "bind::deserialize")]
     pub bind: SocketAddr,
     /// Who is told what hands change: `host:port`, `sender` (whoever sent last) or `sender:9001` (there).
     pub feedback: Vec<String>,
     /// Milliseconds over which what comes is smoothed; 0 is exact in the next frame.
     pub smooth_ms: f64,
+    /// What time tags count by: the sender's clock, learnt where it is ahead (`learn`), this machine's (`exact`), or
+    /// nothing, and all is for now (`ignore`).
+    pub clock: TimeTags,
+    /// Whether senders beyond this machine may name files by their paths, and not only by names.
+    pub paths: bool,
 }
 
 /// OSCQuery, and the page for the phone on the same port.
@@ -98,7 +105,8 @@ pub struct Osc {
 #[serde(deny_unknown_fields, default)]
 pub struct Query {
     pub on: bool,
-    /// Address and port; only this machine is served unless it says otherwise (`0.0.0.0:9001`).
+    /// Address and port; only this machine is served (`localhost:9001`) unless it says otherwise (`0.0.0.0:9001`).
+    #[serde(deserialize_with = "bind::deserialize")]
     pub bind: SocketAddr,
     /// Serve the page.
     pub page: bool,
@@ -106,6 +114,9 @@ pub struct Query {
     pub token: String,
     /// Let it be found by mDNS.
     pub announce: bool,
+    /// Origins whose pages may read, as `http://192.168.1.5:8080`; those of this machine always may. Steering takes
+    /// the token.
+    pub origins: Vec<String>,
 }
 
 /// Controllers.
@@ -278,15 +289,21 @@ fn within(key: &'static str, v: f64, low: f64, high: f64) -> Result<(), (&'stati
 
 impl Default for Osc {
     fn default() -> Self {
-        let bind = SocketAddr::from(([127, 0, 0, 1], 9000));
-        Self { on: true, bind, feedback: vec!["sender".into()], smooth_ms: 0.0 }
+        Self {
+            on: true,
+            bind: SocketAddr::from(([127, 0, 0, 1], 9000)),
+            feedback: vec!["sender".into()],
+            smooth_ms: 0.0,
+            clock: TimeTags::Learn,
+            paths: false,
+        }
     }
 }
 
 impl Default for Query {
     fn default() -> Self {
         let bind = SocketAddr::from(([127, 0, 0, 1], 9001));
-        Self { on: true, bind, page: false, token: String::new(), announce: true }
+        Self { on: true, bind, page: false, token: String::new(), announce: true, origins: Vec::new() }
     }
 }
 
@@ -374,6 +391,9 @@ impl Preset {
         let token = &self.query.token;
         if !token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
             return Err(("token", "letters and digits only, since it stands in an address".into()));
+        }
+        for text in &self.query.origins {
+            query::origin(text).map_err(|why| ("origins", why))?;
         }
         for [w, h] in [self.size, self.record.size] {
             within("size", f64::from(w), 16.0, 8192.0)?;
@@ -470,6 +490,11 @@ mod tests {
             ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),
             ("[knobs]\na = 3.0", "", "outside of 0..1"),
             ("sketch = ", "line 1", ""),
+            ("[osc]\nbind = \"localhost\"", "line 2", "write \"localhost:9000\""),
+            ("[osc]\nbind = 9000", "line 2", "such as \"localhost:9000\""),
+            ("[query]\nbind = \"stage.lan:9001\"", "line 2", "\"0.0.0.0:9001\" for all networks"),
+            ("[osc]\nclock = \"mine\"", "line 2", "unknown variant"),
+            ("[query]\norigins = [\"*\"]", "line 2", "is no origin"),
         ] {
             let why = Preset::parse(text).unwrap_err();
             assert!(why.contains(line) && why.contains(word), "{why}");
@@ -481,6 +506,16 @@ mod tests {
         for (text, wanted) in [("display = \"HDMI\"", "HDMI"), ("display = 1", "1"), ("", "")] {
             assert_eq!(Preset::parse(text).unwrap().display, wanted);
         }
+    }
+
+    #[test]
+    fn doors_are_read_as_people_write_them() {
+        let text = "[osc]\nbind = \"LOCALHOST:9100\"\nclock = \"exact\"\npaths = true\n\
+                    [query]\nbind = \"127.0.0.1:9101\"\norigins = [\"http://tools.example:8080\"]";
+        let preset = Preset::parse(text).unwrap();
+        assert_eq!([preset.osc.bind, preset.query.bind].map(|at| at.to_string()), ["127.0.0.1:9100", "127.0.0.1:9101"]);
+        assert_eq!((preset.osc.clock, preset.osc.paths), (TimeTags::Exact, true));
+        assert_eq!(Preset::parse(&toml::to_string(&preset).unwrap()).unwrap(), preset);
     }
 
     #[test]

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 10] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 17] = [
+const WORDS: [(&str, &[&str]); 19] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("burn_cubecl", &["net"]),
     ("cubecl", &["net"]),
@@ -31,6 +31,8 @@ const WORDS: [(&str, &[&str]); 17] = [
     ("notify", &["sketch"]),
     ("rosc", &["osc"]),
     ("axum", &["osc"]),
+    ("hyper", &["osc"]),
+    ("hyper_util", &["osc"]),
     ("tungstenite", &["osc"]),
     ("mdns_sd", &["osc"]),
     ("midir", &["midi"]),

@@ -41,12 +41,15 @@ fade_secs = 1.0        # blackout, freeze
 morph_secs = 2.0       # to a snapshot
 
 [osc]
-bind = \"127.0.0.1:9000\"  # 0.0.0.0:9000 also hears other machines
+bind = \"localhost:9000\"  # 0.0.0.0:9000 also hears other machines
 feedback = [\"sender\"]    # who is told what hands change: 192.168.1.5:9001, sender, sender:9001
+clock = \"learn\"          # time tags: learn corrects a sender's clock, exact takes them as they are, ignore is now
+paths = false            # true: other machines may also load by path, not only by name
 
 [query]
 page = false             # a page for the phone on this port
-bind = \"127.0.0.1:9001\"  # 0.0.0.0:9001 also serves other machines
+bind = \"localhost:9001\"  # 0.0.0.0:9001 also serves other machines
+origins = []             # whose pages may read: http://192.168.1.5:8080; this machine's always may
 
 [midi]
 mappings = []            # names in presets/mappings; none for all

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::out::outward;
 use crate::control::hand::Value;
 
 /// What a node holds.
@@ -62,7 +63,7 @@ impl Node {
             (Kind::Switch, Value::Number(v)) => json!(*v >= 0.5),
             (Kind::Int, Value::Number(v)) => json!(*v as i64),
             (_, Value::Number(v)) => json!(v),
-            (_, Value::Text(text)) => json!(text),
+            (_, Value::Text(text)) => json!(outward(text)),
             (_, Value::Other(())) => Json::Null,
         };
         Json::Array(self.value.iter().map(one).collect())
@@ -137,6 +138,13 @@ impl Tree {
         }
         self.nodes = fresh;
         changes
+    }
+
+    /// Whether there is something at an address or below it; "" is all.
+    pub fn holds(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let next = self.nodes.range(below.clone()..).next();
+        self.nodes.contains_key(path) || next.is_some_and(|(full, _)| full.starts_with(&below))
     }
 
     /// A node.
@@ -223,6 +231,16 @@ mod tests {
         assert_eq!(tree.answer("/a/b/c", Some("VALUE")), Answer::Nothing);
         assert_eq!(tree.answer("/a", Some("VALUE")), Answer::Nothing);
         assert_eq!((tree.answer("/x", None), tree.answer("/a", Some("COLOUR"))), (Answer::Unknown, Answer::Wrong));
+    }
+
+    #[test]
+    fn texts_go_out_as_one_line() {
+        let mut tree = Tree::default();
+        let text = "preset: Cargo.toml: line 1: unknown field\n 1 | [package]".to_owned();
+        tree.publish(vec![Node { kind: Kind::Text, ..node("/board", vec![Value::Text(text)]) }]);
+        let expected = json!({"VALUE": ["preset: Cargo.toml: line 1: unknown field"]});
+        assert_eq!(tree.answer("/board", Some("VALUE")), Answer::Found(expected));
+        assert!(tree.holds("") && tree.holds("/board") && !tree.holds("/b") && !tree.holds("/board/x"));
     }
 
     #[test]

@@ -246,8 +246,8 @@ pub fn take_preset(show: &mut Show, preset: Preset) {
     if preset.record != show.preset.record {
         show.takes.set_disk(&preset.record);
     }
-    if preset.osc.feedback != show.preset.osc.feedback {
-        show.hands.take_targets(&preset);
+    if preset.osc != show.preset.osc {
+        show.hands.take_preset(&preset);
     }
     if preset.train != show.preset.train {
         show.lesson.take_train(&preset.train, &mut around!(show));

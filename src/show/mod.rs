@@ -153,6 +153,9 @@ impl Show {
         let hand = Hands::hand_of(message, self.preset.osc.smooth_ms / 1e3);
         let mut count = 0;
         for path in &paths {
+            if !message.from.local() && !self.preset.osc.paths {
+                addresses::only_names(path, &message.values)?;
+            }
             count += acts::steer(self, path, &message.values, &hand)?;
         }
         self.hands.spend(count.saturating_sub(paths.len()));

@@ -194,7 +194,7 @@ impl Show {
             show.output.generator().be_exact();
         } else {
             show.lesson.open(&show.preset.train, options.trainer, show.output.model(), child, board);
-            show.hands.open(&show.preset, &show.output.shown(), show.start);
+            show.hands.open(&show.preset, &show.output.shown(), show.health.vitals(), show.start);
             let mappings = library::mappings(&show.preset.midi.mappings, board);
             show.hands.take_mappings(&mappings, &parts!(show));
         }

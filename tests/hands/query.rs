@@ -219,3 +219,47 @@ fn a_watcher_sees_what_comes_in() {
     assert!(seen.contains("/flaneur/nothing 3 rejected: no such address"), "{seen}");
     show.close();
 }
+
+#[test]
+fn the_public_board_quotes_no_lines_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut show = open(folder.path(), "bind = \"127.0.0.1:0\"");
+    let (at, osc) = (show.query_address().unwrap(), show.osc_address().unwrap());
+    let foreign = folder.path().join("foreign.toml");
+    fs::write(&foreign, "password = \"hunter2\"\n").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let path = OscType::String(foreign.to_string_lossy().into_owned());
+    udp.send_to(&message("/flaneur/preset/load", vec![path]), osc).unwrap();
+    let mut told = String::new();
+    until(&mut show, |_| {
+        told = json(at, "/flaneur/stat/board")["VALUE"][0].as_str().unwrap_or_default().to_owned();
+        told.contains("foreign.toml")
+    });
+    assert!(!told.contains("hunter2") && told.contains("line 1"), "{told}");
+    show.close();
+}
+
+#[test]
+fn it_is_found_by_the_name_that_it_announces() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut show = open(folder.path(), "bind = \"localhost:0\"\ntoken = \"abc\"");
+    let at = show.query_address().unwrap();
+    let named = |host: &str, path: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", at.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let own = format!("flaneur-{}.local", at.port());
+    for host in
+        [own.clone(), format!("{own}."), own.to_uppercase(), format!("{own}.:{}", at.port()), "LocalHost".into()]
+    {
+        assert_eq!(named(&host, "/flaneur/out/blackout"), 200, "{host}");
+    }
+    for host in ["evil", "evil.local", "flaneur-1.local", "evil.example"] {
+        assert_eq!((named(host, "/?HOST_INFO"), named(host, "/?HOST_INFO&token=abc")), (403, 200), "{host}");
+    }
+    show.close();
+}

@@ -6,6 +6,7 @@
 
 mod act;
 mod table;
+mod values;
 
 use super::Parts;
 use crate::control::hand::Value;
@@ -13,6 +14,8 @@ use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
 pub use act::{Act, Switch, Training, modern};
 pub use table::{ADDRESSES, KEYS, Key};
+use values::Values;
+pub use values::only_names;
 
 /// What an address takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,52 +203,6 @@ pub fn find(path: &str) -> Option<(&'static Address, &str)> {
     let plain = ADDRESSES.iter().filter(|a| !a.path.contains('<'));
     let parted = ADDRESSES.iter().filter(|a| a.path.contains('<'));
     plain.chain(parted).find_map(|a| a.part(path).map(|part| (a, part)))
-}
-
-/// Values as an address takes them.
-struct Values {
-    number: f64,
-    numbers: Vec<f64>,
-    text: String,
-    secs: Option<f64>,
-    /// A button that is let go: nothing is to be done.
-    nothing: bool,
-}
-
-impl Values {
-    fn read(takes: Takes, values: &[Value]) -> Result<Self, String> {
-        let number = |at: usize, min: f64, max: f64| match values.get(at) {
-            Some(Value::Number(v)) if !v.is_finite() => Err("the value is not a number".into()),
-            Some(Value::Number(v)) if *v < min => Err(format!("value {} below minimum {min}", *v as f32)),
-            Some(Value::Number(v)) if *v > max => Err(format!("value {} above maximum {max}", *v as f32)),
-            Some(Value::Number(v)) => Ok(*v),
-            Some(_) => Err("it takes a number".to_owned()),
-            None => Err("it takes a number, and there is none".into()),
-        };
-        let text = |what: &str| match values.first() {
-            Some(Value::Text(text)) => Ok(text.clone()),
-            Some(Value::Number(v)) if v.is_finite() => Ok(format!("{v}")),
-            _ => Err(format!("it takes {what}")),
-        };
-        let mut out = Self { number: 1.0, numbers: Vec::new(), text: String::new(), secs: None, nothing: false };
-        match takes {
-            Takes::Number { min, max } => out.number = number(0, min, max)?,
-            Takes::Numbers { min, max } => {
-                out.number = number(0, min, max)?;
-                out.numbers = (0..values.len()).map(|at| number(at, min, max)).collect::<Result<_, String>>()?;
-            }
-            Takes::Switch if values.is_empty() => {}
-            Takes::Switch => out.number = number(0, f64::MIN, f64::MAX)?,
-            Takes::Text => out.text = text("a text, a name")?,
-            Takes::Name => {
-                out.text = text("a name or a number")?;
-                out.secs = if values.len() > 1 { Some(number(1, 0.0, 600.0)?) } else { None };
-            }
-            Takes::Trigger => out.nothing = matches!(values.first(), Some(Value::Number(v)) if *v < 0.5),
-            Takes::Tells(_) => {}
-        }
-        Ok(out)
-    }
 }
 
 /// Whether the values are of the kind that a plain address takes.

@@ -9,10 +9,11 @@ use super::told::targets;
 use crate::latest::lock;
 use crate::midi::Midi;
 use crate::osc::Listener;
-use crate::osc::query::{Server, Settings, Snap};
+use crate::osc::query::{Health, Server, Settings, Snap};
 use crate::picture::canvas::Canvas;
 use crate::picture::scene::Scene;
 use crate::preset::{Preset, Query};
+use crate::show::health::Vitals;
 
 /// Width of the page's picture in pixels, and its JPEG's quality.
 const PAGE_WIDTH: usize = 480;
@@ -20,7 +21,7 @@ const PAGE_QUALITY: u8 = 82;
 
 impl Hands {
     /// Opens the doors; `shown` is the scene on display, `start` the moment from which real seconds count.
-    pub fn open(&mut self, preset: &Preset, shown: &Arc<Mutex<Option<Scene>>>, start: Instant) {
+    pub fn open(&mut self, preset: &Preset, shown: &Arc<Mutex<Option<Scene>>>, vitals: &Arc<Vitals>, start: Instant) {
         let elsewhere = |name: &str| format!("another port goes under [{name}] in the preset");
         let board = self.board.clone();
         if preset.osc.on {
@@ -30,10 +31,10 @@ impl Hands {
                 Err(e) => board.notice("osc", format!("{bind} is not listened to: {e}; {}", elsewhere("osc"))),
             }
         }
-        self.take_targets(preset);
+        self.take_preset(preset);
         if preset.query.on {
             let bind = preset.query.bind;
-            match Server::start(self.query_settings(&preset.query, shown), &self.inbox, &board) {
+            match Server::start(self.query_settings(&preset.query, shown, vitals), &self.inbox, &board) {
                 Ok(server) => {
                     if let Some(page) = server.page() {
                         board.notice("page", format!("for the phone: {page}"));
@@ -51,13 +52,16 @@ impl Hands {
         }
     }
 
-    /// Sends feedback where a preset wants it.
-    pub fn take_targets(&mut self, preset: &Preset) {
+    /// Sends feedback where a preset wants it, and takes time tags as it says.
+    pub fn take_preset(&mut self, preset: &Preset) {
+        self.inbox.set_time_tags(preset.osc.clock);
         self.told.targets = targets(&preset.osc.feedback, &self.board);
     }
 
     /// How the preset wants the server.
-    fn query_settings(&self, query: &Query, shown: &Arc<Mutex<Option<Scene>>>) -> Settings {
+    fn query_settings(&self, query: &Query, shown: &Arc<Mutex<Option<Scene>>>, vitals: &Arc<Vitals>) -> Settings {
+        let vitals = vitals.clone();
+        let health: Health = Arc::new(move || vitals.report());
         let mut token = query.token.clone();
         if token.is_empty() {
             let mut bytes = [0_u8; 9];
@@ -81,6 +85,8 @@ impl Hands {
             page: query.page.then_some(snap),
             token,
             announce: query.announce,
+            origins: query.origins.clone(),
+            health: Some(health),
         }
     }
 }

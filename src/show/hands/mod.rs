@@ -59,7 +59,6 @@ pub struct Hands {
     clock: MidiClock,
     learning: Option<Learning>,
     monitor: VecDeque<String>,
-    refused: u64,
     dropped: u64,
     /// Acts that this frame still takes, and those that were left out since it was said.
     left: usize,
@@ -140,10 +139,7 @@ impl Hands {
         self.left = MOST_ACTS;
         let counts = self.inbox.counts();
         let messages = self.inbox.messages();
-        if counts.refused > self.refused {
-            self.refused = counts.refused;
-            self.note(format!("refused {}", counts.why), real);
-        }
+        self.inbox.remarks().into_iter().for_each(|line| self.note(line, real));
         if counts.dropped > self.dropped {
             let more = counts.dropped - std::mem::replace(&mut self.dropped, counts.dropped);
             self.note(format!("refused {more} messages: more came than a frame takes"), real);
