@@ -1,11 +1,12 @@
 //! `flaneur check`: sketches, presets, mapping files and models, read and tried.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
 
-use crate::clock::Clock;
+use crate::control::Controls;
 use crate::control::mapper::Mapper;
 use crate::control::mapping::{MAPPINGS, Mapping, Target};
 use crate::latent;
@@ -14,8 +15,8 @@ use crate::net::device::{self, Wanted};
 use crate::preset::{self, Preset};
 use crate::report::say;
 use crate::show::addresses;
-use crate::sketch::host::Host;
-use crate::sketch::{Env, Language};
+use crate::show::walk::Walk;
+use crate::sketch;
 
 #[derive(Args)]
 pub struct Check {
@@ -77,25 +78,24 @@ fn check(path: &Path) -> Result<String, String> {
 }
 
 fn check_sketch(path: &Path) -> Result<String, String> {
-    let env = Env::new(DIM);
+    let text = sketch::source(path).map_err(|c| c.to_string())?;
+    let mut walk = Walk::new(DIM, 120.0, true).map_err(|e| format!("no thread to try it on: {e}"))?;
+    let mut controls = Controls::default();
     // Points are the performer's own; whatever a sketch loads is stood in for by a seed.
-    let names = std::fs::read_to_string(path).unwrap_or_default();
-    for name in names.split("load(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        env.lock().points.insert(name.to_owned(), vec![latent::seed(1, DIM)].into());
-    }
-    let language = Language::new(env).map_err(|e| e.to_string())?;
-    let mut host = Host::new(language);
-    let mut clock = Clock::new(120.0);
-    let program = host.language.read(path).map_err(|c| c.to_string())?;
-    host.take(program, clock.frame(0.0, true)).map_err(|c| c.to_string())?;
+    let names = text.split("load(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    walk.add_points(names.map(|name| (name.to_owned(), vec![latent::seed(1, DIM)].into())).collect());
+    walk.take_now(path, text, &controls).map_err(|c| c.to_string())?;
     for frame in 0..FRAMES {
-        host.language.env.lock().controls.frame(1.0 / 60.0);
-        let walked = host.walk(clock.frame(f64::from(frame) / 60.0, frame == 0));
-        if let Some(complaint) = walked.complaint {
+        controls.glide(1.0 / 60.0);
+        let real = f64::from(frame) / 60.0;
+        let tick = walk.tick(real, frame == 0);
+        walk.ask(tick, &mut controls, real);
+        let walked = walk.collect(Duration::ZERO, &mut controls, real);
+        if let Some(complaint) = walked.err().or_else(|| walk.complaint().cloned().map(Box::new)) {
             return Err(format!("{complaint}\n (in frame {frame})"));
         }
     }
-    let knobs: Vec<String> = host.language.env.lock().controls.asked().into_iter().map(|k| k.name).collect();
+    let knobs: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
     Ok(if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) })
 }
 

@@ -148,6 +148,13 @@ impl FilmOf {
             done.path.display(),
             count as f64 / secs
         ));
+        if done.faults > 0 {
+            let text = show.board().of("sketch").map_or(String::new(), |line| format!(": {}", line.text));
+            bail!(
+                "in {} of {count} frames something was wrong with the sketch, and they kept the pose before{text}",
+                done.faults
+            );
+        }
         Ok(())
     }
 

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::supervise::{end_with_parent, supervise};
 use super::{DeviceChoice, Size};
 use crate::picture::canvas::Canvas;
-use crate::report::{Board, Stop, tell};
+use crate::report::{Board, Stop, begin_log, tell};
 use crate::show::{Options, Show};
+use crate::worker::SUPERVISED;
 
 #[derive(Args)]
 pub struct Play {
@@ -63,6 +65,15 @@ pub struct Play {
     /// Print frame times every so many seconds, and at the end
     #[arg(long, value_name = "SECS")]
     stats: Option<f64>,
+    /// Write what happens into this file, too; it becomes FILE.1 and so on when it is long
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Begin where the last show of the same preset or sketch ended
+    #[arg(long)]
+    resume: bool,
+    /// Look after the show from a process of its own, and start it again where it was when it ends otherwise than in order
+    #[arg(long)]
+    supervise: bool,
 }
 
 impl Play {
@@ -76,8 +87,16 @@ impl Play {
         if self.frames == Some(0) {
             bail!("--frames takes 1 or more");
         }
+        if self.supervise && std::env::var_os(SUPERVISED).is_none() {
+            return supervise();
+        }
+        end_with_parent();
+        begin_log(self.log.as_deref()).with_context(|| match &self.log {
+            Some(path) => format!("the log {} cannot be written", path.display()),
+            None => "the log cannot begin".into(),
+        })?;
         let board = Board::echoing();
-        let stop = Stop::on_signals()?;
+        let stop = Stop::of_show()?;
         let options = Options {
             target: self.target.clone(),
             model: self.model.clone(),
@@ -88,6 +107,7 @@ impl Play {
             record: self.record.clone(),
             take: self.take.clone(),
             stats: self.stats,
+            resume: self.resume,
             ..Options::default()
         };
         if !self.headless {
@@ -95,6 +115,7 @@ impl Play {
         }
         let mut show = Show::open(options, &board, &stop)?;
         tell(format_args!("device: {}", show.desk().device));
+        show.watch().context("no thread for the watchdog")?;
         if self.headless { self.headless(&mut show) } else { self.windows(show) }
     }
 
@@ -118,7 +139,10 @@ impl Play {
             Canvas::default().draw(scene, size, true).write_png(path).context("the screenshot")?;
         }
         show.close();
-        Ok(())
+        match show.failed() {
+            Some(why) => bail!("{why}"),
+            None => Ok(()),
+        }
     }
 
     /// Whether there can be a window, before the model is loaded.

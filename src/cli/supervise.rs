@@ -38,11 +38,12 @@ impl Pauses {
     }
 }
 
-/// Plays with these arguments until it ends in order.
+/// Plays as this process was asked to, in a child, until that ends in order.
 ///
 /// # Errors
 /// If the program cannot be started at all.
-pub fn supervise(arguments: &[OsString]) -> anyhow::Result<()> {
+pub fn supervise() -> anyhow::Result<()> {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let stop = Stop::of_show()?;
     let state = std::env::temp_dir().join(format!("flaneur-{}.json", std::process::id()));
     let state = std::env::var_os(last::VARIABLE).map_or(state, Into::into);
@@ -50,8 +51,8 @@ pub fn supervise(arguments: &[OsString]) -> anyhow::Result<()> {
     loop {
         let began = Instant::now();
         let mut command = Command::new(program());
-        command.args(arguments).env(last::VARIABLE, &state).env(SUPERVISED, std::process::id().to_string());
-        if again {
+        command.args(&arguments).env(last::VARIABLE, &state).env(SUPERVISED, std::process::id().to_string());
+        if again && !arguments.iter().any(|argument| argument == "--resume") {
             command.arg("--resume");
         }
         let mut child = command.spawn().context("the show cannot be started")?;

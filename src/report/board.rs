@@ -41,6 +41,8 @@ struct Echo {
     at: Instant,
     /// Lines that were not printed since the last one that was.
     held: u64,
+    /// The newest line is one of them.
+    unsaid: bool,
 }
 
 impl Echo {
@@ -49,11 +51,19 @@ impl Echo {
         self.left = (self.left + (now - self.at).as_secs_f64()).min(BURST);
         self.at = now;
         if self.left < 1.0 {
-            self.held += 1;
+            self.unsaid = true;
             return None;
         }
-        self.left -= 1.0;
+        (self.left, self.unsaid) = (self.left - 1.0, false);
         Some(std::mem::take(&mut self.held))
+    }
+
+    /// The text of a line, if it may be printed now.
+    fn text(&mut self, line: &Line, now: Instant) -> Option<String> {
+        match self.may(now)? {
+            0 | 1 => Some(line.text.clone()),
+            times => Some(format!("{} ({times} times)", line.text)),
+        }
     }
 }
 
@@ -135,11 +145,12 @@ impl Board {
 impl Said {
     /// Takes a line; gives the text to be printed, if it is to be.
     fn take(&mut self, line: Line, now: Instant) -> Option<String> {
-        let known = self.lines.get(&line.origin);
-        if known.is_some_and(|entry| entry.line == line) {
-            return None;
+        let echo = self.echo;
+        if let Some(entry) = self.lines.get_mut(&line.origin).filter(|entry| entry.line == line) {
+            // It had to wait for its turn.
+            return if echo && entry.echo.unsaid { entry.echo.text(&line, now) } else { None };
         }
-        if known.is_none() && self.lines.len() >= MOST_LINES {
+        if !self.lines.contains_key(&line.origin) && self.lines.len() >= MOST_LINES {
             let oldest = |fault: bool| {
                 let of_weight = |(_, entry): &(&String, &Entry)| (entry.line.weight == Weight::Fault) == fault;
                 let found = self.lines.iter().filter(of_weight).min_by_key(|(_, entry)| entry.number);
@@ -150,12 +161,9 @@ impl Said {
         }
         self.count += 1;
         let before = self.lines.remove(&line.origin).map(|entry| entry.echo).or(self.quiet.remove(&line.origin));
-        let mut echo = before.unwrap_or(Echo { left: BURST, at: now, held: 0 });
-        let text = match self.echo.then(|| echo.may(now)).flatten() {
-            Some(0) => Some(line.text.clone()),
-            Some(held) => Some(format!("{} ({} times)", line.text, held + 1)),
-            None => None,
-        };
+        let mut echo = before.unwrap_or(Echo { left: BURST, at: now, held: 0, unsaid: false });
+        echo.held += 1;
+        let text = if self.echo { echo.text(&line, now) } else { None };
         self.lines.insert(line.origin.clone(), Entry { line, number: self.count, echo });
         text
     }
@@ -216,5 +224,9 @@ mod tests {
             .collect();
         assert!((12..=15).contains(&printed.len()), "{printed:?}");
         assert!(printed[0] == "it is 0 now" && printed.last().unwrap().ends_with("times)"), "{printed:?}");
+        // The last line of all comes when it may, though nothing is said any longer.
+        let late = start + std::time::Duration::from_secs(20);
+        assert!(said.take(line(700), start).is_none());
+        assert!(said.take(line(700), late).is_some() && said.take(line(700), late).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a show: from names on the command line to engines that run.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::film::Reel;
 use super::hands::Hands;
@@ -219,8 +219,7 @@ impl Show {
         // Where no rate is asked for, frames are late by the rate that most screens have.
         let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
         let health = Health::new(fps, options.stats);
-        let frame = health.frame_time().unwrap_or(Duration::from_millis(16));
-        let mut walk = Walk::new(model.z_dim, preset.bpm, frame, film)?;
+        let mut walk = Walk::new(model.z_dim, preset.bpm, film)?;
         walk.clock_mut().set_speed(preset.speed);
         walk.add_points(library::points(model.z_dim, board));
         walk.add_points(takes.points());

@@ -228,13 +228,13 @@ impl Call<'_> {
     /// Counts work against the frame's budget: a verb over many dimensions costs more than one instruction of the
     /// script, and the limit has to mean time.
     pub fn charge(&self, vectors: usize) -> Result<(), Wrong> {
-        meter::take(vectors * (self.env.dim() / 16 + 4)).map_err(Wrong::from)
+        meter::work(vectors * (self.env.dim() / 16 + 4)).map_err(Wrong::from)
     }
 
     /// Calls a function of the script, within the limits of the frame.
     pub fn back<T: rune::FromValue>(&self, f: &Function, args: impl rune::runtime::GuardedArgs) -> Result<T, Wrong> {
         meter::deep()?;
-        meter::take(CALL_BACK)?;
+        meter::work(CALL_BACK)?;
         budget::with(meter::BUDGET, || f.call(args).into_result()).call().map_err(|e| e.to_string())
     }
 }

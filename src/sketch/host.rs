@@ -11,15 +11,13 @@ use rune::runtime::{Object, Vec as List, VmError, budget};
 use rune::{Value, Vm};
 
 use super::complaint::Complaint;
-use super::meter::{self, BUDGET, INSTRUCTIONS, OVER_BUDGET, TOO_DEEP};
+use super::meter::{self, BUDGET, INSTRUCTIONS, MEMORY, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
 use super::{Language, Program, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::worker::caught;
 
-/// Bytes a frame may take.
-pub const MEMORY: usize = 64 << 20;
 /// Frames between two looks at the size of a state that is large; a small one is looked at in every frame.
 const LOOK_EVERY: u64 = 16;
 /// Values of a small state.
@@ -321,7 +319,7 @@ fn call(
     name: &'static str,
     args: impl rune::runtime::GuardedArgs,
 ) -> Result<Value, Box<Complaint>> {
-    let limited = || budget::with(INSTRUCTIONS, rune::alloc::limit::with(MEMORY, || vm.call([name], args))).call();
+    let limited = || budget::with(INSTRUCTIONS, || vm.call([name], args)).call();
     let result = caught(|| meter::with(limited));
     match result {
         Ok(Ok(value)) => Ok(value),

@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const BUDGET: usize = 200_000;
 /// Instructions of the outermost call: the steps put into bodies are three of them each.
 pub const INSTRUCTIONS: usize = BUDGET + BUDGET / 2;
+/// Bytes that a call may hold at a time.
+pub const MEMORY: usize = 64 << 20;
+/// Bytes that cost a step: filling, copying and sorting them takes time that nothing else counts.
+const BYTES: usize = 200;
 /// Steps that entering a body costs: a call, and what stands in the body.
 const BODY: usize = 5;
 /// Native stack that a call may use on a thread that has not said how much it has.
@@ -28,6 +32,8 @@ thread_local! {
     /// Address on the stack where the call began.
     static BEGAN: Cell<usize> = const { Cell::new(0) };
     static STACK: Cell<usize> = const { Cell::new(USUAL_STACK) };
+    /// The most bytes that the call has held, as far as was seen and counted.
+    static HELD: Cell<usize> = const { Cell::new(0) };
     static PLACE: RefCell<Arc<AtomicU64>> = RefCell::default();
 }
 
@@ -56,18 +62,36 @@ fn here() -> usize {
     std::ptr::from_ref(std::hint::black_box(&spot)).addr()
 }
 
-/// Runs a call with a full budget.
+/// Runs a call with a full budget, within the limit of memory.
 pub fn with<T>(work: impl FnOnce() -> T) -> T {
     LEFT.set(BUDGET);
+    HELD.set(0);
     BEGAN.set(here());
-    work()
+    rune::alloc::limit::with(MEMORY, work).call()
 }
 
-/// Takes steps from the call's budget.
+/// Counts the memory that the call has come to hold since it was last looked at.
+fn weigh() -> Result<(), &'static str> {
+    let held = MEMORY.saturating_sub(rune::alloc::limit::get());
+    let more = held.saturating_sub(HELD.get());
+    if more < BYTES {
+        return Ok(());
+    }
+    HELD.set(held);
+    take(more / BYTES)
+}
+
+/// A verb works: takes its steps, and those of the memory that was taken since.
 ///
 /// # Errors
 /// [`OVER_BUDGET`], if fewer are left.
-pub fn take(steps: usize) -> Result<(), &'static str> {
+pub fn work(steps: usize) -> Result<(), &'static str> {
+    weigh()?;
+    take(steps)
+}
+
+/// Takes steps from the call's budget.
+fn take(steps: usize) -> Result<(), &'static str> {
     let left = LEFT.get().checked_sub(steps);
     LEFT.set(left.unwrap_or(0));
     left.map(drop).ok_or(OVER_BUDGET)
@@ -81,6 +105,7 @@ pub fn step(source: usize, offset: usize) -> Result<(), &'static str> {
     let place = (source as u64) << 32 | offset as u64;
     PLACE.with_borrow(|shared| shared.store(place, Ordering::Relaxed));
     deep()?;
+    weigh()?;
     take(BODY)
 }
 

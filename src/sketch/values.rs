@@ -94,7 +94,7 @@ fn other(value: &Value, len: usize, op: &str) -> Result<Other, String> {
 }
 
 fn apply(z: &[f64], value: &Value, op: &str, f: fn(f64, f64) -> f64) -> Result<Z, String> {
-    meter::take(4 + z.len() / 16)?;
+    meter::work(4 + z.len() / 16)?;
     Ok(match other(value, z.len(), op)? {
         Other::Each(b) => z.iter().zip(b).map(|(a, b)| f(*a, b)).collect(),
         Other::All(b) => z.iter().map(|a| f(*a, b)).collect(),

@@ -28,6 +28,9 @@ const LATE: Duration = Duration::from_millis(100);
 pub const SILENT: Duration = Duration::from_secs(2);
 /// The same in a film.
 pub const PATIENCE: Duration = Duration::from_secs(8);
+/// Time of the processor that a frame of a sketch may take, and for how many frames on end before it is said.
+const MOST_CPU: Duration = Duration::from_millis(5);
+const SLOW_FRAMES: u32 = 3;
 /// Seconds after which a version counts as one that runs well.
 const WELL_SECS: f64 = 10.0;
 /// How long a fault stays after it was last seen, in seconds.
@@ -85,8 +88,9 @@ pub struct Walk {
     held: Option<Box<Answer>>,
     /// The state of the version that was given up.
     left_state: Option<Arc<serde_json::Value>>,
-    /// How long a frame lasts.
-    frame: Duration,
+    /// Frames on end that took too much of the processor.
+    slow: u32,
+    slowest: Duration,
     number: u64,
     /// Seconds of frames for which the sketch was not asked: of the walk, and real ones.
     missed: (f64, f64),
@@ -113,12 +117,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// For a model of `dim` dimensions, with beats at `bpm` a minute; `exact` waits for every answer. `frame` is how
-    /// long a frame lasts.
+    /// For a model of `dim` dimensions, with beats at `bpm` a minute; `exact` waits for every answer.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn new(dim: usize, bpm: f64, frame: Duration, exact: bool) -> std::io::Result<Self> {
+    pub fn new(dim: usize, bpm: f64, exact: bool) -> std::io::Result<Self> {
         let mut trials = Trials::new(dim, if exact { PATIENCE } else { SILENT })?;
         let middle = Arc::new(Pose::of(vec![0.0; dim]));
         Ok(Self {
@@ -134,7 +137,8 @@ impl Walk {
             taking: None,
             held: None,
             left_state: None,
-            frame,
+            slow: 0,
+            slowest: Duration::ZERO,
             number: 0,
             missed: (0.0, 0.0),
             steps: Steps::default(),
