@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::time::Duration;
 
 use flaneur::clock::{Clock, Tick};
+use flaneur::control::Controls;
 use flaneur::latent::{self, pose::Pose};
+use flaneur::show::walk::Walk;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Complaint, Env, Language, verbs};
 
@@ -231,6 +234,93 @@ fn a_state_of_a_type_of_its_own_survives_if_it_can() {
     let walked = host.walk(tick());
     assert!(walked.complaint.is_none(), "{}", walked.complaint.unwrap());
     assert_eq!(walked.pose.latents[0][0], 6.0);
+}
+
+/// What is wrong with a sketch that is walked for some frames on a thread of its own, as a film walks it.
+fn walked(text: &str) -> Option<Complaint> {
+    let mut walk = Walk::new(DIM, 120.0, true).unwrap();
+    let mut controls = Controls::default();
+    if let Err(complaint) = walk.take_now(Path::new("sketches/try.rn"), text.to_owned(), &controls) {
+        return Some(*complaint);
+    }
+    for frame in 0..8 {
+        let real = f64::from(frame) / 60.0;
+        let tick = walk.tick(real, frame == 0);
+        walk.ask(tick, &mut controls, real);
+        if let Err(complaint) = walk.collect(Duration::ZERO, &mut controls, real) {
+            return Some(*complaint);
+        }
+        if let Some(complaint) = walk.complaint() {
+            return Some(complaint.clone());
+        }
+    }
+    None
+}
+
+#[test]
+fn work_is_counted_wherever_a_sketch_does_it() {
+    let check = |text: &str, line: usize| {
+        let complaint = walked(text).unwrap_or_else(|| panic!("nothing is said of {text}"));
+        assert!(complaint.what.contains("took more than"), "{text}: {complaint}");
+        assert_eq!(complaint.line, line, "{text}: {complaint}");
+    };
+    let walk = |body: &str| format!("pub fn walk(me, t, c) {{\n {body}\n}}");
+    // In closures that verbs call, and in those that the language's own iterators and sorts do.
+    check(&walk("each(|i, share| { loop {} })"), 2);
+    check(&walk("seed(7).map(|v, i| { while v < 9.0 { } v })"), 2);
+    check(&walk("let l = [1, 2].iter().map(|x| { loop {} x }).collect::<Vec>(); seed(1)"), 2);
+    check(&walk("if [1].iter().any(|x| { for i in 0.. { } true }) { seed(1) } else { seed(2) }"), 2);
+    check(&walk("let n = (0..9).iter().fold(0, |a, b| { loop { a += b; } a }); seed(n)"), 2);
+    check(&walk("let l = [3, 1, 2]; l.sort_by(|a, b| { loop {} a.cmp(b) }); seed(1)"), 2);
+    check(&walk("each(|i, s| { let x = 0.0; for k in 0..20000 { x += 0.5; } x })"), 2);
+    check(&walk("let z = zeros(); for i in 0..9000 { z = random(); } z"), 2);
+    check(&walk("let z = zeros(); for i in 0..30000 { z = z + seed(i); } z"), 2);
+    check(&walk("let v = []; v.resize(3000000, 1); v.sort(); seed(1)"), 2);
+    // In generators, at their beginning and later, and in modules.
+    check(
+        "fn g() { loop { let z = seed(1); } }\npub fn setup() { #{ g: g() } }\npub fn walk(me, t, c) { me.g.next(); seed(1) }",
+        1,
+    );
+    check(
+        "fn g() {\n yield 1; loop {} }\npub fn setup() { #{ g: g() } }\npub fn walk(me, t, c) { me.g.next(); seed(1) }",
+        2,
+    );
+    check("fn g() { loop { yield 1; } }\npub fn walk(me, t, c) {\n seed(g().iter().count()) }", 1);
+    check("mod deep { pub fn f() { loop {} } }\npub fn walk(me, t, c) { each(|i, s| deep::f()) }", 1);
+    check(
+        "struct A { n } impl A {\n fn m(self) { loop {} } }\npub fn walk(me, t, c) { each(|i, s| A { n: 1 }.m()) }",
+        2,
+    );
+}
+
+#[test]
+fn what_nests_without_end_has_an_end() {
+    let check = |text: &str, words: &[&str]| {
+        let said = walked(text).map_or_else(String::new, |complaint| complaint.to_string());
+        assert!(words.iter().any(|word| said.contains(word)), "{text}: {said}");
+    };
+    let ends = ["too deep", "took more than", "at a time"];
+    check("fn g() { each(|i, s| g()).get(0) } pub fn walk(me, t, c) { constant(g()) }", &ends);
+    check("fn g(x) { [x].iter().map(|y| g(y)).collect::<Vec>() } pub fn walk(me, t, c) { g(1); seed(1) }", &ends);
+    check("fn g(x) { [2, 1].sort_by(|a, b| { g(a); a.cmp(b) }); } pub fn walk(me, t, c) { g(1); seed(1) }", &ends);
+    check("fn a(z) { z.map(|v, i| b(z)) } fn b(z) { a(z).get(0) } pub fn walk(me, t, c) { a(seed(1)) }", &ends);
+    // Deep values are compared and let go of on a stack that is large enough, or take too long.
+    let deep = "let l = []; let k = []; for i in 0..9000 { l = [l]; k = [k]; } if l == k { seed(1) } else { seed(2) }";
+    check(&format!("pub fn walk(me, t, c) {{ {deep} }}"), &["", "of the processor"]);
+    check(
+        "pub fn walk(me, t, c) { let l = []; for i in 0..15000 { l = [l]; } format!(\"{:?}\", l); seed(1) }",
+        &["", "MB in"],
+    );
+    // A state that holds itself twice doubles with every level.
+    let doubles =
+        "pub fn setup() { #{ l: [1] } } pub fn walk(me, t, c) { for i in 0..40 { me.l = [me.l, me.l]; } seed(1) }";
+    check(doubles, &["begins anew"]);
+}
+
+#[test]
+fn a_banner_in_a_comment_is_no_long_expression() {
+    let banner = format!("/*{}*/\npub fn walk(me, t, c) {{ seed(7) }}", format!("{}\n", "=".repeat(80)).repeat(40));
+    assert_eq!(walked(&banner), None);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use super::walk::norm;
 /// Which four seeds are near (x, y), and how much of each: the lattice of seeds that StyleGAN's visualizer
 /// walks over. The weights' squares add up to 1, so that a blend of independent seeds keeps their variance.
 ///
-/// The seed at column x and row y is `(x + 100 · y) mod 2³²`.
+/// The seed at column x and row y is `(x + 100 · y) mod 2³²`, so the lattice repeats, and a walk over it has no end.
 pub fn plane(x: f64, y: f64) -> [(u32, f64); 4] {
-    let (x, y) = (x.clamp(-1e6, 1e6), y.clamp(-1e6, 1e6));
+    let around = |v: f64| if v.is_finite() { v.rem_euclid(4_294_967_296.0) } else { 0.0 };
+    let (x, y) = (around(x), around(y));
     let (cx, cy) = (x.floor(), y.floor());
     let ease = |t: f64| t * t * (3.0 - 2.0 * t);
     let (u, v) = (ease(x - cx), ease(y - cy));
@@ -96,6 +97,19 @@ pub fn mix(points: &[Z], weights: &[f64]) -> Z {
 mod tests {
     use super::super::seed;
     use super::*;
+
+    #[test]
+    fn a_walk_over_the_plane_has_no_end() {
+        // Where the lattice begins again, and months away.
+        for x in [4_294_967_296.0, 5e6, -1e6, 1e11] {
+            let (before, after) = (plane(x - 1e-4, 0.5), plane(x + 1e-4, 0.5));
+            let of =
+                |found: [(u32, f64); 4], seed: u32| found.iter().find(|(s, _)| *s == seed).map_or(0.0, |(_, w)| *w);
+            assert!(after.iter().all(|(seed, weight)| (of(before, *seed) - weight).abs() < 1e-3), "{x}");
+            assert!(before != after, "{x}");
+        }
+        assert_eq!(plane(f64::NAN, 0.0)[0].0, 0);
+    }
 
     #[test]
     fn the_map_has_its_points_in_the_corners() {

@@ -235,7 +235,10 @@ impl Call<'_> {
     pub fn back<T: rune::FromValue>(&self, f: &Function, args: impl rune::runtime::GuardedArgs) -> Result<T, Wrong> {
         meter::deep()?;
         meter::work(CALL_BACK)?;
-        budget::with(meter::BUDGET, || f.call(args).into_result()).call().map_err(|e| e.to_string())
+        budget::with(meter::BUDGET, || f.call(args).into_result()).call().map_err(|e| {
+            meter::ended_inside();
+            e.to_string()
+        })
     }
 }
 

@@ -27,6 +27,11 @@ impl Complaint {
         Self { path: path.into(), line, column, source, text: text.into(), what, hint }
     }
 
+    /// The same place, with these words.
+    pub fn with(self: Box<Self>, what: String, hint: Option<String>) -> Box<Self> {
+        Box::new(Self { what, hint, ..*self })
+    }
+
     /// About a file as a whole.
     pub fn whole(path: &Path, what: String, hint: Option<String>) -> Self {
         Self { path: path.into(), line: 1, column: 1, source: String::new(), text: String::new(), what, hint }

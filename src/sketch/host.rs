@@ -337,11 +337,14 @@ fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Com
     if what.contains("alted") || what.contains(OVER_BUDGET) {
         let what = format!("{name} took more than {BUDGET} steps in one frame");
         let hint = "is there a loop without an end? work that is long can be spread over frames in me".to_owned();
-        return place(ip, program, name, what, Some(hint));
+        return last_body(program)
+            .unwrap_or_else(|| place(ip, program, name, String::new(), None))
+            .with(what, Some(hint));
     }
     if what.contains(TOO_DEEP) {
         let hint = "does a function call itself without an end?".to_owned();
-        return place(ip, program, name, format!("{name}: {TOO_DEEP}"), Some(hint));
+        let found = last_body(program).unwrap_or_else(|| place(ip, program, name, String::new(), None));
+        return found.with(format!("{name}: {TOO_DEEP}"), Some(hint));
     }
     if what.contains("llocat") || what.contains("emory") {
         let what = format!("{name} took more than {} MB in one frame", MEMORY >> 20);
@@ -353,6 +356,14 @@ fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Com
         (found.what, found.hint) = reworded(found.what.clone(), &text, &range);
     }
     found
+}
+
+/// The beginning of the body in which a function ended that a verb had called back.
+fn last_body(program: &Program) -> Option<Box<Complaint>> {
+    let (source, offset) = meter::inside()?;
+    let (path, text) = program.sources.get(source)?;
+    let at = offset.checked_sub(1).filter(|at| *at < text.len())?;
+    Some(Box::new(Complaint::at(path, text, at..at + 1, String::new(), None)))
 }
 
 /// The source and the byte range an instruction comes from.

@@ -34,6 +34,7 @@ thread_local! {
     static STACK: Cell<usize> = const { Cell::new(USUAL_STACK) };
     /// The most bytes that the call has held, as far as was seen and counted.
     static HELD: Cell<usize> = const { Cell::new(0) };
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
     static PLACE: RefCell<Arc<AtomicU64>> = RefCell::default();
 }
 
@@ -62,10 +63,22 @@ fn here() -> usize {
     std::ptr::from_ref(std::hint::black_box(&spot)).addr()
 }
 
+/// A function that a verb called back ended with an error, in the body that was entered last: the engine only knows
+/// where the verb stands.
+pub fn ended_inside() {
+    INSIDE.set(true);
+}
+
+/// Source number and byte offset of the body in which the call ended, if a verb had called it back.
+pub fn inside() -> Option<(usize, usize)> {
+    INSIDE.get().then(|| Whereabouts(PLACE.with_borrow(Arc::clone)).now())
+}
+
 /// Runs a call with a full budget, within the limit of memory.
 pub fn with<T>(work: impl FnOnce() -> T) -> T {
     LEFT.set(BUDGET);
     HELD.set(0);
+    INSIDE.set(false);
     BEGAN.set(here());
     rune::alloc::limit::with(MEMORY, work).call()
 }

@@ -132,7 +132,7 @@ pub const VERBS: &[Verb] = &[
     Verb {
         name: "plane",
         group: Group::Points,
-        args: &[arg("x", -1e6, 1e6, 0.0), arg("y", -1e6, 1e6, 0.0)],
+        args: &[arg("x", -1e12, 1e12, 0.0), arg("y", -1e12, 1e12, 0.0)],
         says: "Seeds on a plane, one at each whole x and y, blended in between.",
         example: "plane(t.secs * 0.2, 0.5)",
         run: |c| {
