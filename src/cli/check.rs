@@ -8,6 +8,7 @@ use clap::Args;
 use crate::clock::Clock;
 use crate::control::mapper::Mapper;
 use crate::control::mapping::{MAPPINGS, Mapping, Target};
+use crate::home;
 use crate::latent;
 use crate::model::{self, Card, Model};
 use crate::net::device::{self, Wanted};
@@ -53,8 +54,8 @@ impl Check {
 
 fn everything() -> Vec<PathBuf> {
     let files = |folder: &str, ending: &str| -> Vec<PathBuf> {
-        let names = preset::names(folder, ending).into_iter();
-        names.map(|name| Path::new(folder).join(format!("{name}.{ending}"))).collect()
+        let names = home::names(folder, ending).into_iter();
+        names.filter_map(|name| home::find(folder, format!("{name}.{ending}"))).collect()
     };
     let mut all = files(preset::SKETCHES, "rn");
     all.extend(files(preset::PRESETS, "toml"));

@@ -40,8 +40,9 @@ impl History {
         }
         if let Some(wanted) = &self.restore {
             let version = find(wanted).ok_or_else(|| missing(wanted))?;
-            history::restore(&path, version)?;
-            say(format_args!("{} is version {wanted} again", path.display()));
+            let restored = history::restore(&path, version)?;
+            let kept = restored.kept.map_or(String::new(), |n| format!("; what was there is kept as version {n}"));
+            say(format_args!("{} is version {wanted} again{kept}", restored.path.display()));
             return Ok(());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());

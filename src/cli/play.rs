@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{DeviceChoice, Size};
 use crate::picture::canvas::Canvas;
+use crate::recorder::Codec;
 use crate::report::{Board, Stop, tell};
 use crate::show::{Options, Show};
 
@@ -39,6 +40,9 @@ pub struct Play {
     /// End after so many frames
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
+    /// Write recording, take and screenshots over files of the same names, which otherwise get the next free ones
+    #[arg(long)]
+    overwrite: bool,
     /// Write the output window as a PNG at the end
     #[arg(long, value_name = "FILE")]
     screenshot: Option<PathBuf>,
@@ -73,6 +77,9 @@ impl Play {
         if self.frames == Some(0) {
             bail!("--frames takes 1 or more");
         }
+        if let Some(path) = &self.record {
+            Codec::check(path)?;
+        }
         let board = Board::echoing();
         let stop = Stop::on_signals()?;
         let options = Options {
@@ -84,6 +91,7 @@ impl Play {
             fps: self.fps,
             record: self.record.clone(),
             take: self.take.clone(),
+            overwrite: self.overwrite,
             stats: self.stats,
             ..Options::default()
         };
@@ -112,7 +120,9 @@ impl Play {
         }
         if let (Some(path), Some(scene)) = (&self.screenshot, &last) {
             let size = self.size.map_or(show.preset().size.map(|v| v as usize), |size| size.0);
-            Canvas::default().draw(scene, size, true).write_png(path).context("the screenshot")?;
+            let (path, picture) = (super::free(path, self.overwrite), Canvas::default().draw(scene, size, true));
+            picture.write_png(&path).context("the screenshot")?;
+            tell(format_args!("wrote {}", path.display()));
         }
         show.close();
         Ok(())
@@ -133,9 +143,9 @@ impl Play {
             fullscreen: self.fullscreen,
             display: self.display,
             fps,
-            screenshot: self.screenshot.clone(),
+            screenshot: self.screenshot.as_deref().map(|path| super::free(path, self.overwrite)),
             desk: !self.no_desk,
-            desk_screenshot: self.desk_screenshot.clone(),
+            desk_screenshot: self.desk_screenshot.as_deref().map(|path| super::free(path, self.overwrite)),
         };
         Ok(crate::stage::run(show, options)?)
     }

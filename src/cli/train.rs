@@ -147,6 +147,8 @@ impl Train {
     fn train(&self, step: &mut u64) -> anyhow::Result<Reason> {
         let folder = model::folder(&self.model);
         self.refuse(&folder)?;
+        // What a training that was killed has left.
+        ["", "history", "training"].iter().for_each(|inner| drop(files::sweep(&folder.join(inner))));
         self.stand_back()?;
         let grace = Duration::from_secs_f64(self.grace.clamp(0.0, 3600.0));
         let orders = self.commands.then(|| Orders::from_stdin(grace)).transpose()?;

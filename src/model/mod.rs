@@ -11,12 +11,13 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
+use crate::home;
 use crate::net::arch::{Arch, ArchError};
 use crate::net::generator::{self, Ready};
 use crate::net::params::Params;
 use arrays::{Incoming, Outgoing};
 
-/// Where models are looked for by name.
+/// Where models are looked for by name, in each of the home's folders.
 pub const FOLDER: &str = "models";
 
 /// What is wrong with a model folder.
@@ -101,22 +102,34 @@ impl Card {
     }
 }
 
-/// Names of the models in the models folder.
+/// Names of the models there are.
 pub fn known_models() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|e| e.path().join("model.toml").is_file())
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
+    let found = home::folders(FOLDER).into_iter().flat_map(|folder| home::entries(&folder));
+    let named = found.filter(|path| path.join("model.toml").is_file());
+    let mut names: Vec<String> =
+        named.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     names.sort();
+    names.dedup();
     names
 }
 
-/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator).
+/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator). One that is nowhere
+/// yet is where it would be written.
 pub fn folder(name: &str) -> PathBuf {
     let path = Path::new(name);
-    if path.components().count() > 1 || path.is_absolute() { path.into() } else { Path::new(FOLDER).join(name) }
+    if path.components().count() > 1 || path.is_absolute() {
+        return home::at(path);
+    }
+    let found = home::folders(FOLDER).into_iter().map(|folder| folder.join(name));
+    let whole = found.into_iter().find(|folder| folder.join("model.toml").is_file());
+    whole.or_else(|| home::find(FOLDER, name)).unwrap_or_else(|| home::place(FOLDER).join(name))
+}
+
+/// The folder that a training beside a model writes to: the model's with `-live`, where that can be written.
+pub fn live_folder(model: &Path) -> PathBuf {
+    let mut name = model.file_name().unwrap_or_default().to_owned();
+    name.push("-live");
+    home::beside(&model.with_file_name(name), FOLDER)
 }
 
 /// Names of the weights' files in a model folder.

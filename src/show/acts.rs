@@ -271,12 +271,12 @@ impl Show {
     fn still(&mut self) {
         let scene = self.scene();
         let [w, h] = self.preset.record.size;
-        let (folder, board) = (self.preset.record.folder.clone(), self.board.clone());
+        let (record, board) = (self.preset.record.clone(), self.board.clone());
         let given = self.chores.give(move || {
-            let path = crate::recorder::free_name(&folder, "still", "png");
+            let path = crate::recorder::names::stamped(&record.place(), "still", "png");
             let picture = Canvas::default().draw(&scene, [w as usize, h as usize], true);
-            match picture.write_png(&path) {
-                Ok(()) => board.notice("still", format!("wrote {}", path.display())),
+            match picture.write_new_png(&path) {
+                Ok(path) => board.notice("still", format!("wrote {}", path.display())),
                 Err(error) => board.fault("still", error.to_string()),
             }
         });

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Show;
 use super::view::{Desk, KnobView, Source};
 use crate::control::{Dial, KnobState, slug};
+use crate::home;
 use crate::model;
 use crate::preset;
 
@@ -95,8 +96,7 @@ impl Show {
 
 /// The name of a sketch among the others, or the path of one from elsewhere.
 fn short(path: &Path) -> String {
-    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    if preset::sketch_path(&name) == path { name } else { path.display().to_string() }
+    home::short(preset::SKETCHES, path).unwrap_or_else(|| path.display().to_string())
 }
 
 /// Sketches, models and presets that there are.
@@ -110,9 +110,9 @@ pub struct Names {
 impl Names {
     fn read() -> Self {
         Self {
-            sketches: preset::names(preset::SKETCHES, "rn"),
+            sketches: home::names(preset::SKETCHES, "rn"),
             models: model::known_models(),
-            presets: preset::names(preset::PRESETS, "toml"),
+            presets: home::names(preset::PRESETS, "toml"),
         }
     }
 }

@@ -104,8 +104,7 @@ impl Show {
             }
         }
         progress.finish();
-        let path = recorder.path.clone();
-        recorder.finish()?;
+        let (_, path) = recorder.finish_as()?;
         Ok(Filmed { path, frames: done, interrupted: done < frames })
     }
 

@@ -4,7 +4,6 @@
 //! by `addresses` and the mapping files, and notes a line for each. The way back is in `told`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::Path;
 
 use super::addresses::{self, ADDRESSES, Reading, Takes};
 use super::pulse::Pulse;
@@ -13,9 +12,9 @@ use super::{Show, reload};
 use crate::control::hand::{Hand, Moved, Value, What};
 use crate::control::learn::Learning;
 use crate::control::mapper::{About, KEYBOARD, MOUSE, Mapper, Role};
-use crate::control::mapping::{self, LEARNED, Mapping, Target};
+use crate::control::learned::Learned;
+use crate::control::mapping::{Mapping, Target};
 use crate::control::slug;
-use crate::files;
 use crate::midi::{Heard, Midi};
 use crate::osc::query::Server;
 use crate::osc::{Inbox, Listener, Message, Sender, matching};
@@ -361,15 +360,12 @@ impl Show {
         self.hands.learning = None;
         let (board, target) = (self.board.clone(), target.to_owned());
         let given = self.chores.give(move || {
-            let path = Path::new(LEARNED);
-            let text = if path.is_file() { files::read_text(path) } else { Ok(mapping::FRESH.to_owned()) };
-            let written = text.map_err(|e| e.to_string()).and_then(|text| {
-                let text = mapping::with(&text, &entry)?;
-                files::write(path, text.as_bytes()).map_err(|e| e.to_string())
-            });
+            let written = Learned::open(None).and_then(|learned| learned.add(&entry).map(|()| learned.path));
             match written {
-                Ok(()) => board.notice("learn", format!("{said} is for {target} from now on, in {LEARNED}")),
-                Err(why) => board.fault("learn", format!("{LEARNED} is not written: {why}")),
+                Ok(path) => {
+                    board.notice("learn", format!("{said} is for {target} from now on, in {}", path.display()));
+                }
+                Err(why) => board.fault("learn", format!("what was learnt is not written: {why}")),
             }
         });
         if !given {

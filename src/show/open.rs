@@ -13,16 +13,17 @@ use super::snapshot;
 use super::told::Stat;
 use super::{Arrival, Show, learning};
 use crate::clock::Clock;
+use crate::files;
 use crate::control::Dial;
 use crate::control::automation::Automation;
 use crate::generator::{Generator, GeneratorError};
 use crate::latent::pose::Pose;
 use crate::net::device::Wanted;
 use crate::preset::{self, Preset, PresetError, Target};
-use crate::recorder::{Recorder, RecorderError, Settings};
+use crate::recorder::{self, Recorder, RecorderError, Settings};
 use crate::report::{Board, Stop};
 use crate::sketch::host::Host;
-use crate::sketch::{Complaint, Env, Language, LanguageError};
+use crate::sketch::{Complaint, Env, Language, LanguageError, history};
 use crate::worker::Chores;
 
 /// The sketch of last resort: it is part of the program, so that there always is one.
@@ -49,6 +50,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A log of the performance from the first frame on.
     pub take: Option<PathBuf>,
+    /// Write the recording and the take over files of the same names; otherwise they get the next free names.
+    pub overwrite: bool,
     /// Print figures every so many seconds, and at the end.
     pub stats: Option<f64>,
     /// The trainer's program, if it is another than this one.
@@ -96,6 +99,14 @@ fn preset_of(options: &Options) -> Result<(Preset, Option<PathBuf>), OpenError> 
         Target::Preset(path) => (Preset::read(&path)?, Some(path)),
         Target::Sketch(path) => (Preset { sketch: path.to_string_lossy().into_owned(), ..Preset::default() }, None),
     })
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), files::FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => files::at(path, Err(error)),
+        _ => Ok(()),
+    }
 }
 
 impl Show {
@@ -203,12 +214,6 @@ impl Show {
         };
         show.clock.set_speed(speed);
         show.first_sketch(&sketch, options.safe, options.film)?;
-        if let Some(path) = options.record {
-            let record = &show.preset.record;
-            let size = record.size.map(|v| v as usize);
-            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
-            show.recording.begin(Recorder::start(settings, board)?, 0.0);
-        }
         show.start = Instant::now();
         match options.film {
             true => show.generator.be_exact(),
@@ -217,17 +222,30 @@ impl Show {
                 show.open_doors();
             }
         }
+        // Last, when nothing else can go wrong: these make files.
         if let Some(path) = options.take {
+            if options.overwrite {
+                remove(&path).map_err(|e| OpenError::Take(format!("the take cannot be written: {e}")))?;
+            }
             show.log(&path).map_err(OpenError::Take)?;
+        }
+        if let Some(wanted) = options.record {
+            let path = recorder::names::reserve(&wanted, options.overwrite)?;
+            if path != wanted {
+                board.notice("recorder", format!("{} is there already; recording {}", wanted.display(), path.display()));
+            }
+            let record = &show.preset.record;
+            let size = record.size.map(|v| v as usize);
+            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
+            show.recording.begin(Recorder::start(settings, board)?, 0.0);
         }
         Ok(show)
     }
 
     fn first_sketch(&mut self, path: &Path, safe: bool, film: bool) -> Result<(), OpenError> {
         let tick = self.clock.now();
-        let mark = reload::mark(path);
-        if !film && mark.is_file() {
-            let was = std::fs::read_to_string(&mark).unwrap_or_default();
+        let crashed = if film { Vec::new() } else { history::crashed(path) };
+        if let Some(was) = crashed.last() {
             let how = if safe { "the built-in sketch runs instead" } else { "--safe starts without it" };
             self.board.notice("crash", format!("the last show ended without closing while {was} ran; {how}"));
         }

@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use crate::control::mapping::{MAPPINGS, Mapping};
 use crate::files;
-use crate::latent::{Z, text};
+use crate::home;
+use crate::latent::{Z, stored};
 use crate::latest::{Latest, lock};
 use crate::preset::{PRESETS, Preset, Target, find};
 use crate::report::Board;
 use crate::sketch::watch::{Changed, Watch};
 use crate::sketch::{Complaint, Language, Program, history};
 use crate::worker::Chores;
+
+/// Where the texts of z are.
+const POINTS: &str = "presets/points";
 
 /// What the watch's thread looks at and where it leaves its results.
 #[derive(Clone, Default)]
@@ -54,13 +58,16 @@ impl Reload {
         *lock(&desk.sketch) = sketch.into();
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.into();
-        let mut folders: Vec<PathBuf> =
-            [sketch.parent(), preset.and_then(Path::parent), Some(Path::new(PRESETS)), Some(model)]
-                .into_iter()
-                .flatten()
-                .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
-                .map(Path::to_owned)
-                .collect();
+        home::prepare();
+        let of = |path: &Path| path.parent().map(Path::to_owned);
+        let named = [of(sketch), preset.and_then(of), Some(model.to_owned())].into_iter().flatten();
+        let led_to = linked(sketch).into_iter().chain(preset.and_then(linked)).chain(links(MAPPINGS)).chain(links(POINTS));
+        let led_to = led_to.filter_map(|path| of(&path));
+        let mut folders: Vec<PathBuf> = named
+            .chain(led_to)
+            .chain(home::folders(PRESETS))
+            .filter(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+            .collect();
         folders.sort();
         folders.dedup();
         let (theirs, language, said) = (desk.clone(), language.clone(), board.clone());
@@ -96,8 +103,8 @@ impl Reload {
 
     /// Another sketch.
     pub fn go_to(&mut self, path: PathBuf) {
-        if let Some(folder) = path.parent() {
-            self.watch.also(folder);
+        for path in [Some(path.clone()), linked(&path)].into_iter().flatten() {
+            path.parent().into_iter().for_each(|folder| self.watch.also(folder));
         }
         lock(&self.desk.sketch).clone_from(&path);
         self.watch.poke(&path);
@@ -107,7 +114,7 @@ impl Reload {
     pub fn go_to_preset(&mut self, name: &str) {
         let path = match find(name) {
             Ok(Target::Preset(path)) => path,
-            _ => Path::new(PRESETS).join(format!("{name}.toml")),
+            _ => home::place(PRESETS).join(format!("{name}.toml")),
         };
         *lock(&self.desk.preset) = Some(path.clone());
         self.watch.poke(&path);
@@ -136,44 +143,40 @@ impl Reload {
                 board.fault("history", format!("this version is not kept: {error}"));
             }
             // Only for a later --safe; a show that cannot leave the mark is no worse.
-            let _ = files::write(&mark(&program.path), program.path.to_string_lossy().as_bytes());
+            let _ = history::set_mark(&program.path);
         });
     }
 
     /// The show ends in order: takes the mark away.
     pub fn close(self, chores: &Chores) {
-        let path = self.mark.clone().unwrap_or_else(|| mark(&lock(&self.desk.sketch)));
-        chores.give(move || drop(std::fs::remove_file(path)));
+        let path = lock(&self.desk.sketch).clone();
+        chores.give(move || history::clear_mark(&path));
     }
 }
 
-/// The file that names the running sketch; it is left behind only by a crash.
-pub fn mark(sketch: &Path) -> PathBuf {
-    history::folder(sketch).join("running")
+/// Where a link leads; none for what is no link.
+fn linked(path: &Path) -> Option<PathBuf> {
+    files::resolved(path).ok().filter(|target| target != path)
+}
+
+/// Where the links among the files of a kind lead.
+fn links(kind: &str) -> impl Iterator<Item = PathBuf> {
+    home::folders(kind).into_iter().flat_map(|folder| home::entries(&folder)).filter_map(|path| linked(&path))
 }
 
 /// Texts of z in `presets/points`, by name; what cannot be read is reported.
 pub fn points(dim: usize, board: &Board) -> BTreeMap<String, Vec<Z>> {
-    let folder = Path::new(PRESETS).join("points");
-    let mut points = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Some(name) = path.file_stem().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
-        if name.starts_with('.') || !path.is_file() {
-            continue;
-        }
-        let read = files::read(&path).map_err(|e| e.to_string());
-        match read.and_then(|bytes| text::read(&bytes, dim).map_err(|e| e.to_string())) {
-            Ok(rows) => drop(points.insert(name, rows)),
-            Err(why) => board.fault("points", format!("{} is left out: {why}", path.display())),
-        }
+    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dim);
+    match wrong.is_empty() {
+        true => board.clear("points"),
+        false => board.fault("points", wrong.join("\n ")),
     }
-    points
+    rows
 }
 
 /// The mapping files of those names, or all there are; what cannot be read is reported and left out.
 pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
-    let all = crate::preset::names(MAPPINGS, "toml");
+    let all = home::names(MAPPINGS, "toml");
     let mut found = Vec::new();
     board.clear("mapping");
     let mut wanted = if names.is_empty() { all.clone() } else { names.to_vec() };
@@ -182,7 +185,9 @@ pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
         wanted.push("learned".into());
     }
     for name in wanted {
-        match Mapping::read(&Path::new(MAPPINGS).join(format!("{name}.toml"))) {
+        let file = format!("{name}.toml");
+        let path = home::find(MAPPINGS, &file).unwrap_or_else(|| home::place(MAPPINGS).join(file));
+        match Mapping::read(&path) {
             Ok(mapping) => found.push(mapping),
             Err(error) => board.fault("mapping", format!("left out: {error}")),
         }
@@ -195,12 +200,15 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
     let ends = |path: &Path, ending: &str| path.extension().is_some_and(|e| e == ending);
     let hidden = |path: &Path| path.components().any(|c| c.as_os_str() == ".history");
     let sketch = lock(&desk.sketch).clone();
-    if changed.iter().any(|p| ends(p, "rn") && !hidden(p)) {
+    let led_to = linked(&sketch);
+    // What is watched by a path from here is told by a whole one.
+    let leads = |p: &Path, to: &Option<PathBuf>| to.as_ref().is_some_and(|to| p.ends_with(to));
+    if changed.iter().any(|p| (ends(p, "rn") && !hidden(p)) || leads(p, &led_to)) {
         desk.programs.put(language.read(&sketch));
     }
     let preset = lock(&desk.preset).clone();
     if let Some(path) = preset
-        && changed.iter().any(|p| p.file_name() == path.file_name())
+        && changed.iter().any(|p| p.file_name() == path.file_name() || leads(p, &linked(&path)))
     {
         match Preset::read(&path) {
             Ok(preset) => {
@@ -211,12 +219,16 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
             Err(error) => board.fault("preset", format!("{error}\n the one before goes on")),
         }
     }
-    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "points")) {
+    let of_kind = |last: &str, kind: &str| {
+        changed.iter().any(|p| p.components().any(|c| c.as_os_str() == last))
+            || links(kind).any(|to| changed.iter().any(|p| p.ends_with(&to)))
+    };
+    if of_kind("points", POINTS) {
         let dim = language.env.dim();
         let found = points(dim, board);
         language.env.lock().points.extend(found);
     }
-    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "mappings")) {
+    if of_kind("mappings", MAPPINGS) {
         let names = lock(&desk.mapped).clone();
         desk.mappings.put(mappings(&names, board));
     }

@@ -27,6 +27,7 @@ use crate::generator::Loaded;
 use crate::generator::eye::Opinion;
 use crate::latent::pose::Pose;
 use crate::preset::Preset;
+use crate::recorder::names::TAKE;
 use crate::report::Board;
 use crate::show::addresses::Act;
 use crate::sketch::{Complaint, Program};
@@ -122,21 +123,16 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn start(path: &Path, since: f64, start: &Start, board: &Board) -> Result<Self, String> {
-        let begin = || -> std::io::Result<File> {
-            if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-                std::fs::create_dir_all(folder)?;
-            }
-            File::create_new(path)
-        };
-        let file = begin().map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => format!("{} is there already; name another file", path.display()),
-            _ => format!("the take {} cannot be written: {e}", path.display()),
-        })?;
+    /// Begins a log under that name, or the next free one, which is said: an earlier take keeps no show from playing.
+    fn start(wanted: &Path, since: f64, start: &Start, board: &Board) -> Result<Self, String> {
+        let (file, path) = files::create_free(wanted).map_err(|e| format!("the take cannot be written: {e}"))?;
+        if path != wanted {
+            board.notice("take", format!("{} is there already; logging {}", wanted.display(), path.display()));
+        }
         let head = serde_json::to_string(start).map_err(|e| e.to_string())?;
         let (sender, receiver) = sync_channel::<String>(MOST_WAITING);
         let failed = Arc::new(AtomicBool::new(false));
-        let (board, theirs, name) = (board.clone(), failed.clone(), path.to_owned());
+        let (board, theirs, name) = (board.clone(), failed.clone(), path.clone());
         let worker = Worker::start("take", 1 << 20, move |_| {
             let mut out = BufWriter::new(file);
             let mut write = || -> std::io::Result<()> {
@@ -155,7 +151,7 @@ impl Log {
             }
         });
         let worker = worker.map_err(|e| format!("no thread for the take: {e}"))?;
-        Ok(Self { path: path.into(), since, sender: Some(sender), lost: false, failed, _worker: worker })
+        Ok(Self { path, since, sender: Some(sender), lost: false, failed, _worker: worker })
     }
 
     fn line(&mut self, line: &Line, board: &Board) {
@@ -183,7 +179,7 @@ impl Show {
     /// Begins the log of a take.
     ///
     /// # Errors
-    /// If the file is there already or cannot be written.
+    /// If the file cannot be written.
     pub fn log(&mut self, path: &Path) -> Result<(), String> {
         let Some(program) = self.host.program() else { return Err("no sketch runs".into()) };
         let inside = self.host.language.env.lock();
@@ -228,9 +224,12 @@ impl Show {
             });
             return;
         }
-        let path = crate::recorder::free_name(&self.preset.record.folder, "take", "jsonl");
+        let path = crate::recorder::names::stamped(&self.preset.record.place(), TAKE, "jsonl");
         match self.log(&path) {
-            Ok(()) => self.board.notice("take", format!("logging {}", path.display())),
+            Ok(()) => {
+                let path = self.take.as_ref().map_or(path, |log| log.path.clone());
+                self.board.notice("take", format!("logging {}", path.display()));
+            }
             Err(why) => self.board.fault("take", why),
         }
     }

@@ -222,7 +222,7 @@ impl Show {
         let text = format!("{} pictures fed; /flaneur/train/data2 fed learns from them", self.learning.fed);
         self.chores.give(move || {
             for picture in pictures.iter() {
-                let path = crate::recorder::free_name(&folder, "fed", "png");
+                let path = crate::recorder::names::numbered(&folder, "fed", "png");
                 if let Err(error) = picture.write_png(&path) {
                     return board.fault("training", error.to_string());
                 }

@@ -25,9 +25,7 @@ impl Show {
         if !train.model.is_empty() {
             return model::folder(&train.model);
         }
-        let mut name = self.model.folder.clone().into_os_string();
-        name.push("-live");
-        PathBuf::from(name)
+        model::live_folder(&self.model.folder)
     }
 
     /// Starts the training, or lets it go on.
