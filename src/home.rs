@@ -2,7 +2,8 @@
 //!
 //! One home, found once: `--home`, `FLANEUR_HOME`, the working folder if it holds sketches, presets or models, else
 //! the user's data folder. Shared data folders (`/usr/share/flaneur` and such) always lie behind it. A name is looked
-//! for in that order; a file is written to the first folder that can be written.
+//! for in that order; a file is written to the first folder that can be written. A command that makes something new
+//! in a folder that has nothing yet makes that folder the home ([`begin_here`]).
 //! Read by everyone who knows files by name. It looks at the disk, so it is never called on the frame path (except
 //! [`short`]). Paths that a person gives on the command line are theirs and stay relative to the working folder.
 
@@ -63,12 +64,18 @@ struct Clues {
     user: Option<PathBuf>,
     data_dirs: Option<OsString>,
     program: Option<PathBuf>,
+    /// The folder of everything that is the user's.
+    own: Option<PathBuf>,
+    /// Something new is to be made.
+    begins: bool,
 }
 
 impl Clues {
-    fn of_this_process(flag: Option<PathBuf>, working: Option<PathBuf>) -> Self {
+    fn of_this_process(flag: Option<PathBuf>, begins: bool, working: Option<PathBuf>) -> Self {
         Self {
             flag,
+            begins,
+            own: std::env::home_dir(),
             variable: std::env::var_os("FLANEUR_HOME"),
             working,
             user: user_folder(),
@@ -81,7 +88,10 @@ impl Clues {
         let shared = self.shared();
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
         let variable = self.variable.filter(|value| !value.is_empty());
-        let holds = |folder: &PathBuf| MARKS.iter().any(|mark| folder.join(mark).is_dir());
+        let (own, begins) = (&self.own, self.begins);
+        // Neither the root nor the user's whole folder becomes a home by the way.
+        let begun = |folder: &PathBuf| begins && folder.parent().is_some() && own.as_ref() != Some(folder) && writable(folder);
+        let holds = |folder: &PathBuf| MARKS.iter().any(|mark| folder.join(mark).is_dir()) || begun(folder);
         let (home, why) = match (self.flag, variable, &self.user) {
             (Some(folder), ..) => (absolute(&folder), Why::Flag),
             (None, Some(folder), _) => (absolute(Path::new(&folder)), Why::Variable),
@@ -125,10 +135,11 @@ fn user_folder() -> Option<PathBuf> {
 /// What was chosen by the flag, and what was found for a working folder.
 struct Found {
     flag: Option<PathBuf>,
+    begins: bool,
     places: Option<(Option<PathBuf>, Arc<Places>)>,
 }
 
-static FOUND: Mutex<Found> = Mutex::new(Found { flag: None, places: None });
+static FOUND: Mutex<Found> = Mutex::new(Found { flag: None, begins: false, places: None });
 
 /// Makes `folder` the home, as `--home` does. It need not be there yet: what is written first makes it.
 ///
@@ -140,8 +151,15 @@ pub fn choose(folder: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, why));
     }
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    *found = Found { flag: Some(folder.into()), places: None };
+    (found.flag, found.places) = (Some(folder.into()), None);
     Ok(())
+}
+
+/// Something new is made by name: where nothing else says where the home is, a working folder that can be written
+/// becomes it, even with nothing in it yet.
+pub fn begin_here() {
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    (found.begins, found.places) = (true, None);
 }
 
 /// The places of this process: found once, and again only if the working folder has changed.
@@ -153,7 +171,7 @@ pub fn places() -> Arc<Places> {
     {
         return places.clone();
     }
-    let places = Arc::new(Clues::of_this_process(found.flag.clone(), working.clone()).places());
+    let places = Arc::new(Clues::of_this_process(found.flag.clone(), found.begins, working.clone()).places());
     found.places = Some((working, places.clone()));
     places
 }
@@ -277,13 +295,14 @@ pub fn short(kind: &str, path: &Path) -> Option<String> {
     places().short(kind, path)
 }
 
-/// Makes the folders that a show watches, where the home is the user's data folder: it is nobody else's.
+/// Makes the folders that a show watches, where they are written in the user's data folder: it is nobody else's.
 pub fn prepare() {
     let places = places();
-    if places.why == Why::User {
-        for kind in ["sketches", "presets"] {
+    for kind in ["sketches", "presets"] {
+        let place = places.place(Path::new(kind));
+        if places.user.as_ref().is_some_and(|user| place.starts_with(user)) {
             // One that cannot be made is not watched; whoever writes there says why.
-            let _ = fs::create_dir_all(places.place(Path::new(kind)));
+            let _ = fs::create_dir_all(place);
         }
     }
 }
@@ -334,6 +353,11 @@ mod tests {
         };
         check(clues.clone(), &user, Why::User);
         check(Clues { user: None, ..clues.clone() }, Path::new(""), Why::WorkingFolder);
+        // What is made begins a home, but not in the root, and not among everything that is the user's.
+        let begins = Clues { begins: true, ..clues.clone() };
+        check(begins.clone(), Path::new(""), Why::WorkingFolder);
+        check(Clues { working: Some("/".into()), ..begins.clone() }, &user, Why::User);
+        check(Clues { own: Some(here.into()), ..begins }, &user, Why::User);
         fs::create_dir(here.join("presets")).unwrap();
         check(clues.clone(), Path::new(""), Why::WorkingFolder);
         let variable = Clues { variable: Some(here.join("v").into()), ..clues.clone() };

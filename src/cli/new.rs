@@ -56,6 +56,7 @@ programs = []            # presets that program changes recall; none for all by 
 
 impl New {
     pub fn run(self) -> anyhow::Result<()> {
+        home::begin_here();
         let (name, ending, text, folder) = match &self {
             Self::Sketch { name } => (name, "rn", SKETCH.replace("NAME", name), preset::SKETCHES),
             Self::Preset { name } => (name, "toml", PRESET.to_owned(), PRESETS),

@@ -68,7 +68,7 @@ pub enum Still {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Pictures of z from a file: numpy's array(...), columns, CSV, JSON or .npy
+    /// Pictures of z from a file: numpy's array(...), columns, CSV, JSON, .npy or .npz
     From {
         /// File with one or more z
         file: PathBuf,

@@ -225,19 +225,19 @@ impl Zip {
     /// The bytes of one entry.
     fn unpack(&mut self, index: usize) -> Result<Vec<u8>, String> {
         let limit = self.left.min(MOST_BYTES);
-        let mut entry = self.archive.by_index(index).map_err(in_words)?;
+        let mut entry = self.archive.by_index(index).map_err(|e| in_words(&e))?;
         let size = entry.size();
         if size > MOST_BYTES {
             return Err(too_large(size));
         }
         // What is no picture is known by its first bytes, and not unpacked any further.
         let mut bytes = Vec::new();
-        entry.by_ref().take(64).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        entry.by_ref().take(64).read_to_end(&mut bytes).map_err(read_in_words)?;
         if !bytes.is_empty() {
             super::decode::format_of(&bytes)?;
         }
         // What it says of its size may be wrong.
-        entry.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        entry.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(read_in_words)?;
         let unpacked = bytes.len() as u64;
         if unpacked > limit {
             let why = match limit < MOST_BYTES {
@@ -256,7 +256,7 @@ impl Zip {
 }
 
 /// Why an entry cannot be unpacked, and what to do.
-fn in_words(error: ZipError) -> String {
+fn in_words(error: &ZipError) -> String {
     match error {
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
             "it is encrypted; pack it again without a password".into()
@@ -266,6 +266,12 @@ fn in_words(error: ZipError) -> String {
         }
         error => error.to_string(),
     }
+}
+
+/// The same for what is met while an entry is read.
+fn read_in_words(error: std::io::Error) -> String {
+    let inside = error.get_ref().and_then(|inner| inner.downcast_ref::<ZipError>());
+    inside.map_or_else(|| error.to_string(), in_words)
 }
 
 #[cfg(test)]

@@ -37,7 +37,6 @@ struct Desk {
 pub struct Reload {
     desk: Desk,
     watch: Watch,
-    mark: Option<PathBuf>,
 }
 
 impl Reload {
@@ -72,7 +71,7 @@ impl Reload {
         folders.dedup();
         let (theirs, language, said) = (desk.clone(), language.clone(), board.clone());
         let watch = Watch::start(&folders, board, move |changed| look(&theirs, changed, &language, &said))?;
-        Ok(Self { desk, watch, mark: None })
+        Ok(Self { desk, watch })
     }
 
     /// A sketch that was compiled, or why it was not.

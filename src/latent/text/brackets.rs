@@ -19,11 +19,12 @@ const HELD: [&str; 6] = ["numpy", "data", "value", "values", "object", "initial_
 /// # Errors
 /// As [`super::read`].
 pub(super) fn read(text: &str, dim: usize) -> Result<Vec<Z>, TextError> {
-    let mut reader = Reader { rest: text, line: 1, open: Vec::new(), deepest: 0, rows: Vec::new(), row: Vec::new() };
+    let mut reader = Reader { rest: text, line: 1, ..Reader::default() };
     while reader.step()? {}
     reader.finish(dim)
 }
 
+#[derive(Default)]
 struct Reader<'a> {
     rest: &'a str,
     line: usize,
@@ -31,6 +32,8 @@ struct Reader<'a> {
     open: Vec<char>,
     /// Square brackets in each other at most.
     deepest: usize,
+    /// Whether one was closed that was not open: then brackets say nothing of rows.
+    unbalanced: bool,
     rows: Vec<Z>,
     row: Z,
 }
@@ -93,8 +96,9 @@ impl<'a> Reader<'a> {
             ')' => '(',
             _ => '<',
         };
-        if self.open.last() == Some(&opened) {
-            self.open.pop();
+        match self.open.last() == Some(&opened) {
+            true => drop(self.open.pop()),
+            false => self.unbalanced = true,
         }
         if c == ']' && !self.row.is_empty() {
             self.rows.push(std::mem::take(&mut self.row));
@@ -150,6 +154,10 @@ impl<'a> Reader<'a> {
     fn finish(mut self, dim: usize) -> Result<Vec<Z>, TextError> {
         if self.rows.is_empty() {
             return rows_of(&self.row, dim);
+        }
+        if self.unbalanced {
+            self.rows.push(std::mem::take(&mut self.row));
+            return rows_of(&self.rows.concat(), dim);
         }
         if !self.row.is_empty() {
             let what = "some numbers stand beside the brackets that hold the others; put each z in brackets of its own";

@@ -249,6 +249,8 @@ mod tests {
         reads("[np.float32(0.5), np.float32(-1.25), np.float32(2.0)]", &[A]);
         reads("[array([0.5, -1.25, 2.], dtype=float32), array([1.5, 0.125, -0.75], dtype=float32)]", &[A, B]);
         reads("[array([0.5, -1.25, 2.],\n      dtype=float32), array([1.5,\n  0.125, -0.75], dtype=float32)]", &[A, B]);
+        // A bracket too many, as where lists were put together by hand.
+        reads("[array([0.5, -1.25, 2.]), array([1.5],\n  0.125, -0.75], dtype=float32)]", &[A, B]);
         reads("tensor([[ 0.5000, -1.2500,  2.0000]], device='cuda:0')", &[A]);
         reads("tensor([[0.5, -1.25, 2.]],\n       device='cuda:0', dtype=torch.float64, grad_fn=<AddBackward0>)", &[A]);
         reads("Parameter containing:\ntensor([0.5, -1.25, 2.], requires_grad=True)", &[A]);
