@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
-use crate::home;
 use crate::hints::{explained, line_of, meant};
+use crate::home;
 use crate::net::arch::{Arch, NAMES};
 use crate::picture::scene::{Filter, Fit};
 use crate::trainer::protocol::{Lines, Source};
@@ -423,11 +423,17 @@ pub fn find(name: &str) -> Result<Target, String> {
 
 /// Which folders were looked through, where there is nothing in any of them.
 fn nothing_found() -> String {
-    let looked: Vec<String> = home::folders("").iter().map(|folder| match folder.as_os_str().is_empty() {
-        true => "this folder".to_owned(),
-        false => folder.display().to_string(),
-    }).collect();
-    format!("no sketches and presets are in {}; go to a folder that has some, or name it with --home", looked.join(", "))
+    let looked: Vec<String> = home::folders("")
+        .iter()
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => "this folder".to_owned(),
+            false => folder.display().to_string(),
+        })
+        .collect();
+    format!(
+        "no sketches and presets are in {}; go to a folder that has some, or name it with --home",
+        looked.join(", ")
+    )
 }
 
 /// The file of a sketch given by name or path. One that is nowhere yet is where it would be written.

@@ -122,8 +122,17 @@ fn hidden_parts_and_thumbnails_are_left_out_and_counted_once() {
     let here = folder.path();
     let jpg = jpg();
     for name in [
-        "0.jpg", "1.jfif", "2.JPE", "deep/3.jpeg", ".ipynb_checkpoints/0-checkpoint.jpg", "@eaDir/0.jpg/THUMB_M.jpg",
-        "deep/@eaDir/3.jpg/THUMB_M.jpg", ".Trash-1000/files/0.jpg", "._0.jpg", "__MACOSX/deep/._3.jpg", "0.jpg~",
+        "0.jpg",
+        "1.jfif",
+        "2.JPE",
+        "deep/3.jpeg",
+        ".ipynb_checkpoints/0-checkpoint.jpg",
+        "@eaDir/0.jpg/THUMB_M.jpg",
+        "deep/@eaDir/3.jpg/THUMB_M.jpg",
+        ".Trash-1000/files/0.jpg",
+        "._0.jpg",
+        "__MACOSX/deep/._3.jpg",
+        "0.jpg~",
         "0.sync-conflict-20261129-190412-ABCDEFG.jpg",
     ] {
         fs::create_dir_all(here.join(name).parent().unwrap()).unwrap();
@@ -187,7 +196,9 @@ fn pictures_of_every_kind_are_named_or_read() {
     let told = told(&found.bad);
     assert_eq!((found.count(), found.clear, found.bad.len()), (3, 1, 6), "{told}");
     assert!(found.sizes.contains(&((32, 64), 1)), "{:?}", found.sizes);
-    for words in ["3.jpg: it is cut short", "4.png: ", "5.jpg: the file is empty", "6.jpg: it is a Tiff", "7.jpg: it is"] {
+    for words in
+        ["3.jpg: it is cut short", "4.png: ", "5.jpg: the file is empty", "6.jpg: it is a Tiff", "7.jpg: it is"]
+    {
         assert!(told.contains(words), "{words} is not in {told}");
     }
     assert!(told.contains("8\\u{1b}[2J.png: it is no picture") && !told.contains('\u{1b}'), "{told}");
@@ -228,7 +239,8 @@ fn what_is_no_file_and_what_may_not_be_read_is_named() {
         return common::skip(said);
     }
     assert!(said.contains("3 pictures in"), "{said}");
-    for words in ["closed: the folder cannot be read", "pipe.jpg: it is no file", "up: it is a link to a folder", "gone.jpg: "]
+    for words in
+        ["closed: the folder cannot be read", "pipe.jpg: it is no file", "up: it is a link to a folder", "gone.jpg: "]
     {
         assert!(said.contains(words), "{words} is not in {said}");
     }

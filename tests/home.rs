@@ -64,7 +64,10 @@ impl Machine {
     fn run(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flaneur"));
         command.current_dir(&self.working).args(arguments);
-        command.env("HOME", self.at("user")).env("XDG_DATA_HOME", self.at("data")).env("XDG_DATA_DIRS", self.at("share"));
+        command
+            .env("HOME", self.at("user"))
+            .env("XDG_DATA_HOME", self.at("data"))
+            .env("XDG_DATA_DIRS", self.at("share"));
         match &self.home {
             Some(home) => command.env("FLANEUR_HOME", home),
             None => command.env_remove("FLANEUR_HOME"),
@@ -213,6 +216,7 @@ fn paths_that_a_person_gives_stay_where_they_are() {
     machine.succeed(&take);
     assert!(machine.working.join("deep/a.jsonl").is_file());
     // A path in a preset is looked for in the home, too.
-    fs::write(machine.at("home/presets/p.toml"), "sketch = \"sketches/round.rn\"\nmodel = \"models/three-lines\"").unwrap();
+    fs::write(machine.at("home/presets/p.toml"), "sketch = \"sketches/round.rn\"\nmodel = \"models/three-lines\"")
+        .unwrap();
     machine.succeed(&["play", "p", "--headless", "--frames", "2", "--device", "cpu"]);
 }

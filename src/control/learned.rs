@@ -37,8 +37,7 @@ impl Learned {
             Some(read) => files::read_text(read)?,
             None => FRESH.to_owned(),
         };
-        Mapping::parse(&text)
-            .map_err(|why| MappingError::Wrong { path: read.unwrap_or_else(|| path.clone()), why })?;
+        Mapping::parse(&text).map_err(|why| MappingError::Wrong { path: read.unwrap_or_else(|| path.clone()), why })?;
         Ok(Self { path, text })
     }
 

@@ -55,7 +55,8 @@ pub fn reserve(path: &Path, overwrite: bool) -> Result<PathBuf, RecorderError> {
     if overwrite || path.extension().is_none() {
         return Ok(path.to_owned());
     }
-    let made = files::create_free(path).map_err(|e| RecorderError::Open { path: path.into(), why: e.cause.to_string() });
+    let made =
+        files::create_free(path).map_err(|e| RecorderError::Open { path: path.into(), why: e.cause.to_string() });
     made.map(|(_, path)| path)
 }
 

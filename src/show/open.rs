@@ -13,9 +13,9 @@ use super::snapshot;
 use super::told::Stat;
 use super::{Arrival, Show, learning};
 use crate::clock::Clock;
-use crate::files;
 use crate::control::Dial;
 use crate::control::automation::Automation;
+use crate::files;
 use crate::generator::{Generator, GeneratorError};
 use crate::latent::pose::Pose;
 use crate::net::device::Wanted;
@@ -232,7 +232,8 @@ impl Show {
         if let Some(wanted) = options.record {
             let path = recorder::names::reserve(&wanted, options.overwrite)?;
             if path != wanted {
-                board.notice("recorder", format!("{} is there already; recording {}", wanted.display(), path.display()));
+                board
+                    .notice("recorder", format!("{} is there already; recording {}", wanted.display(), path.display()));
             }
             let record = &show.preset.record;
             let size = record.size.map(|v| v as usize);

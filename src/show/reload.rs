@@ -60,7 +60,8 @@ impl Reload {
         home::prepare();
         let of = |path: &Path| path.parent().map(Path::to_owned);
         let named = [of(sketch), preset.and_then(of), Some(model.to_owned())].into_iter().flatten();
-        let led_to = linked(sketch).into_iter().chain(preset.and_then(linked)).chain(links(MAPPINGS)).chain(links(POINTS));
+        let led_to =
+            linked(sketch).into_iter().chain(preset.and_then(linked)).chain(links(MAPPINGS)).chain(links(POINTS));
         let led_to = led_to.filter_map(|path| of(&path));
         let mut folders: Vec<PathBuf> = named
             .chain(led_to)

@@ -254,7 +254,8 @@ mod tests {
         let (_, machine) = files::signature().split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         let marks = folder.path().join(FOLDER);
         let other = path.with_file_name("other.rn");
-        let write = |signature: String, text: &str| std::fs::write(marks.join(format!("{MARK}{signature}")), text).unwrap();
+        let write =
+            |signature: String, text: &str| std::fs::write(marks.join(format!("{MARK}{signature}")), text).unwrap();
         write(format!("{}-{machine}", child.id()), "crashed.rn");
         // Another show, which still runs: the first process of all.
         write(format!("1-{machine}"), "running.rn");

@@ -7,9 +7,30 @@ use super::{TextError, Z, check_layout, number, rows_of};
 
 /// The last part of the names of what holds numbers: `np.array`, `torch.tensor`, `jax.numpy.float32`.
 const HOLDERS: [&str; 24] = [
-    "array", "asarray", "ndarray", "matrix", "tensor", "eagertensor", "devicearray", "parameter", "variable",
-    "constant", "float16", "float32", "float64", "float", "half", "single", "double", "longdouble", "bfloat16", "list",
-    "tuple", "vector", "vec", "c",
+    "array",
+    "asarray",
+    "ndarray",
+    "matrix",
+    "tensor",
+    "eagertensor",
+    "devicearray",
+    "parameter",
+    "variable",
+    "constant",
+    "float16",
+    "float32",
+    "float64",
+    "float",
+    "half",
+    "single",
+    "double",
+    "longdouble",
+    "bfloat16",
+    "list",
+    "tuple",
+    "vector",
+    "vec",
+    "c",
 ];
 /// Names of arguments whose values are the numbers.
 const HELD: [&str; 6] = ["numpy", "data", "value", "values", "object", "initial_value"];
@@ -34,6 +55,8 @@ struct Reader<'a> {
     deepest: usize,
     /// Whether one was closed that was not open: then brackets say nothing of rows.
     unbalanced: bool,
+    /// Whether numbers stood in front of a bracket instead of in one.
+    beside: bool,
     rows: Vec<Z>,
     row: Z,
 }
@@ -63,6 +86,7 @@ impl<'a> Reader<'a> {
             '[' | '(' | '<' => {
                 self.take(1);
                 self.open.push(c);
+                self.beside |= c == '[' && !self.row.is_empty();
                 let square = self.open.iter().filter(|open| **open == '[').count();
                 self.deepest = self.deepest.max(square);
             }
@@ -155,11 +179,12 @@ impl<'a> Reader<'a> {
         if self.rows.is_empty() {
             return rows_of(&self.row, dim);
         }
+        self.beside |= !self.row.is_empty();
         if self.unbalanced {
             self.rows.push(std::mem::take(&mut self.row));
             return rows_of(&self.rows.concat(), dim);
         }
-        if !self.row.is_empty() {
+        if self.beside {
             let what = "some numbers stand beside the brackets that hold the others; put each z in brackets of its own";
             return Err(TextError::Form(what.into()));
         }

@@ -42,8 +42,7 @@ pub(super) fn read(bytes: &[u8], dim: usize) -> Result<Vec<Z>, TextError> {
 pub(super) fn read_zip(bytes: &[u8], dim: usize) -> Result<Vec<Z>, TextError> {
     let damaged = |e: zip::result::ZipError| wrong(format!("the zip around it is damaged ({e})"));
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-    let names: Vec<String> =
-        (0..zip.len()).filter_map(|at| Some(zip.name_for_index(at)?.ok()?.into_owned())).collect();
+    let names: Vec<String> = (0..zip.len()).filter_map(|at| Some(zip.name_for_index(at)?.ok()?.into_owned())).collect();
     let arrays: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(".npy")).collect();
     let chosen = match arrays[..] {
         [] => return Err(TextError::Form(no_array(&names).into())),
@@ -117,7 +116,9 @@ fn numbers(descr: &str, data: &[u8]) -> Result<Vec<f64>, TextError> {
         Some("f2") => 2,
         _ => {
             let kind = plain(descr);
-            return Err(wrong(format!("it is neither float64, float32 nor float16 (\"{kind}\"); save z.astype(float)")));
+            return Err(wrong(format!(
+                "it is neither float64, float32 nor float16 (\"{kind}\"); save z.astype(float)"
+            )));
         }
     };
     let value = |bytes: Vec<u8>| match bytes[..] {

@@ -51,11 +51,12 @@ pub(super) fn read(text: &str, dim: usize, flat: bool) -> Result<Vec<Z>, TextErr
 }
 
 /// The fields of a line. Commas (where they separate), semicolons and tabs stand between two fields, of which one may
-/// be empty; spaces do not count beside them. Quotes hold a field together.
+/// be empty; spaces do not count beside them. Quotes hold a field
+/// together, and a comma behind one always separates.
 fn split(line: &str, at_commas: bool) -> Vec<String> {
     let (mut fields, mut field, mut quote) = (Vec::new(), String::new(), None);
-    // Whether a field has to come: at the start, and behind a separator.
-    let mut due = true;
+    // Whether a field has to come (at the start, and behind a separator), and whether this one is quoted.
+    let (mut due, mut quoted) = (true, false);
     for c in line.chars() {
         if let Some(open) = quote {
             match c == open {
@@ -64,14 +65,15 @@ fn split(line: &str, at_commas: bool) -> Vec<String> {
             }
             continue;
         }
-        let separates = matches!(c, ';' | '\t') || (c == ',' && at_commas);
+        let separates = matches!(c, ';' | '\t') || (c == ',' && (at_commas || quoted));
         if !separates && !c.is_whitespace() {
             match c {
-                '"' | '\'' => quote = Some(c),
+                '"' | '\'' => (quote, quoted) = (Some(c), true),
                 _ => field.push(c),
             }
             continue;
         }
+        quoted = false;
         if !field.is_empty() {
             fields.push(std::mem::take(&mut field));
             due = false;
@@ -132,7 +134,8 @@ fn drop_heading(lines: &mut Vec<Line>, dim: usize) -> bool {
     let [first, second, ..] = &lines[..] else { return false };
     let missing = |field: &String| ["nan", "inf", "na", "null", "none"].contains(&field.to_lowercase().as_str());
     let word = |field: &String| number(field).is_none() && !missing(field);
-    let numbers_follow = second.fields.iter().filter(|field| number(field).is_some()).count() + 1 >= second.fields.len();
+    let numbers_follow =
+        second.fields.iter().filter(|field| number(field).is_some()).count() + 1 >= second.fields.len();
     let words = first.fields.iter().all(word) && second.fields.len() > 1 && numbers_follow;
     // The corner over the row numbers is empty or a word.
     let corner = usize::from(first.fields.first().is_some_and(word));
