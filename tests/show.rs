@@ -335,9 +335,9 @@ fn linked_files_are_followed() {
     // Written in place, and replaced as editors do.
     fs::write(elsewhere.join("mine.txt"), "pub fn walk(me, t, c) { sead(7) }").unwrap();
     playing.hears("there is no sead");
-    fs::write(elsewhere.join("new"), "pub fn walk(me, t, c) { sleep(7) }").unwrap();
+    fs::write(elsewhere.join("new"), "pub fn walk(me, t, c) { zeroes() }").unwrap();
     fs::rename(elsewhere.join("new"), elsewhere.join("mine.txt")).unwrap();
-    playing.hears("there is no sleep");
+    playing.hears("there is no zeroes");
     playing.goes_on();
     playing.end();
     succeed(here, &["history", "a", "--restore", "1"]);

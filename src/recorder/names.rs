@@ -51,8 +51,10 @@ fn shared(last: &mut Option<(Instant, String)>, at: Instant, now: impl Fn() -> S
 /// If no film ends so, or no file can be made there.
 pub fn reserve(path: &Path, overwrite: bool) -> Result<PathBuf, RecorderError> {
     Codec::check(path)?;
-    // Without an ending it is a folder for pictures.
-    if overwrite || path.extension().is_none() {
+    if path.extension().is_none() {
+        return folder(path, overwrite);
+    }
+    if overwrite {
         return Ok(path.to_owned());
     }
     let made =
@@ -60,8 +62,8 @@ pub fn reserve(path: &Path, overwrite: bool) -> Result<PathBuf, RecorderError> {
     made.map(|(_, path)| path)
 }
 
-/// The name of a film: the one that was asked for, or the next free one. Where a folder of pictures may be written
-/// over, its numbered pictures go first, so that none of them stay among the new ones.
+/// The name of a film: the one that was asked for, or the next free one. Of a folder of pictures that may be written
+/// over the numbered ones are removed, so that none of them stay among the new ones.
 ///
 /// # Errors
 /// If no film ends so, it is a folder, or old pictures cannot be removed.
@@ -73,14 +75,19 @@ pub fn film(path: &Path, overwrite: bool) -> Result<PathBuf, RecorderError> {
             false => Ok(files::candidates(path).find(|name| !name.exists()).unwrap_or_else(|| path.to_owned())),
         };
     }
-    if overwrite {
-        for picture in numbered_pictures(path) {
-            let removed = std::fs::remove_file(&picture);
-            removed.map_err(|e| RecorderError::Open { path: picture, why: format!("it cannot be removed: {e}") })?;
-        }
-        return Ok(path.to_owned());
+    folder(path, overwrite)
+}
+
+/// A folder for pictures: with its numbered pictures removed where it may be written over, else the next free one.
+fn folder(path: &Path, overwrite: bool) -> Result<PathBuf, RecorderError> {
+    if !overwrite {
+        return Ok(free_folder(path));
     }
-    Ok(free_folder(path))
+    for picture in numbered_pictures(path) {
+        let removed = std::fs::remove_file(&picture);
+        removed.map_err(|e| RecorderError::Open { path: picture, why: format!("it cannot be removed: {e}") })?;
+    }
+    Ok(path.to_owned())
 }
 
 /// A folder for pictures: that one, unless pictures are in it; then the next that has none.

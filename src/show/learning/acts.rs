@@ -223,7 +223,7 @@ impl Show {
         self.chores.give(move || {
             for picture in pictures.iter() {
                 let path = crate::recorder::names::numbered(&folder, "fed", "png");
-                if let Err(error) = picture.write_png(&path) {
+                if let Err(error) = picture.write_new_png(&path) {
                     return board.fault("training", error.to_string());
                 }
             }
