@@ -135,7 +135,11 @@ impl Show {
             }
             for (name, snapshot) in &snapshots {
                 let snapshot: &snapshot::Snapshot = snapshot;
-                points.insert(name.clone(), vec![snapshot.z.iter().map(|v| f64::from(*v)).collect()]);
+                let z = vec![snapshot.z.iter().map(|v| f64::from(*v)).collect()];
+                if points.insert(name.clone(), z).is_some() {
+                    let what = "a text in presets/points and a snapshot have this name, and load gives the snapshot";
+                    board.notice("points", format!("{name}: {what}; rename one of them"));
+                }
             }
             let mut inside = env.lock();
             inside.points = points;

@@ -159,6 +159,16 @@ fn linked(path: &Path) -> Option<PathBuf> {
     files::resolved(path).ok().filter(|target| target != path)
 }
 
+/// Whether two paths name one file, which need not be there: a folder may be watched by several paths, and tells of
+/// changes by one of them.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.canonicalize().ok(),
+        _ => Path::new(".").canonicalize().ok(),
+    };
+    a.file_name() == b.file_name() && folder(a) == folder(b)
+}
+
 /// Where the links among the files of a kind lead.
 fn links(kind: &str) -> impl Iterator<Item = PathBuf> {
     home::folders(kind).into_iter().flat_map(|folder| home::entries(&folder)).filter_map(|path| linked(&path))
@@ -201,8 +211,7 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
     let hidden = |path: &Path| path.components().any(|c| c.as_os_str() == ".history");
     let sketch = lock(&desk.sketch).clone();
     let led_to = linked(&sketch);
-    // What is watched by a path from here is told by a whole one.
-    let leads = |p: &Path, to: &Option<PathBuf>| to.as_ref().is_some_and(|to| p.ends_with(to));
+    let leads = |p: &Path, to: &Option<PathBuf>| to.as_ref().is_some_and(|to| is_same(p, to));
     if changed.iter().any(|p| (ends(p, "rn") && !hidden(p)) || leads(p, &led_to)) {
         desk.programs.put(language.read(&sketch));
     }
@@ -221,7 +230,7 @@ fn look(desk: &Desk, changed: &Changed, language: &Language, board: &Board) {
     }
     let of_kind = |last: &str, kind: &str| {
         changed.iter().any(|p| p.components().any(|c| c.as_os_str() == last))
-            || links(kind).any(|to| changed.iter().any(|p| p.ends_with(&to)))
+            || links(kind).any(|to| changed.iter().any(|p| is_same(p, &to)))
     };
     if of_kind("points", POINTS) {
         let dim = language.env.dim();

@@ -88,7 +88,7 @@ fn array(bytes: &[u8]) -> Result<Array, TextError> {
     let descr = header.split("'descr':'").nth(1).and_then(|s| s.split('\'').next()).unwrap_or_default();
     let values = numbers(descr, &bytes[end..])?;
     let shape = header.split("'shape':(").nth(1).and_then(|s| s.split(')').next()).unwrap_or_default();
-    let shape = shape.split(',').filter(|s| !s.is_empty()).map(|s| s.parse::<usize>().ok());
+    let shape = shape.split(',').filter(|s| !s.is_empty()).map(|s| s.trim_end_matches('L').parse::<usize>().ok());
     let shape = shape.collect::<Option<Vec<_>>>().ok_or_else(|| wrong("its shape cannot be read"))?;
     let count = shape.iter().try_fold(1_usize, |all, side| all.checked_mul(*side));
     if count != Some(values.len()) {

@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, dim: usize, flat: bool) -> Result<Vec<Z>, TextErr
         number: *number,
         fields: split(line, !decimal).into_iter().map(field).collect(),
     };
-    let mut lines: Vec<Line> = lines.iter().map(split).collect();
+    let mut lines: Vec<Line> = lines.iter().map(split).filter(|line| !line.fields.is_empty()).collect();
     let headed = drop_heading(&mut lines, dim);
     drop_row_numbers(&mut lines, dim, headed);
     let mut values = Vec::new();
@@ -88,6 +88,9 @@ fn split(line: &str, at_commas: bool) -> Vec<String> {
     if !field.is_empty() {
         fields.push(field);
     }
+    // Spreadsheets pad their lines with empty cells.
+    let end = fields.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
+    fields.truncate(end);
     fields
 }
 
@@ -141,7 +144,11 @@ fn drop_heading(lines: &mut Vec<Line>, dim: usize) -> bool {
     let corner = usize::from(first.fields.first().is_some_and(word));
     let named = &first.fields[corner..];
     let follow = || lines[1..].iter().all(|line| is_broken(&line.fields));
-    let numbered = dim > 1 && named.len() == dim && counts(named.iter()) && follow();
+    // As many as z has dimensions, or the one column of a Series beside its row numbers.
+    let wide = dim > 1 && (named.len() == dim || (named.len() == 1 && corner == 1));
+    // pandas calls a lone column 0.
+    let tall = first.fields == ["0"] && !lines.len().is_multiple_of(dim) && (lines.len() - 1).is_multiple_of(dim);
+    let numbered = (wide || tall) && counts(named.iter()) && follow();
     // A column of one number a line may have a heading, too.
     let lone = first.fields.len() == 1 && second.fields.len() == 1 && first.fields.iter().all(word) && numbers_follow;
     let lone = lone && number(&second.fields[0]).is_some();

@@ -112,6 +112,9 @@ fn what_spreadsheets_save_is_read() {
     reads("0,0.5,-1.25,2.0\n1,1.5,0.125,-0.75\n", &[A, B]);
     reads("\"\",\"V1\",\"V2\",\"V3\"\n\"1\",0.5,-1.25,2.0\n", &[A]);
     reads("z\n0.5\n-1.25\n2.0\n", &[A]);
+    reads("0\n0.5\n-1.25\n2.0\n", &[A]);
+    reads(",0\n0,0.5\n1,-1.25\n2,2.0\n", &[A]);
+    reads("0,5;-1,25;2,0;;\r\n;;;;\r\n", &[A]);
     // Whole numbers alone may be a z.
     reads("0,1,2\n3,4,5\n", &[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]);
 }
@@ -171,6 +174,7 @@ fn npy_files_of_every_order_are_read_and_shapes_are_kept() {
         npy_of("<f8", false, "(1, 2, 3)", &little),
         npy_of("<f8", false, "(2, 3, 1, 1)", &little),
         npy_of("<f8", false, "(6,)", &little),
+        npy_of("<f8", false, "(2L, 3L)", &little),
         npy_of(">f4", false, "(2, 3)", &big),
         npy_of("<f2", false, "(2, 3)", &half),
         npy_of("<f8", true, "(2, 3)", &columns),
