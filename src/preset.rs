@@ -423,13 +423,11 @@ pub fn find(name: &str) -> Result<Target, String> {
 
 /// Which folders were looked through, where there is nothing in any of them.
 fn nothing_found() -> String {
-    let looked: Vec<String> = home::folders("")
-        .iter()
-        .map(|folder| match folder.as_os_str().is_empty() {
-            true => "this folder".to_owned(),
-            false => folder.display().to_string(),
-        })
-        .collect();
+    let shown = |folder: PathBuf| match folder.as_os_str().is_empty() {
+        true => "this folder".to_owned(),
+        false => folder.components().collect::<PathBuf>().display().to_string(),
+    };
+    let looked: Vec<String> = home::folders("").into_iter().map(shown).collect();
     format!(
         "no sketches and presets are in {}; go to a folder that has some, or name it with --home",
         looked.join(", ")

@@ -30,6 +30,10 @@ const DIM: usize = 100;
 const FRAMES: u32 = 240;
 
 impl Check {
+    /// Reads and tries the files.
+    ///
+    /// # Errors
+    /// How many are wrong; what is wrong with each is printed.
     pub fn run(self) -> anyhow::Result<()> {
         let files = if self.files.is_empty() { everything() } else { self.files };
         if files.is_empty() {

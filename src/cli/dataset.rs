@@ -67,6 +67,10 @@ enum Ending {
 }
 
 impl Dataset {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// If the dataset cannot be drawn or read.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Lines(lines) => lines.run(),

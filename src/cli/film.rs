@@ -91,6 +91,10 @@ impl CodecChoice {
 const HEIGHT: f32 = 720.0;
 
 impl FilmOf {
+    /// Films.
+    ///
+    /// # Errors
+    /// If the arguments, the show or the encoder are wrong.
     pub fn run(self) -> anyhow::Result<()> {
         if !(self.fps.is_finite() && (1.0..=1000.0).contains(&self.fps)) {
             bail!("--fps takes 1 to 1000");

@@ -22,6 +22,10 @@ pub struct History {
 }
 
 impl History {
+    /// Lists versions, prints one or puts one back.
+    ///
+    /// # Errors
+    /// If there is no such version, or a file cannot be read or written.
     pub fn run(self) -> anyhow::Result<()> {
         let path = preset::sketch_path(&self.sketch);
         let versions = history::versions(&path);

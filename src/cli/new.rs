@@ -55,6 +55,10 @@ programs = []            # presets that program changes recall; none for all by 
 ";
 
 impl New {
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// If the name is none, is taken, or the file cannot be written.
     pub fn run(self) -> anyhow::Result<()> {
         home::begin_here();
         let (name, ending, text, folder) = match &self {

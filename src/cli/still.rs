@@ -246,6 +246,10 @@ fn number(index: usize, count: usize) -> String {
 }
 
 impl Still {
+    /// Draws and writes the pictures.
+    ///
+    /// # Errors
+    /// If the model or z cannot be read, a name is taken, or a file cannot be written.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Sheet { source, rows, cols, seed, output } => {

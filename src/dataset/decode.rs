@@ -5,7 +5,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 /// Pixels on a side that are decoded at most, so that a forged header cannot ask for all memory.
 const MOST_PIXELS: u32 = 16_384;
@@ -42,20 +42,30 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     }
     let format = format_of(bytes)?;
     if cut_short(bytes, format) {
-        return Err("it is cut short; copy it again".into());
+        return Err(CUT.into());
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(MOST_PIXELS);
     limits.max_image_height = Some(MOST_PIXELS);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+    let mut decoder = reader.into_decoder().map_err(in_words)?;
     limits.reserve(decoder.total_bytes()).map_err(|e| e.to_string())?;
     // Cameras turn no pixels; they write down how the picture is to be turned.
     let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(in_words)?;
     picture.apply_orientation(turned);
     Ok(on_ground(picture))
+}
+
+/// What is said of a file whose end is missing.
+const CUT: &str = "it is cut short; copy it again";
+
+fn in_words(error: ImageError) -> String {
+    match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => CUT.into(),
+        error => error.to_string(),
+    }
 }
 
 /// Composes transparent parts on the ground: what colour lies hidden in them was never meant to be seen.

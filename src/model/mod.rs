@@ -68,6 +68,9 @@ pub const BURN_VERSION: &str = "0.22.1";
 
 impl Card {
     /// Reads and checks `model.toml` in `folder`.
+    ///
+    /// # Errors
+    /// If it is not there, with the models there are; if it cannot be read or describes no network.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("model.toml");
         if !path.is_file() {
@@ -95,6 +98,9 @@ impl Card {
     }
 
     /// Writes `model.toml` in `folder`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
         let path = folder.join("model.toml");
         let text = toml::to_string(self).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
@@ -137,6 +143,9 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const CRITIC: &str = "critic.safetensors";
 
 /// Writes a file like `weights.safetensors`: the generator and, if there is one, its moving average.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("generator", generator, half);
@@ -147,6 +156,9 @@ pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, 
 }
 
 /// Writes a file like `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write_critic(path: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("critic", critic, half);
@@ -162,6 +174,9 @@ pub struct Model {
 
 impl Model {
     /// Reads the model of that name or path.
+    ///
+    /// # Errors
+    /// If it is not there, or its card and its weights are not those of one network.
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let folder = folder(name);
         let card = Card::read(&folder)?;

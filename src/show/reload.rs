@@ -58,6 +58,7 @@ impl Reload {
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.into();
         home::prepare();
+        files::sweep(&home::place(MAPPINGS));
         let of = |path: &Path| path.parent().map(Path::to_owned);
         let named = [of(sketch), preset.and_then(of), Some(model.to_owned())].into_iter().flatten();
         let led_to =
