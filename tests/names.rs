@@ -12,9 +12,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{fail, flaneur, succeed};
+use flaneur::net::device::Wanted;
 use flaneur::picture::Picture;
+use flaneur::preset::{Preset, Record};
 use flaneur::recorder::{Recorder, Settings};
-use flaneur::report::Board;
+use flaneur::report::{Board, Stop};
+use flaneur::show::addresses::Act;
+use flaneur::show::{Options, Show};
 
 /// A folder with the shipped model and a sketch.
 fn stage() -> tempfile::TempDir {
@@ -137,6 +141,52 @@ fn films_of_one_name_lie_beside_each_other() {
     std::os::unix::fs::symlink("disk/g.mp4", here.join("g.mp4")).unwrap();
     film("g.mp4", &[]);
     assert!(here.join("g.mp4").is_symlink() && fs::metadata(here.join("disk/g.mp4")).unwrap().len() > 100);
+}
+
+#[test]
+fn two_shows_that_record_at_once_have_files_of_their_own() {
+    if !ffmpeg() {
+        return;
+    }
+    let folder = stage();
+    let here = folder.path();
+    let record = Record { folder: here.join("recordings"), size: [64, 64], fps: 30.0 };
+    let mut preset = Preset {
+        sketch: here.join("sketches/a.rn").display().to_string(),
+        model: here.join("models/three-lines").display().to_string(),
+        record,
+        ..Preset::default()
+    };
+    (preset.osc.on, preset.query.on, preset.midi.on) = (false, false, false);
+    let open = || {
+        let options = Options { preset: Some(preset.clone()), device: Wanted::Cpu, ..Options::default() };
+        Show::open(options, &Board::default(), &Stop::default()).unwrap()
+    };
+    let mut shows = [open(), open()];
+    for show in &mut shows {
+        show.act(Act::SetRecording(true));
+        show.act(Act::SetTake(true));
+    }
+    let start = Instant::now();
+    while shows.iter_mut().any(|show| show.desk().recording.is_none_or(|(_, secs, ..)| secs < 0.3)) {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        shows.iter_mut().for_each(|show| drop(show.frame()));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for show in &mut shows {
+        show.act(Act::Still);
+    }
+    shows.iter_mut().for_each(Show::close);
+    drop(shows);
+    let all = names(&here.join("recordings"));
+    let of = |end: &str| all.iter().filter(|name| name.ends_with(end)).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!((of(".mkv").len(), of(".jsonl").len(), of(".png").len(), all.len()), (2, 2, 2, 6), "{all:?}");
+    // A recording and its take share the moment: take-20261129-190412 and take-20261129-190412-2.
+    let stems = |end: &str| of(end).iter().map(|name| name.trim_end_matches(end).to_owned()).collect::<Vec<_>>();
+    assert_eq!(stems(".mkv"), stems(".jsonl"));
+    for name in of(".mkv") {
+        assert!(fs::metadata(here.join("recordings").join(name)).unwrap().len() > 100, "{name}");
+    }
 }
 
 /// Settings of a small film.
