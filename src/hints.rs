@@ -1,5 +1,24 @@
 //! What to say about a text that a person wrote: the line that is wrong, and what was probably meant.
 
+/// A text for a message: control characters escaped, so that what stands in a file or in a name cannot act on a
+/// terminal; without its end where it is very long.
+pub fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(MOST_SHOWN) {
+        match c.is_control() {
+            true => shown.extend(c.escape_debug()),
+            false => shown.push(c),
+        }
+    }
+    if text.chars().nth(MOST_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters of a foreign text that a message shows at most.
+const MOST_SHOWN: usize = 300;
+
 /// The candidate nearest to a word, if it is near enough to be meant.
 pub fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, most: usize) -> Option<&'a str> {
     let near = candidates.into_iter().map(|known| (strsim::damerau_levenshtein(word, known), known));
@@ -17,8 +36,8 @@ pub fn explained(text: &str, error: &toml::de::Error) -> String {
         }
         _ => String::new(),
     };
-    let source = text.lines().nth(line - 1).unwrap_or_default().trim();
-    format!("line {line}: {message}{meant}\n {line} | {source}")
+    let source = plain(text.lines().nth(line - 1).unwrap_or_default().trim());
+    format!("line {line}: {}{meant}\n {line} | {source}", plain(&message))
 }
 
 /// "line 3: " for the first line that gives the key a value.

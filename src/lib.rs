@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod files;
 pub mod generator;
 pub mod hints;
+pub mod home;
 pub mod latent;
 pub mod latest;
 pub mod memory;

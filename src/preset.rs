@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
+use crate::home;
 use crate::net::arch::{Arch, NAMES};
 use crate::osc::{TimeTags, bind, query};
 use crate::picture::scene::{Filter, Fit};
@@ -74,11 +75,19 @@ pub struct Preset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
+    /// Where recordings, takes and stills go, in the first home folder that can be written.
     pub folder: PathBuf,
     pub size: [u32; 2],
     pub fps: f64,
     /// Recordings, takes and samples stop when less than so many megabytes are free on the disk; 0 is no floor.
     pub floor_mb: u64,
+}
+
+impl Record {
+    /// The folder as a path; it need not be there yet.
+    pub fn place(&self) -> PathBuf {
+        home::place(&self.folder)
+    }
 }
 
 /// Where OSC is listened to.
@@ -408,9 +417,9 @@ impl Preset {
     }
 }
 
-/// Where presets, sketches and stored points live.
+/// Where presets, snapshots and stored points live, in each of the home's folders.
 pub const PRESETS: &str = "presets";
-/// Where sketches live.
+/// Where sketches live, likewise.
 pub const SKETCHES: &str = "sketches";
 
 /// What `play` and `film` were pointed at.
@@ -432,14 +441,16 @@ pub fn find(name: &str) -> Result<Target, String> {
         Some("rn") if path.is_file() => return Ok(Target::Sketch(path.into())),
         _ => {}
     }
-    let preset = Path::new(PRESETS).join(format!("{name}.toml"));
     let sketch = sketch_path(name);
-    if preset.is_file() {
+    if let Some(preset) = home::find(PRESETS, format!("{name}.toml")).filter(|path| path.is_file()) {
         Ok(Target::Preset(preset))
     } else if sketch.is_file() {
         Ok(Target::Sketch(sketch))
     } else {
-        let (presets, sketches) = (names(PRESETS, "toml"), names(SKETCHES, "rn"));
+        let (presets, sketches) = (home::names(PRESETS, "toml"), home::names(SKETCHES, "rn"));
+        if presets.is_empty() && sketches.is_empty() {
+            return Err(format!("there is no preset and no sketch \"{name}\": {}", nothing_found()));
+        }
         let near = meant(name, presets.iter().chain(&sketches).map(String::as_str), 2);
         let meant = near.map_or(String::from("."), |k| format!("; did you mean {k}?"));
         Err(format!(
@@ -450,26 +461,27 @@ pub fn find(name: &str) -> Result<Target, String> {
     }
 }
 
-/// The file of a sketch given by name or path.
+/// Which folders were looked through, where there is nothing in any of them.
+fn nothing_found() -> String {
+    let shown = |folder: PathBuf| match folder.as_os_str().is_empty() {
+        true => "this folder".to_owned(),
+        false => folder.components().collect::<PathBuf>().display().to_string(),
+    };
+    let looked: Vec<String> = home::folders("").into_iter().map(shown).collect();
+    format!(
+        "no sketches and presets are in {}; go to a folder that has some, or name it with --home",
+        looked.join(", ")
+    )
+}
+
+/// The file of a sketch given by name or path. One that is nowhere yet is where it would be written.
 pub fn sketch_path(name: &str) -> PathBuf {
     let path = Path::new(name);
     if path.extension().is_some_and(|e| e == "rn") {
-        path.into()
-    } else {
-        Path::new(SKETCHES).join(format!("{name}.rn"))
+        return home::at(path);
     }
-}
-
-/// Names of the files with an ending in a folder, sorted.
-pub fn names(folder: &str, ending: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == ending))
-        .filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned()))
-        .collect();
-    names.sort();
-    names
+    let file = format!("{name}.rn");
+    home::find(SKETCHES, &file).unwrap_or_else(|| home::place(SKETCHES).join(file))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor, as in `src/ARCHITECTURE.md`.
 const FLOORS: [&[&str]; 10] = [
-    &["latest", "clock", "report", "worker", "files", "random", "hints", "memory"],
+    &["latest", "clock", "report", "worker", "files", "random", "hints", "memory", "home"],
     &["latent", "control"],
     &["picture"],
     &["osc", "midi", "sketch", "net", "dataset"],

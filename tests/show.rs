@@ -156,7 +156,11 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
     playing.end();
     let versions = succeed(folder.path(), &["history", "a"]);
     assert!(versions.lines().count() >= 3, "{versions}");
-    succeed(folder.path(), &["history", "a", "--restore", "1"]);
+    // An edit that never ran is no less work than one that did.
+    fs::write(folder.path().join("sketches/a.rn"), "an edit that never ran").unwrap();
+    let said = succeed(folder.path(), &["history", "a", "--restore", "1"]);
+    let kept = said.rsplit("is kept as version ").next().unwrap().trim();
+    assert_eq!(succeed(folder.path(), &["history", "a", "--show", kept]), "an edit that never ran");
     fail(folder.path(), &["history", "a", "--restore", "99"], "there is no version 99");
 }
 
@@ -296,6 +300,61 @@ fn after_a_crash_the_show_says_so_and_starts_safely() {
 }
 
 #[test]
+fn only_a_show_that_ended_without_closing_is_told_of() {
+    let folder = stage();
+    let short = ["play", "a", "--headless", "--frames", "3", "--device", "cpu"];
+    let said = || {
+        let out = common::flaneur(folder.path(), &short);
+        assert!(out.status.success());
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let mut playing = Playing::start(folder.path(), &[]);
+    playing.goes_on();
+    // Another show beside it is none that crashed, and takes no mark away.
+    for _ in 0..2 {
+        let said = said();
+        assert!(!said.contains("ended without closing"), "{said}");
+    }
+    playing.child.kill().unwrap();
+    playing.child.wait().unwrap();
+    assert!(said().contains("ended without closing while sketches/a.rn ran"));
+    assert!(!said().contains("ended without closing"));
+}
+
+#[test]
+#[cfg(unix)]
+fn linked_files_are_followed() {
+    let folder = stage();
+    let here = folder.path();
+    let elsewhere = here.join("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    fs::create_dir_all(here.join("presets")).unwrap();
+    fs::rename(here.join("sketches/a.rn"), elsewhere.join("mine.txt")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere/mine.txt", here.join("sketches/a.rn")).unwrap();
+    let playing = Playing::start(here, &[]);
+    // Written in place, and replaced as editors do.
+    fs::write(elsewhere.join("mine.txt"), "pub fn walk(me, t, c) { sead(7) }").unwrap();
+    playing.hears("there is no sead");
+    fs::write(elsewhere.join("new"), "pub fn walk(me, t, c) { zeroes() }").unwrap();
+    fs::rename(elsewhere.join("new"), elsewhere.join("mine.txt")).unwrap();
+    playing.hears("there is no zeroes");
+    playing.goes_on();
+    playing.end();
+    succeed(here, &["history", "a", "--restore", "1"]);
+    assert!(here.join("sketches/a.rn").is_symlink());
+    assert_eq!(fs::read_to_string(elsewhere.join("mine.txt")).unwrap(), GOOD);
+    // The preset is a link, too.
+    fs::write(elsewhere.join("show.toml"), "sketch = \"a\"").unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("show.toml"), here.join("presets/p.toml")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flaneur"));
+    command.args(["play", "p", "--headless", "--device", "cpu", "--stats", "0.2"]);
+    let playing = Playing::from(command, here);
+    fs::write(elsewhere.join("show.toml"), "sketch = \"a\"\nbmp = 3").unwrap();
+    playing.hears("did you mean bpm?");
+    playing.end();
+}
+
+#[test]
 fn a_film_is_repeatable_and_a_ring_closes() {
     let folder = stage();
     let ring = "pub fn walk(me, t, c) { ring(even([1, 2, 3]), t.phase(2)) }";
@@ -324,7 +383,7 @@ fn films_come_in_their_containers_and_an_interrupted_one_plays() {
     }
     let folder = stage();
     let film = |name: &str, fps: &str| {
-        let (name, size) = (format!("--output={name}"), ["--size", "96x64", "--device", "cpu"]);
+        let (name, size) = (format!("--output={name}"), ["--size", "96x64", "--device", "cpu", "--overwrite"]);
         succeed(folder.path(), &[&["film", "a", &name, "--frames", "12", "--fps", fps], &size[..]].concat());
     };
     for name in ["f.mp4", "f.mkv", "f.webm", "f.mov", "f.gif", "a:b.mp4", "-c.mp4"] {
@@ -378,7 +437,7 @@ fn films_keep_their_colours() {
     });
     fs::write(here.join("sketches/a.rn"), format!("pub fn walk(me, t, c) {{ draw(){} }}", rects.concat())).unwrap();
     for (name, size) in [("f.mp4", "96x96"), ("f.mp4", "97x97"), ("f.webm", "96x96"), ("f.mov", "96x96")] {
-        let film = ["film", "a", "-o", name, "--frames", "4", "--size", size, "--device", "cpu"];
+        let film = ["film", "a", "-o", name, "--frames", "4", "--size", size, "--device", "cpu", "--overwrite"];
         succeed(here, &film);
         let out = ["-v", "error", "-y", "-i", name, "-frames:v", "1", "f.png"];
         assert!(Command::new("ffmpeg").current_dir(here).args(out).status().unwrap().success());

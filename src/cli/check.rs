@@ -9,6 +9,7 @@ use clap::Args;
 use crate::control::Controls;
 use crate::control::mapper::Mapper;
 use crate::control::mapping::{MAPPINGS, Mapping, Target};
+use crate::home;
 use crate::latent;
 use crate::model::{self, Card, Model};
 use crate::net::device::{self, Wanted};
@@ -30,6 +31,10 @@ const DIM: usize = 100;
 const FRAMES: u32 = 240;
 
 impl Check {
+    /// Reads and tries the files.
+    ///
+    /// # Errors
+    /// How many are wrong; what is wrong with each is printed.
     pub fn run(self) -> anyhow::Result<()> {
         let files = if self.files.is_empty() { everything() } else { self.files };
         if files.is_empty() {
@@ -54,8 +59,8 @@ impl Check {
 
 fn everything() -> Vec<PathBuf> {
     let files = |folder: &str, ending: &str| -> Vec<PathBuf> {
-        let names = preset::names(folder, ending).into_iter();
-        names.map(|name| Path::new(folder).join(format!("{name}.{ending}"))).collect()
+        let names = home::names(folder, ending).into_iter();
+        names.filter_map(|name| home::find(folder, format!("{name}.{ending}"))).collect()
     };
     let mut all = files(preset::SKETCHES, "rn");
     all.extend(files(preset::PRESETS, "toml"));

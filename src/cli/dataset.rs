@@ -1,12 +1,14 @@
 //! `flaneur dataset`: draw the lines, or look at any dataset.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::dataset::lines::{Law, PALETTE, Rules, colour};
 use crate::dataset::read;
 use crate::dataset::write::{Drawing, Format};
+use crate::files::shown;
 use crate::report::{Progress, Stop, say};
 
 #[derive(Subcommand)]
@@ -65,6 +67,10 @@ enum Ending {
 }
 
 impl Dataset {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// If the dataset cannot be drawn or read.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Lines(lines) => lines.run(),
@@ -101,14 +107,33 @@ impl Lines {
     }
 }
 
-fn check(data: &std::path::Path) -> anyhow::Result<()> {
+/// Sizes that are listed.
+const MOST_SIZES: usize = 12;
+
+fn check(data: &Path) -> anyhow::Result<()> {
     let census = read::census(data, &|| ())?;
-    say(format_args!("{} pictures in {}", census.count(), data.display()));
-    for ((width, height), count) in &census.sizes {
+    say(format_args!("{} pictures in {}", census.count(), shown(data)));
+    for ((width, height), count) in census.sizes.iter().take(MOST_SIZES) {
         say(format_args!("  {count} of {width}x{height}"));
     }
-    if census.others > 0 {
-        say(format_args!("  {} other files, not looked into", census.others));
+    if let Some(further) = census.sizes.get(MOST_SIZES..).filter(|further| !further.is_empty()) {
+        let count: usize = further.iter().map(|(_, n)| n).sum();
+        say(format_args!("  {count} of {} other sizes", further.len()));
+    }
+    if census.clear > 0 {
+        say(format_args!("  {} of them have transparent parts, which are composed on black", census.clear));
+    }
+    if !census.others.is_empty() {
+        let count: usize = census.others.values().sum();
+        let endings = counted(&census.others, |ending| match ending {
+            "" => "without an ending".into(),
+            ending => format!(".{ending}"),
+        });
+        say(format_args!("  {count} other files, not looked into ({endings})"));
+    }
+    if !census.hidden.is_empty() {
+        let count: usize = census.hidden.values().sum();
+        say(format_args!("  {count} hidden parts, left out ({})", counted(&census.hidden, str::to_owned)));
     }
     for bad in &census.bad {
         say(format_args!("  unreadable: {}: {}", bad.name, bad.why));
@@ -116,8 +141,22 @@ fn check(data: &std::path::Path) -> anyhow::Result<()> {
     if census.count() == 0 {
         anyhow::bail!(
             "{} holds no readable picture; add jpg, png, bmp, gif or webp files, or draw some with flaneur dataset lines",
-            data.display()
+            shown(data)
         );
     }
     Ok(())
+}
+
+/// "3 .txt, 1 .heic": the most frequent ones.
+fn counted(counts: &BTreeMap<String, usize>, name: impl Fn(&str) -> String) -> String {
+    /// Names that are listed.
+    const MOST: usize = 6;
+    let mut sorted: Vec<(&String, &usize)> = counts.iter().collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut shown: Vec<String> =
+        sorted.iter().take(MOST).map(|(text, count)| format!("{count} {}", name(text))).collect();
+    if sorted.len() > MOST {
+        shown.push("…".into());
+    }
+    shown.join(", ")
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::DeviceChoice;
 use crate::control::mapping::MAPPINGS;
+use crate::home;
 use crate::latent;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
@@ -65,10 +66,11 @@ impl Doctor {
             Err(why) => line("midi", &why),
         }
         line("font", "Noto Sans, built in");
+        places();
         for (name, folder, ending) in
             [("sketches", "sketches", "rn"), ("presets", "presets", "toml"), ("mappings", MAPPINGS, "toml")]
         {
-            line(name, &format!("{}", crate::preset::names(folder, ending).len()));
+            line(name, &format!("{}", home::names(folder, ending).len()));
         }
         line("models", &model::known_models().join(", "));
         drawn
@@ -174,6 +176,25 @@ fn vectors() -> &'static str {
     }
     #[cfg(not(target_arch = "x86_64"))]
     ""
+}
+
+/// Where things are looked for and written.
+fn places() {
+    let places = home::places();
+    let shown = |folder: &Path| match folder.as_os_str().is_empty() {
+        true => std::env::current_dir().unwrap_or_default().display().to_string(),
+        false => folder.display().to_string(),
+    };
+    line("home", &format!("{} ({})", shown(&places.home), places.why.words()));
+    for kind in ["sketches", "presets", "models", "recordings"] {
+        let place = home::place(kind);
+        if place != places.home.join(kind) {
+            line("", &format!("{kind} are written to {}: the home's cannot be written", shown(&place)));
+        }
+    }
+    for folder in places.shared.iter().filter(|folder| folder.is_dir()) {
+        line("shared", &shown(folder));
+    }
 }
 
 /// What windows need.

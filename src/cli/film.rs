@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
 use crate::picture::canvas::LARGEST;
-use crate::recorder::Codec;
+use crate::recorder::{self, Codec};
 use crate::report::{Board, Stop, say, tell};
 use crate::show::film::Film;
 use crate::show::takes::replay::Take;
@@ -58,6 +58,9 @@ pub struct FilmOf {
     /// Knobs moved by a file of lines "seconds name value"
     #[arg(long, value_name = "FILE", conflicts_with = "take")]
     knobs: Option<PathBuf>,
+    /// Write over a film of that name, which otherwise gets the next free one (NAME-2)
+    #[arg(long)]
+    overwrite: bool,
     /// A performance that was logged by play --take, played again
     #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "bars"])]
     take: Option<PathBuf>,
@@ -88,10 +91,15 @@ impl CodecChoice {
 const HEIGHT: f32 = 720.0;
 
 impl FilmOf {
+    /// Films.
+    ///
+    /// # Errors
+    /// If the arguments, the show or the encoder are wrong.
     pub fn run(self) -> anyhow::Result<()> {
         if !(self.fps.is_finite() && (1.0..=1000.0).contains(&self.fps)) {
             bail!("--fps takes 1 to 1000");
         }
+        Codec::check(&self.output)?;
         let automation = match &self.knobs {
             Some(path) => {
                 let text = crate::files::read_text(path)?;
@@ -134,8 +142,13 @@ impl FilmOf {
             }
         };
         tell(format_args!("{frames} frames of {}x{} at {} a second, composed on the CPU", size[0], size[1], self.fps));
+        // Chosen when everything else is settled: old pictures in a folder make way here.
+        let path = recorder::names::film(&self.output, self.overwrite)?;
+        if path != self.output {
+            super::is_there(&self.output, &path);
+        }
         let (codec, start) = (self.codec.map(CodecChoice::codec), Instant::now());
-        let film = Film { path: self.output.clone(), frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
+        let film = Film { path, frames, fps: self.fps, size, raw: self.raw, crf: self.crf, codec };
         let done = show.film(&film)?;
         let (secs, count) = (start.elapsed().as_secs_f64(), done.frames);
         if count == 0 {

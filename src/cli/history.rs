@@ -22,6 +22,10 @@ pub struct History {
 }
 
 impl History {
+    /// Lists versions, prints one or puts one back.
+    ///
+    /// # Errors
+    /// If there is no such version, or a file cannot be read or written.
     pub fn run(self) -> anyhow::Result<()> {
         let path = preset::sketch_path(&self.sketch);
         let versions = history::versions(&path);
@@ -40,8 +44,9 @@ impl History {
         }
         if let Some(wanted) = &self.restore {
             let version = find(wanted).ok_or_else(|| missing(wanted))?;
-            history::restore(&path, version)?;
-            say(format_args!("{} is version {wanted} again", path.display()));
+            let restored = history::restore(&path, version)?;
+            let kept = restored.kept.map_or(String::new(), |n| format!("; what was there is kept as version {n}"));
+            say(format_args!("{} is version {wanted} again{kept}", restored.path.display()));
             return Ok(());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());

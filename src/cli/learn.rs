@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::control::learn::Learning;
-use crate::control::mapping::{self, LEARNED, Mapping, Target};
-use crate::files;
+use crate::control::learned::Learned;
+use crate::control::mapping::Target;
 use crate::midi::{Heard, Midi};
 use crate::report::{Board, Stop, print, say, tell};
 use crate::show::addresses::ADDRESSES;
@@ -20,9 +20,9 @@ use crate::show::addresses::ADDRESSES;
 pub struct Learn {
     /// What the control is for: knob[0], z[3], z[0..8], or an address; asked for if it is left out
     target: Option<String>,
-    /// The mapping file to write to
-    #[arg(long, value_name = "FILE", default_value = LEARNED)]
-    file: PathBuf,
+    /// The mapping file to write to [default: presets/mappings/learned.toml of the home]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Seconds to wait for a control
     #[arg(long, default_value_t = 60.0)]
     wait: f64,
@@ -36,12 +36,8 @@ impl Learn {
         if let Some(target) = &self.target {
             Target::read(target, 0).map_err(anyhow::Error::msg)?;
         }
-        let before = match self.file.is_file() {
-            true => files::read_text(&self.file)?,
-            false => mapping::FRESH.to_owned(),
-        };
-        // What would not be read afterwards is not written to.
-        Mapping::parse(&before).map_err(anyhow::Error::msg).with_context(|| self.file.display().to_string())?;
+        // A file that is wrong is told before anybody looks for a control.
+        Learned::open(self.file.as_deref())?;
         let stop = Stop::on_signals()?;
         let learning = self.listen(&stop)?;
         let Some((mut entry, said)) = learning.heard() else { bail!("nothing was touched; nothing is written") };
@@ -51,9 +47,10 @@ impl Learn {
             None => ask()?,
         };
         Target::read(&entry.target, 0).map_err(anyhow::Error::msg)?;
-        let text = mapping::with(&before, &entry).map_err(anyhow::Error::msg)?;
-        files::write(&self.file, text.as_bytes())?;
-        say(format_args!("{said} → {}, in {}", entry.target, self.file.display()));
+        // Read again: it may have been edited while a control was waited for.
+        let learned = Learned::open(self.file.as_deref())?;
+        learned.add(&entry)?;
+        say(format_args!("{said} → {}, in {}", entry.target, learned.path.display()));
         Ok(())
     }
 

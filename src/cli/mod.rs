@@ -16,8 +16,12 @@ pub mod supervise;
 pub mod train;
 pub mod verbs;
 
+use std::path::{Path, PathBuf};
+
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::files;
+use crate::home;
 use crate::net::device::{self, Chosen, Wanted};
 use crate::report::{tell, unsaid};
 
@@ -25,6 +29,10 @@ use crate::report::{tell, unsaid};
 #[derive(Parser)]
 #[command(name = "flaneur", version, about, max_term_width = 100)]
 pub struct Cli {
+    /// Where sketches, presets and models are looked for and things are written [default: FLANEUR_HOME, else this
+    /// folder if it has some, else the user's data folder]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    home: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -111,8 +119,30 @@ impl DeviceChoice {
     }
 }
 
+/// The name for a picture that is written at the end: the one that was asked for, or the next free one, which is said.
+fn free(wanted: &Path, overwrite: bool) -> PathBuf {
+    if overwrite || !wanted.exists() {
+        return wanted.to_owned();
+    }
+    let path = files::candidates(wanted).find(|name| !name.exists()).unwrap_or_else(|| wanted.to_owned());
+    is_there(wanted, &path);
+    path
+}
+
+/// Says that a name is taken, and which one is used instead.
+fn is_there(wanted: &Path, used: &Path) {
+    let (wanted, used) = (wanted.display(), used.display());
+    tell(format_args!("{wanted} is there already; writing {used} (--overwrite writes over it)"));
+}
+
 /// Runs the command; the error is for `main` to print.
+///
+/// # Errors
+/// What went wrong, in a sentence.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(folder) = &cli.home {
+        home::choose(folder)?;
+    }
     obey(cli.command)?;
     match unsaid() {
         Some(why) => anyhow::bail!("done, but not all of it could be printed: {why}"),

@@ -1,18 +1,17 @@
 //! `flaneur new`: a first sketch or preset to change.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 use clap::Subcommand;
 
+use crate::home;
 use crate::preset::{self, PRESETS};
 use crate::report::say;
 
 #[derive(Subcommand)]
 pub enum New {
-    /// A sketch in the folder sketches
+    /// A sketch in the folder sketches of the home
     Sketch { name: String },
-    /// A preset in the folder presets
+    /// A preset in the folder presets of the home
     Preset { name: String },
 }
 
@@ -60,7 +59,12 @@ programs = []            # presets that program changes recall; none for all by 
 ";
 
 impl New {
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// If the name is none, is taken, or the file cannot be written.
     pub fn run(self) -> anyhow::Result<()> {
+        home::begin_here();
         let (name, ending, text, folder) = match &self {
             Self::Sketch { name } => (name, "rn", SKETCH.replace("NAME", name), preset::SKETCHES),
             Self::Preset { name } => (name, "toml", PRESET.to_owned(), PRESETS),
@@ -69,10 +73,11 @@ impl New {
         if name.is_empty() || !name.chars().all(plain) {
             bail!("\"{name}\" is not a name; use letters, digits, - and _");
         }
-        let path = PathBuf::from(folder).join(format!("{name}.{ending}"));
-        if path.exists() {
+        let file = format!("{name}.{ending}");
+        if let Some(path) = home::find(folder, &file) {
             bail!("{} is there already; choose another name", path.display());
         }
+        let path = home::place(folder).join(file);
         crate::files::write(&path, text.as_bytes())?;
         say(format_args!("wrote {}; now: flaneur play {name}", path.display()));
         Ok(())

@@ -9,6 +9,7 @@ use clap::Args;
 use super::supervise::{end_with_parent, supervise};
 use super::{DeviceChoice, Size};
 use crate::picture::canvas::Canvas;
+use crate::recorder::Codec;
 use crate::report::{Board, Stop, begin_log, tell};
 use crate::show::{Options, Show};
 use crate::worker::SUPERVISED;
@@ -44,6 +45,9 @@ pub struct Play {
     /// End after so many frames
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
+    /// Write recording, take and screenshots over files of the same names, which otherwise get the next free ones
+    #[arg(long)]
+    overwrite: bool,
     /// Write the output window as a PNG at the end
     #[arg(long, value_name = "FILE")]
     screenshot: Option<PathBuf>,
@@ -95,6 +99,9 @@ impl Play {
             Some(path) => format!("the log {} cannot be written", path.display()),
             None => "the log cannot begin".into(),
         })?;
+        if let Some(path) = &self.record {
+            Codec::check(path)?;
+        }
         let board = Board::echoing();
         let stop = Stop::of_show()?;
         let options = Options {
@@ -106,6 +113,7 @@ impl Play {
             fps: self.fps,
             record: self.record.clone(),
             take: self.take.clone(),
+            overwrite: self.overwrite,
             stats: self.stats,
             resume: self.resume,
             ..Options::default()
@@ -136,7 +144,9 @@ impl Play {
         }
         if let (Some(path), Some(scene)) = (&self.screenshot, &last) {
             let size = self.size.map_or(show.preset().size.map(|v| v as usize), |size| size.0);
-            Canvas::default().draw(scene, size, true).write_png(path).context("the screenshot")?;
+            let (path, picture) = (super::free(path, self.overwrite), Canvas::default().draw(scene, size, true));
+            picture.write_png(&path).context("the screenshot")?;
+            tell(format_args!("wrote {}", path.display()));
         }
         show.close();
         match show.failed() {
@@ -161,9 +171,9 @@ impl Play {
             kiosk: self.kiosk,
             display: self.display.clone(),
             fps,
-            screenshot: self.screenshot.clone(),
+            screenshot: self.screenshot.as_deref().map(|path| super::free(path, self.overwrite)),
             desk: !self.no_desk,
-            desk_screenshot: self.desk_screenshot.clone(),
+            desk_screenshot: self.desk_screenshot.as_deref().map(|path| super::free(path, self.overwrite)),
         };
         Ok(crate::stage::run(show, options)?)
     }

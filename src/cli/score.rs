@@ -39,6 +39,10 @@ const AIMS: (f64, f64, f64) = (0.90, 0.60, 0.70);
 const BATCH: u32 = 16;
 
 impl Measure {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// If the model cannot be read, or is not of lines.
     pub fn run(self) -> anyhow::Result<()> {
         let Self::Lines(lines) = self;
         lines.run()

@@ -68,7 +68,7 @@ pub enum Still {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Pictures of z from a file: numpy's array(...), columns, CSV, JSON or .npy
+    /// Pictures of z from a file: numpy's array(...), columns, CSV, JSON, .npy or .npz
     From {
         /// File with one or more z
         file: PathBuf,
@@ -246,6 +246,10 @@ fn number(index: usize, count: usize) -> String {
 }
 
 impl Still {
+    /// Draws and writes the pictures.
+    ///
+    /// # Errors
+    /// If the model or z cannot be read, a name is taken, or a file cannot be written.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Sheet { source, rows, cols, seed, output } => {

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::DeviceChoice;
 use crate::dataset::read::{self, Fit};
 use crate::files;
+use crate::home;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{Arch, NAMES};
 use crate::net::device::Chosen;
@@ -145,8 +146,13 @@ impl Train {
 
     /// Trains; `step` is how far it came.
     fn train(&self, step: &mut u64) -> anyhow::Result<Reason> {
+        home::begin_here();
         let folder = model::folder(&self.model);
         self.refuse(&folder)?;
+        // What a training that was killed has left.
+        for inner in ["", "history", "training"] {
+            files::sweep(&folder.join(inner));
+        }
         self.stand_back()?;
         let grace = Duration::from_secs_f64(self.grace.clamp(0.0, 3600.0));
         let orders = self.commands.then(|| Orders::from_stdin(grace)).transpose()?;

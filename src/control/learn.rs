@@ -1,7 +1,7 @@
 //! Learning: from what a control sends while it is turned, what kind of control it is.
 //!
 //! Fed with everything that moves while somebody learns; says what was heard. Which target it gets is chosen by
-//! the person, and written by [`super::mapping::with`].
+//! the person, and written by [`super::learned`].
 
 use super::hand::{Moved, What};
 use super::mapping::{Encoding, Entry, Kind, without_number};

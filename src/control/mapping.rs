@@ -1,12 +1,11 @@
 //! Mapping files: which control of which device moves what, in TOML that a performer reads and edits.
 //!
-//! One file a controller, in `presets/mappings`; read by `show`, written to by learning, which keeps comments.
+//! One file a controller, in `presets/mappings`; read by `show`, written by [`super::learned`], which keeps comments.
 //! Devices are named by a part of their port's name, never by number.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::grip::Takeover;
 use super::hand::{Moved, Value, What};
@@ -15,11 +14,6 @@ use crate::hints::explained;
 
 /// Where mapping files live.
 pub const MAPPINGS: &str = "presets/mappings";
-/// The file that learning writes to.
-pub const LEARNED: &str = "presets/mappings/learned.toml";
-/// What stands above mappings that were learnt.
-pub const FRESH: &str =
-    "# Written by learning (L on the desk, or flaneur learn). Change it as you like; comments stay.\nversion = 1\n";
 /// Most controls of one file.
 const MOST: usize = 4096;
 
@@ -391,50 +385,6 @@ impl Entry {
     }
 }
 
-/// The text of a mapping file with one more entry; everything that stood in it stays as it was, comments too.
-/// An entry for the same control of the same device is replaced.
-///
-/// # Errors
-/// If the text is not TOML.
-pub fn with(text: &str, entry: &Entry) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.message().to_owned())?;
-    if !document.contains_key("version") {
-        document.insert("version", value(1));
-    }
-    let written = toml::to_string(entry).map_err(|e| e.to_string())?;
-    let fresh: DocumentMut = written.parse().map_err(|e: toml_edit::TomlError| e.message().to_owned())?;
-    let mut table = Table::new();
-    let usual = [("curve", "linear"), ("encoding", "twos")];
-    for (key, item) in fresh.iter() {
-        let plain = usual.iter().any(|(k, v)| *k == key && item.as_str() == Some(v)) || item.as_bool() == Some(false);
-        if !plain {
-            table.insert(key, item.clone());
-        }
-    }
-    let maps = document.entry("map").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-    let Some(maps) = maps.as_array_of_tables_mut() else {
-        return Err("\"map\" is not a list of [[map]]".into());
-    };
-    let shown = |t: &Table, key: &str| t.get(key).and_then(Item::as_value).map(|v| v.to_string().trim().to_owned());
-    // A control change is one control, however it was understood before.
-    let kind =
-        |t: &Table| t.get("kind").and_then(Item::as_str).map(|k| if k == "relative" { "cc" } else { k }.to_owned());
-    let same = |old: &Table| {
-        let keys = ["device", "channel", "number", "key"];
-        kind(old) == kind(&table) && keys.iter().all(|key| shown(old, key) == shown(&table, key))
-    };
-    let at = maps.iter().position(same);
-    match at.and_then(|at| maps.get_mut(at)) {
-        Some(old) => {
-            let gone: Vec<String> = old.iter().map(|(k, _)| k.to_owned()).filter(|k| !table.contains_key(k)).collect();
-            gone.iter().for_each(|key| drop(old.remove(key)));
-            table.iter().for_each(|(key, item)| old[key] = item.clone());
-        }
-        None => maps.push(table),
-    }
-    Ok(document.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -488,21 +438,5 @@ mod tests {
         assert_eq!([1, 127, 64].map(|v| Encoding::Twos.steps(v)), [1, -1, -64]);
         assert_eq!([65, 63, 64].map(|v| Encoding::Offset.steps(v)), [1, -1, 0]);
         assert_eq!([1, 65, 64].map(|v| Encoding::Sign.steps(v)), [1, -1, 0]);
-    }
-
-    #[test]
-    fn learning_keeps_what_a_person_wrote() {
-        let moved = Moved { what: What::Cc, channel: 1, number: 16, value: 3 };
-        let entry = Entry::heard("nano", Kind::Cc, &moved, "/flaneur/knob/a");
-        let once = with("# mine\nversion = 1 # one\n", &entry).unwrap();
-        assert!(once.contains("# mine") && once.contains("# one"), "{once}");
-        let edited = once.replace("target = \"/flaneur/knob/a\"", "target = \"/flaneur/knob/a\" # the first");
-        let other = Moved { number: 17, ..moved };
-        let twice = with(&edited, &Entry::heard("nano", Kind::Cc, &other, "z[0]")).unwrap();
-        assert!(twice.contains("# the first"));
-        let again = with(&twice, &Entry { target: "z[9]".into(), ..entry }).unwrap();
-        let mapping = Mapping::parse(&again).unwrap();
-        let targets: Vec<&str> = mapping.map.iter().map(|e| e.target.as_str()).collect();
-        assert_eq!(targets, ["z[9]", "z[0]"]);
     }
 }

@@ -9,6 +9,7 @@ pub mod glide;
 pub mod grip;
 pub mod hand;
 pub mod learn;
+pub mod learned;
 pub mod mapper;
 pub mod mapping;
 

@@ -3,25 +3,19 @@
 //! Given to `trainer` as one block of bytes; a bad file is skipped and named, never fatal. [`drawn`] gives
 //! lines in the same form without a file.
 
-use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
+use image::DynamicImage;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageReader};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::DatasetError;
+use super::decode::{Decoded, decode};
+pub use super::listing::Bad;
+use super::listing::Listing;
 use super::write::Drawing;
-use crate::files;
-
-/// Endings of files that are looked into.
-const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "gif", "webp"];
-/// A picture file larger than this is not read.
-const MOST_BYTES: u64 = 256 << 20;
-/// Pixels on a side that are decoded at most, so that a forged header cannot ask for all memory.
-const MOST_PIXELS: u32 = 16_384;
 
 /// How a picture of another size is brought to the size asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,21 +29,18 @@ pub enum Fit {
     Pad,
 }
 
-/// A file that could not be read, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bad {
-    pub name: String,
-    pub why: String,
-}
-
 /// What a look at every file of a dataset found.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
-    /// Width, height and how many pictures have them, most frequent first.
+    /// Width, height (upright) and how many pictures have them, most frequent first.
     pub sizes: Vec<((u32, u32), usize)>,
     pub bad: Vec<Bad>,
-    /// Files with other endings, not looked into.
-    pub others: usize,
+    /// Files with other endings, not looked into, by ending.
+    pub others: BTreeMap<String, usize>,
+    /// Hidden and thumbnail parts that are left out, by name; a folder counts as one.
+    pub hidden: BTreeMap<String, usize>,
+    /// Pictures with transparent parts, which are composed on black.
+    pub clear: usize,
 }
 
 impl Census {
@@ -70,118 +61,26 @@ pub struct Pictures {
     pub fingerprint: String,
 }
 
-/// Where one picture file lies.
-enum Source {
-    File(PathBuf),
-    Packed(Vec<u8>),
-}
-
-/// Names and places of all picture files, sorted by name, the bad ones so far, and how many others.
-struct Listing {
-    files: Vec<(String, Source)>,
-    bad: Vec<Bad>,
-    others: usize,
-}
-
-fn is_picture(name: &str) -> bool {
-    let ending = Path::new(name).extension().map(|e| e.to_string_lossy().to_lowercase());
-    ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
-}
-
-fn list(path: &Path) -> Result<Listing, DatasetError> {
-    let mut listing = Listing { files: Vec::new(), bad: Vec::new(), others: 0 };
-    let meta = fs::metadata(path).map_err(|_| DatasetError::Missing(path.into()))?;
-    if meta.is_dir() {
-        list_folder(path, path, &mut listing)?;
-    } else {
-        list_zip(path, &mut listing)?;
-    }
-    listing.files.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(listing)
-}
-
-fn list_folder(top: &Path, folder: &Path, listing: &mut Listing) -> Result<(), DatasetError> {
-    for entry in files::at(folder, fs::read_dir(folder))? {
-        let path = files::at(folder, entry)?.path();
-        let name = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().into_owned();
-        // A link is followed to a file but not to a folder, so that no circle can be walked.
-        if path.is_dir() {
-            if !path.is_symlink() {
-                list_folder(top, &path, listing)?;
-            }
-        } else if is_picture(&name) {
-            listing.files.push((name, Source::File(path)));
-        } else {
-            listing.others += 1;
-        }
-    }
-    Ok(())
-}
-
-fn list_zip(path: &Path, listing: &mut Listing) -> Result<(), DatasetError> {
-    let file = files::at(path, fs::File::open(path))?;
-    let not_zip = |e: zip::result::ZipError| DatasetError::NotData { path: path.into(), why: e.to_string() };
-    let mut zip = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(not_zip)?;
-    for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(not_zip)?;
-        let name = entry.name().map_err(not_zip)?.into_owned();
-        if entry.is_dir() {
-            continue;
-        }
-        if !is_picture(&name) {
-            listing.others += 1;
-            continue;
-        }
-        let mut bytes = Vec::new();
-        match entry.by_ref().take(MOST_BYTES + 1).read_to_end(&mut bytes) {
-            Ok(_) => listing.files.push((name, Source::Packed(bytes))),
-            Err(e) => listing.bad.push(Bad { name, why: e.to_string() }),
-        }
-    }
-    Ok(())
-}
-
-fn decode(source: &Source) -> Result<DynamicImage, String> {
-    let read;
-    let bytes = match source {
-        Source::Packed(bytes) => bytes,
-        Source::File(path) => {
-            let size = fs::metadata(path).map_err(|e| e.to_string())?.len();
-            if size > MOST_BYTES {
-                return Err(format!("{size} bytes; at most {MOST_BYTES} are read"));
-            }
-            read = fs::read(path).map_err(|e| e.to_string())?;
-            &read
-        }
-    };
-    if bytes.is_empty() {
-        return Err("the file is empty".into());
-    }
-    let mut reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MOST_PIXELS);
-    limits.max_image_height = Some(MOST_PIXELS);
-    reader.limits(limits);
-    reader.decode().map_err(|e| e.to_string())
-}
-
 /// Looks at every file. With `progress`, tells it of each.
+///
+/// # Errors
+/// If there is neither a folder nor a zip.
 pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetError> {
-    let listing = list(path)?;
-    let looked: Vec<Result<(u32, u32), Bad>> = listing
-        .files
-        .par_iter()
-        .map(|(name, source)| {
-            let size = decode(source).map(|p| (p.width(), p.height()));
-            tell();
-            size.map_err(|why| Bad { name: name.clone(), why })
-        })
-        .collect();
-    let mut census = Census { sizes: Vec::new(), bad: listing.bad, others: listing.others };
-    let mut sizes = std::collections::BTreeMap::new();
+    let mut listing = Listing::of(path)?;
+    let looked = listing.each(|bytes| {
+        let decoded = decode(bytes);
+        tell();
+        decoded.map(|Decoded { picture, clear }| ((picture.width(), picture.height()), clear))
+    });
+    let Listing { bad, others, hidden, .. } = listing;
+    let mut census = Census { sizes: Vec::new(), bad, others, hidden, clear: 0 };
+    let mut sizes = BTreeMap::new();
     for result in looked {
         match result {
-            Ok(size) => *sizes.entry(size).or_insert(0) += 1,
+            Ok((size, clear)) => {
+                *sizes.entry(size).or_insert(0) += 1;
+                census.clear += usize::from(clear);
+            }
             Err(bad) => census.bad.push(bad),
         }
     }
@@ -195,18 +94,11 @@ pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetEr
 /// # Errors
 /// When fewer than `least` can be read.
 pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pictures, DatasetError> {
-    let listing = list(path)?;
-    let found = listing.files.len();
-    let decoded: Vec<Result<Vec<u8>, Bad>> = listing
-        .files
-        .par_iter()
-        .map(|(name, source)| {
-            let picture = decode(source).map_err(|why| Bad { name: name.clone(), why })?;
-            Ok(pixels(picture, size, fit))
-        })
-        .collect();
+    let mut listing = Listing::of(path)?;
+    let each = size.iter().product::<usize>();
+    let decoded = listing.each(|bytes| Ok(pixels(decode(bytes)?.picture, size, fit)));
     let mut pictures = Pictures {
-        bytes: Vec::with_capacity(found * size.iter().product::<usize>()),
+        bytes: Vec::with_capacity(listing.len() * each),
         count: 0,
         bad: listing.bad,
         fingerprint: String::new(),
@@ -235,8 +127,8 @@ pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pic
 pub fn drawn(drawing: &Drawing, size: [usize; 3]) -> Result<Pictures, DatasetError> {
     let one = |index| {
         let failed = |why| DatasetError::Encode { name: drawing.name(index), why };
-        let picture = decode(&Source::Packed(drawing.encode(index)?)).map_err(failed)?;
-        Ok(pixels(picture, size, Fit::Stretch))
+        let decoded = decode(&drawing.encode(index)?).map_err(failed)?;
+        Ok(pixels(decoded.picture, size, Fit::Stretch))
     };
     let all: Vec<Vec<u8>> = (0..drawing.count).into_par_iter().map(one).collect::<Result<_, DatasetError>>()?;
     let (count, bytes) = (all.len(), all.concat());

@@ -40,6 +40,9 @@ impl Drawing {
     }
 
     /// One picture as a file's bytes.
+    ///
+    /// # Errors
+    /// When it is too large for its format.
     pub fn encode(&self, index: u64) -> Result<Vec<u8>, DatasetError> {
         let pixels = self.rules.paint(&self.rules.draw(self.seed, index));
         let size = self.rules.size;

@@ -6,6 +6,7 @@
 pub mod ease;
 pub mod field;
 pub mod pose;
+pub mod stored;
 pub mod study;
 pub mod text;
 pub mod walk;

@@ -11,12 +11,13 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
+use crate::home;
 use crate::net::arch::{Arch, ArchError};
 use crate::net::generator::{self, Ready};
 use crate::net::params::Params;
 use arrays::{Incoming, Outgoing};
 
-/// Where models are looked for by name.
+/// Where models are looked for by name, in each of the home's folders.
 pub const FOLDER: &str = "models";
 
 /// What is wrong with a model folder.
@@ -67,6 +68,9 @@ pub const BURN_VERSION: &str = "0.22.1";
 
 impl Card {
     /// Reads and checks `model.toml` in `folder`.
+    ///
+    /// # Errors
+    /// If it is not there, with the models there are; if it cannot be read or describes no network.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("model.toml");
         if !path.is_file() {
@@ -94,6 +98,9 @@ impl Card {
     }
 
     /// Writes `model.toml` in `folder`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
         let path = folder.join("model.toml");
         let text = toml::to_string(self).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
@@ -101,22 +108,34 @@ impl Card {
     }
 }
 
-/// Names of the models in the models folder.
+/// Names of the models there are.
 pub fn known_models() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|e| e.path().join("model.toml").is_file())
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
+    let found = home::folders(FOLDER).into_iter().flat_map(|folder| home::entries(&folder));
+    let named = found.filter(|path| path.join("model.toml").is_file());
+    let mut names: Vec<String> =
+        named.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     names.sort();
+    names.dedup();
     names
 }
 
-/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator).
+/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator). One that is nowhere
+/// yet is where it would be written.
 pub fn folder(name: &str) -> PathBuf {
     let path = Path::new(name);
-    if path.components().count() > 1 || path.is_absolute() { path.into() } else { Path::new(FOLDER).join(name) }
+    if path.components().count() > 1 || path.is_absolute() {
+        return home::at(path);
+    }
+    let found = home::folders(FOLDER).into_iter().map(|folder| folder.join(name));
+    let whole = found.into_iter().find(|folder| folder.join("model.toml").is_file());
+    whole.or_else(|| home::find(FOLDER, name)).unwrap_or_else(|| home::place(FOLDER).join(name))
+}
+
+/// The folder that a training beside a model writes to: the model's with `-live`, where that can be written.
+pub fn live_folder(model: &Path) -> PathBuf {
+    let mut name = model.file_name().unwrap_or_default().to_owned();
+    name.push("-live");
+    home::beside(&model.with_file_name(name), FOLDER)
 }
 
 /// Names of the weights' files in a model folder.
@@ -124,6 +143,9 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const CRITIC: &str = "critic.safetensors";
 
 /// Writes a file like `weights.safetensors`: the generator and, if there is one, its moving average.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("generator", generator, half);
@@ -134,6 +156,9 @@ pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, 
 }
 
 /// Writes a file like `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn write_critic(path: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("critic", critic, half);
@@ -149,6 +174,9 @@ pub struct Model {
 
 impl Model {
     /// Reads the model of that name or path.
+    ///
+    /// # Errors
+    /// If it is not there, or its card and its weights are not those of one network.
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let folder = folder(name);
         let card = Card::read(&folder)?;

@@ -136,6 +136,14 @@ impl Picture {
         Some(Self { width, height, pixels: picture.into_raw() })
     }
 
+    /// Writes a PNG file under that name, or the next free one; gives the name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_new_png(&self, path: &Path) -> Result<std::path::PathBuf, PictureError> {
+        Ok(files::write_free(path, &self.png(path)?)?)
+    }
+
     /// Writes a PNG file, whole or not at all.
     pub fn write_png(&self, path: &Path) -> Result<(), PictureError> {
         Ok(files::write(path, &self.png(path)?)?)

@@ -8,101 +8,14 @@ use std::time::{Duration, Instant};
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
 
+use super::codec::{Codec, GIF_FPS, TAGGED};
+use super::names::free_folder;
 use super::{RecorderError, Settings};
 use crate::files;
 use crate::latest::lock;
 use crate::picture::Picture;
 use crate::report::Board;
 use crate::worker::Worker;
-
-/// Codecs by the names people know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    H264,
-    Hevc,
-    ProRes,
-    Vp9,
-    Av1,
-    Gif,
-}
-
-impl Codec {
-    /// The usual one of a container, by a file's ending.
-    fn of(ending: &str) -> Option<Self> {
-        Some(match ending {
-            "mp4" | "mkv" => Self::H264,
-            "mov" => Self::ProRes,
-            "webm" => Self::Vp9,
-            "gif" => Self::Gif,
-            _ => return None,
-        })
-    }
-
-    /// Whether pictures of a size are handed to it as the planes it encodes. ffmpeg would make them too, but it takes
-    /// as long for that as for encoding small ones. An odd side has no half for the colours; ffmpeg pads it.
-    fn takes_planes(self, [width, height]: [usize; 2]) -> bool {
-        !matches!(self, Self::ProRes | Self::Gif) && width % 2 == 0 && height % 2 == 0
-    }
-
-    /// ffmpeg's arguments for it.
-    fn arguments(self, settings: &Settings) -> Vec<String> {
-        let (live, [width, height]) = (settings.live, settings.size);
-        let crf = |default: u8| settings.crf.unwrap_or(default).to_string();
-        let mut words: Vec<String> = Vec::new();
-        let mut add = |list: &[&str]| words.extend(list.iter().map(|w| (*w).to_owned()));
-        if self != Self::Gif && !self.takes_planes(settings.size) {
-            let read_as = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709";
-            let made = "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv";
-            add(&["-vf", &format!("{made},{read_as}")]);
-        }
-        match self {
-            Self::H264 => {
-                let small = width * height <= SMALL;
-                let preset = if live || small { "ultrafast" } else { "veryfast" };
-                add(&["-c:v", "libx264", "-preset", preset, "-crf", &crf(16), "-pix_fmt", "yuv420p"]);
-                add(&TAGGED);
-                if small {
-                    add(&["-threads", "1", "-filter_threads", "1"]);
-                }
-                if live {
-                    // Nothing held back, and a point to start from every second: what a crash leaves can be played.
-                    add(&["-tune", "zerolatency", "-g", "30"]);
-                }
-            }
-            Self::Hevc => {
-                add(&["-c:v", "libx265", "-preset", "fast", "-crf", &crf(20), "-pix_fmt", "yuv420p"]);
-                add(&["-tag:v", "hvc1", "-x265-params", "log-level=error"]);
-                add(&TAGGED);
-            }
-            Self::ProRes => {
-                add(&["-c:v", "prores_ks", "-profile:v", "3", "-vendor", "apl0"]);
-                add(&["-pix_fmt", "yuv422p10le"]);
-                add(&TAGGED);
-            }
-            Self::Vp9 => {
-                add(&["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", &crf(24), "-row-mt", "1"]);
-                add(&["-deadline", if live { "realtime" } else { "good" }, "-cpu-used", if live { "8" } else { "4" }]);
-                add(&["-pix_fmt", "yuv420p"]);
-                add(&TAGGED);
-            }
-            Self::Av1 => {
-                add(&["-c:v", "libsvtav1", "-preset", "8", "-crf", &crf(28), "-pix_fmt", "yuv420p"]);
-                add(&TAGGED);
-            }
-            Self::Gif => {
-                let palette = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=none";
-                let slower = if settings.fps > GIF_FPS { format!("fps={GIF_FPS},") } else { String::new() };
-                add(&["-vf", &format!("{slower}{palette}"), "-loop", "0"]);
-            }
-        }
-        words
-    }
-}
-
-/// How colours are to be read. The matrix players assume for a size is not always the one that was used, so it is
-/// written down.
-const TAGGED: [&str; 8] =
-    ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
 
 /// The version line of the ffmpeg that would be used, if there is one.
 pub fn ffmpeg_version() -> Option<String> {
@@ -130,19 +43,15 @@ pub(super) struct Ffmpeg {
     path: PathBuf,
     /// Where it writes until the file is whole.
     part: Option<PathBuf>,
+    /// Whether there was a file of that name when it began, which may be written over.
+    replaces: bool,
     /// Whether it was handed a picture.
     begun: bool,
 }
 
-/// Pixels of a picture that counts as small. x264 gets one thread for it, which encodes hundreds of these a second:
-/// several would spend as long again on waiting for each other. It also gets the preset that takes the least from
-/// the generator; at the same crf its pictures are the truer ones, in a file two to three times as large.
-const SMALL: usize = 256 * 256;
 /// Bytes that can be on their way to an encoder, so that it encodes several small pictures each time it is woken.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 1 << 20;
-/// Frames a second of a GIF at most: it counts in hundredths, and players take one hundredth for ten.
-const GIF_FPS: f64 = 50.0;
 /// Longest wait for an encoder to finish its file.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -150,31 +59,28 @@ impl Sink {
     pub fn open(settings: &Settings, board: &Board) -> Result<Self, RecorderError> {
         let path = settings.path.clone();
         let wrong = |why: String| RecorderError::Open { path: settings.path.clone(), why };
-        let Some(ending) = path.extension().map(|e| e.to_string_lossy().to_lowercase()) else {
-            return pngs(path);
-        };
-        let codec = match Codec::of(&ending) {
-            Some(usual) => settings.codec.unwrap_or(usual),
-            None => {
-                let why = format!("no film ends in .{ending}; use .mp4, .mkv, .mov, .webm, .gif, or a folder for PNGs");
-                return Err(wrong(why));
-            }
-        };
-        if path.is_dir() {
-            return Err(wrong(
-                "it is a folder; give the name of a file in it, or of a folder without an ending".into(),
-            ));
-        }
+        let Some(usual) = Codec::check(&path)? else { return pngs(path) };
+        let codec = settings.codec.unwrap_or(usual);
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         if codec == Codec::Gif && settings.fps > GIF_FPS {
             board.notice("recorder", format!("a GIF shows {GIF_FPS} frames a second at most; the others are left out"));
         }
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            files::make_folder(folder).map_err(|e| wrong(e.to_string()))?;
+        // A link is followed, as everywhere.
+        let path = files::resolved(&path).map_err(|e| wrong(e.to_string()))?;
+        if let Some(folder) = path.parent() {
+            // What a film that was killed has left.
+            files::sweep(folder);
+            if !folder.as_os_str().is_empty() {
+                files::make_folder(folder).map_err(|e| wrong(e.to_string()))?;
+            }
         }
-        if let Some(ffmpeg) = Ffmpeg::open(settings, codec, &ending).map_err(wrong)? {
+        if let Some(ffmpeg) = Ffmpeg::open(settings, path.clone(), codec, &ending).map_err(wrong)? {
             return Ok(Self::Ffmpeg(Box::new(ffmpeg)));
         }
-        let folder = path.with_extension("frames");
+        if settings.live {
+            files::remove_if_empty(&path);
+        }
+        let folder = free_folder(&path.with_extension("frames"));
         board.notice("recorder", format!("ffmpeg is not installed; the pictures go to {} as PNGs", folder.display()));
         pngs(folder)
     }
@@ -227,8 +133,7 @@ impl Sink {
 fn pngs(folder: PathBuf) -> Result<Sink, RecorderError> {
     let open = |why: String| RecorderError::Open { path: folder.clone(), why };
     files::make_folder(&folder).map_err(|e| open(e.to_string()))?;
-    let entries = std::fs::read_dir(&folder).map_err(|e| open(e.to_string()))?;
-    if entries.flatten().any(|e| e.path().extension().is_some_and(|e| e == "png")) {
+    if free_folder(&folder) != folder {
         return Err(open("there are pictures in it already; give another folder, or empty this one".into()));
     }
     Ok(Sink::Pngs { folder, next: 0 })
@@ -236,8 +141,8 @@ fn pngs(folder: PathBuf) -> Result<Sink, RecorderError> {
 
 impl Ffmpeg {
     /// Starts it; nothing where it is not installed.
-    fn open(settings: &Settings, codec: Codec, ending: &str) -> Result<Option<Self>, String> {
-        let path = settings.path.clone();
+    fn open(settings: &Settings, path: PathBuf, codec: Codec, ending: &str) -> Result<Option<Self>, String> {
+        let replaces = path.exists();
         // A film is renamed when it is whole. A live recording has to be there after a crash.
         let part = (!settings.live).then(|| {
             let part = files::temporary(&path);
@@ -298,6 +203,7 @@ impl Ffmpeg {
             planes,
             path,
             part,
+            replaces,
             begun: false,
         }))
     }
@@ -334,8 +240,12 @@ impl Ffmpeg {
     }
 
     fn finish(&mut self) -> Result<(), String> {
-        // A film of nothing replaces none that was there.
-        if !self.begun && self.part.is_some() {
+        // A film of nothing replaces none that was there, and a recording of nothing keeps no name.
+        if !self.begun {
+            self.stop();
+            if self.part.is_none() {
+                files::remove_if_empty(&self.path);
+            }
             return Ok(());
         }
         self.stdin = None;
@@ -351,22 +261,29 @@ impl Ffmpeg {
         if !status.success() {
             return Err(self.why(&status.to_string()));
         }
-        match self.part.take() {
-            Some(part) => files::at(&self.path, std::fs::rename(&part, &self.path))
-                .map_err(|e| format!("{e}; what was filmed is in {}", part.display())),
-            None => Ok(()),
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let named = match self.replaces {
+            true => files::at(&self.path, std::fs::rename(&part, &self.path)),
+            // Somebody else may have taken the name meanwhile.
+            false => files::rename_free(&part, &self.path).map(|name| self.path = name),
+        };
+        named.map_err(|e| format!("{e}; what was filmed is in {}", part.display()))
+    }
+
+    /// Ends it, and waits for that.
+    fn stop(&mut self) {
+        self.stdin = None;
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            // Only after a fault, or where nothing was recorded: there is nothing to add.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }
 
 impl Drop for Ffmpeg {
     fn drop(&mut self) {
-        self.stdin = None;
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            // Reached only after a fault; an encoder that was finished has ended. Then there is nothing to add.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        self.stop();
         if let Some(part) = self.part.take() {
             let _ = std::fs::remove_file(part);
         }

@@ -5,15 +5,19 @@
 //! and the gap is filled by repeating the picture before, so that the file keeps its rate. An encoder that
 //! dies takes only the file with it.
 
+mod codec;
 mod encoder;
+pub mod names;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub use encoder::{Codec, ffmpeg_version};
+pub use codec::Codec;
+pub use encoder::ffmpeg_version;
 
+use crate::files;
 use crate::latest::lock;
 use crate::picture::Picture;
 use crate::report::Board;
@@ -65,6 +69,8 @@ struct State {
     at_work: Option<Instant>,
     /// The encoder's process.
     encoder: Option<u32>,
+    /// The file's name, once it is whole.
+    named: Option<PathBuf>,
 }
 
 /// A recording that runs.
@@ -90,7 +96,12 @@ impl Recorder {
     /// # Errors
     /// If the file cannot be written or its ending is not known.
     pub fn start(settings: Settings, board: &Board) -> Result<Self, RecorderError> {
-        let mut sink = Sink::open(&settings, board)?;
+        let opened = Sink::open(&settings, board);
+        if opened.is_err() && settings.live {
+            // The name was reserved for it.
+            files::remove_if_empty(&settings.path);
+        }
+        let mut sink = opened?;
         let path = sink.path().to_owned();
         let (fewest, most) = QUEUE_FILM_COUNTS;
         let each = (settings.size[0] * settings.size[1] * 3).max(1);
@@ -104,6 +115,7 @@ impl Recorder {
                 lock(&theirs).at_work = Some(Instant::now());
                 sink.finish()
             });
+            lock(&theirs).named = Some(sink.path().to_owned());
             if let Err(why) = ended {
                 // A film's caller is given the reason; a live show has only its board.
                 if live {
@@ -193,10 +205,20 @@ impl Recorder {
     ///
     /// # Errors
     /// If the encoder had ended, or cannot finish the file.
-    pub fn finish(mut self) -> Result<Tally, RecorderError> {
+    pub fn finish(self) -> Result<Tally, RecorderError> {
+        self.finish_as().map(|(tally, _)| tally)
+    }
+
+    /// The same, with the name that the file has: another one than at first where that was taken meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_as(mut self) -> Result<(Tally, PathBuf), RecorderError> {
         self.sender = None;
         self.worker = None;
-        self.result()
+        let tally = self.result()?;
+        let named = lock(&self.state).named.take();
+        Ok((tally, named.unwrap_or_else(|| self.path.clone())))
     }
 }
 
@@ -238,10 +260,4 @@ fn write(receiver: &Receiver<(u64, Make)>, sink: &mut Sink, state: &Mutex<State>
         last = Some(picture);
         lock(state).at_work = None;
     }
-}
-
-/// A name for a recording or still that is not taken: `folder/NAME-0001.ending`.
-pub fn free_name(folder: &Path, name: &str, ending: &str) -> PathBuf {
-    let numbered = |n: u32| folder.join(format!("{name}-{n:04}.{ending}"));
-    (1..10_000).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(10_000))
 }

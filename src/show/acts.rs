@@ -1,20 +1,20 @@
 //! What acts do to a show. Most are for one part; presets and snapshots are for several.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::addresses::{self, Act, Switch};
 use super::hands::objection;
 use super::lesson::Around;
 use super::parts::{around, parts};
-use super::takes::log::{Line, Script, Start, VERSION, Weights, time};
+use super::takes::log::{Line, Script, Start, VERSION, Wanted, Weights, time};
 use super::takes::snapshot::{Morph, Snapshot};
 use super::{Parts, Show};
 use crate::control::hand::{Hand, Value};
-use crate::control::mapping::{self, LEARNED};
+use crate::control::learned::Learned;
 use crate::control::{Dial, slug};
-use crate::files;
 use crate::preset::{Preset, sketch_path};
+use crate::recorder::names::{self, TAKE};
 use crate::sketch::thread::Standing;
 
 /// What a value at a plain address does; gives how many things it did.
@@ -149,10 +149,9 @@ fn set(show: &mut Show, switch: Switch, on: Option<bool>) {
             (true, false) => show.takes.end_log(),
             (false, true) if show.takes.disk().low() => show.board.fault("take", low(show)),
             (false, true) => {
-                let path = crate::recorder::free_name(&show.preset.record.folder, "take", "jsonl");
-                match begin_log(show, &path) {
-                    Ok(()) => show.board.notice("take", format!("logging {}", path.display())),
-                    Err(why) => show.board.fault("take", why),
+                let path = names::stamped(&show.takes.disk().place(), TAKE, "jsonl");
+                if let Err(why) = begin_log(show, Wanted::Named(path)) {
+                    show.board.fault("take", why);
                 }
             }
             _ => {}
@@ -196,7 +195,7 @@ pub fn standing(show: &Show, state: Option<serde_json::Value>) -> Option<Start> 
 ///
 /// # Errors
 /// If no sketch runs, or there is no thread for it.
-pub fn begin_log(show: &mut Show, path: &Path) -> Result<(), String> {
+pub fn begin_log(show: &mut Show, wanted: Wanted) -> Result<(), String> {
     let state = match show.frames {
         0 => None,
         _ => match show.walk.standing_now(Duration::from_millis(50)) {
@@ -210,10 +209,10 @@ pub fn begin_log(show: &mut Show, path: &Path) -> Result<(), String> {
     if show.output.fades().state().1 {
         show.board.notice("take", "it begins in a freeze, whose picture the film will not have");
     }
-    let learnt = show.lesson.standing(path, show.real, &show.takes);
+    let learnt = show.lesson.standing(wanted.path(), show.real, &show.takes);
     let snapshots = show.takes.snapshots().clone();
     let start = standing(show, state).ok_or("no sketch runs")?;
-    show.takes.begin_log(path, show.real, Start { learnt, snapshots, ..start })
+    show.takes.begin_log(wanted, show.real, Start { learnt, snapshots, ..start })
 }
 
 /// Another preset.
@@ -328,15 +327,9 @@ fn learn_to(show: &mut Show, target: &str) {
     };
     let (board, target) = (show.board.clone(), target.to_owned());
     let given = show.takes.chores().give(move || {
-        let path = Path::new(LEARNED);
-        let text = if path.is_file() { files::read_text(path) } else { Ok(mapping::FRESH.to_owned()) };
-        let written = text.map_err(|e| e.to_string()).and_then(|text| {
-            let text = mapping::with(&text, &entry)?;
-            files::write(path, text.as_bytes()).map_err(|e| e.to_string())
-        });
-        match written {
-            Ok(()) => board.notice("learn", format!("{said} is for {target} from now on, in {LEARNED}")),
-            Err(why) => board.fault("learn", format!("{LEARNED} is not written: {why}")),
+        match Learned::open(None).and_then(|learned| learned.add(&entry).map(|()| learned.path)) {
+            Ok(path) => board.notice("learn", format!("{said} is for {target} from now on, in {}", path.display())),
+            Err(why) => board.fault("learn", format!("what was learnt is not written: {why}")),
         }
     });
     if !given {

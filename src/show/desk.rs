@@ -6,6 +6,7 @@ use super::Parts;
 use super::hands::Hands;
 use super::view::{Desk, KnobView, Names, Source};
 use crate::control::{Dial, KnobState, slug};
+use crate::home;
 use crate::model;
 use crate::preset;
 use crate::report::Board;
@@ -74,17 +75,16 @@ pub fn sketch_name(program: Option<&Program>) -> String {
 }
 
 fn short(path: &Path) -> String {
-    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    if preset::sketch_path(&name) == path { name } else { path.display().to_string() }
+    home::short(preset::SKETCHES, path).unwrap_or_else(|| path.display().to_string())
 }
 
 impl Names {
     /// What there is on disk.
     pub fn read() -> Self {
         Self {
-            sketches: preset::names(preset::SKETCHES, "rn"),
+            sketches: home::names(preset::SKETCHES, "rn"),
             models: model::known_models(),
-            presets: preset::names(preset::PRESETS, "toml"),
+            presets: home::names(preset::PRESETS, "toml"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A film: the loop with a clock that counts frames, each frame waiting for its picture.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,12 @@ use super::fades::Fades;
 use super::lesson::Around;
 use super::lesson::history::Course;
 use super::parts::around;
-use super::takes::log::{Line, Script, Start, Time, Weights};
+use super::takes::log::{Line, Script, Start, Time, Wanted, Weights};
 use super::takes::replay::{Take, TakeError};
 use super::walk::Steps;
 use super::{Show, acts};
 use crate::clock::Tick;
+use crate::files;
 use crate::generator::GeneratorError;
 use crate::generator::eye::Opinion;
 use crate::latent::pose::Pose;
@@ -153,8 +154,7 @@ impl Show {
             }
         }
         progress.finish();
-        let path = recorder.path.clone();
-        recorder.finish()?;
+        let (_, path) = recorder.finish_as()?;
         Ok(Filmed { path, frames: done, interrupted: done < frames, faults })
     }
 
@@ -257,15 +257,17 @@ impl Show {
 
 /// A performance played again.
 impl Show {
-    /// Begins the log of a take.
+    /// Begins the log of a take, in the file of that name or of the next free one, which is said.
     ///
     /// # Errors
-    /// If the file is there already or cannot be made, or no sketch runs.
-    pub fn log(&mut self, path: &std::path::Path) -> Result<(), String> {
-        if path.exists() {
-            return Err(format!("{} is there already; name another file", path.display()));
+    /// If no file can be made there, or no sketch runs.
+    pub fn log(&mut self, wanted: &Path) -> Result<(), String> {
+        let (file, path) = files::create_free(wanted).map_err(|e| format!("the take cannot be written: {e}"))?;
+        if path != wanted {
+            let text = format!("{} is there already; logging {}", wanted.display(), path.display());
+            self.board.notice("take", text);
         }
-        acts::begin_log(self, path)
+        acts::begin_log(self, Wanted::Made(file, path))
     }
 
     /// Sets everything up as it stood when the take began. The show was opened with its preset and model.

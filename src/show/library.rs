@@ -10,15 +10,18 @@ use std::sync::{Arc, Mutex};
 use super::view::Names;
 use crate::control::mapping::{MAPPINGS, Mapping};
 use crate::files;
-use crate::latent::text;
+use crate::home;
+use crate::latent::stored;
 use crate::latest::{Latest, lock};
 use crate::preset::{PRESETS, Preset, Target, find};
 use crate::report::Board;
 use crate::sketch::thread::Points;
-use crate::sketch::watch::{Changed, Watch};
+use crate::sketch::watch::{Changed, Watch, led_to};
 use crate::sketch::{Complaint, source};
 use crate::worker::Chores;
 
+/// Where the texts of z are.
+const POINTS: &str = "presets/points";
 /// Seconds between two looks for names.
 const NAMES_SECS: f64 = 2.0;
 
@@ -73,15 +76,17 @@ impl Library {
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.0.into();
         *lock(&desk.dim) = model.1;
+        home::prepare();
+        files::sweep(&home::place(MAPPINGS));
         let (theirs, said) = (desk.clone(), board.clone());
         let watch = Watch::start(board, move |changed| look(&theirs, changed, &said))?;
         watch.on("sketch", sketch);
         if let Some(preset) = preset {
             watch.on("preset", preset);
         }
-        watch.on("presets", Path::new(PRESETS));
-        watch.on("points", &Path::new(PRESETS).join("points"));
-        watch.on("mappings", Path::new(MAPPINGS));
+        watch.on_all("presets", home::folders(PRESETS));
+        watch.on_all("points", home::folders(POINTS));
+        watch.on_all("mappings", home::folders(MAPPINGS));
         watch.on("model", model.0);
         Ok(Self { desk, watch: Some(watch), ..Self::default() })
     }
@@ -136,7 +141,7 @@ impl Library {
     pub fn go_to_preset(&self, name: &str) {
         let path = match find(name) {
             Ok(Target::Preset(path)) => path,
-            _ => Path::new(PRESETS).join(format!("{name}.toml")),
+            _ => home::place(PRESETS).join(format!("{name}.toml")),
         };
         if let Some(watch) = &self.watch {
             watch.on("preset", &path);
@@ -195,28 +200,34 @@ impl Library {
     }
 }
 
+/// Whether two paths name one file, which need not be there: a folder may be watched by several paths, and tells of
+/// changes by one of them.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.canonicalize().ok(),
+        _ => Path::new(".").canonicalize().ok(),
+    };
+    a.file_name() == b.file_name() && folder(a) == folder(b)
+}
+
+/// Where the links among the files of a kind lead.
+fn links(kind: &str) -> impl Iterator<Item = PathBuf> {
+    home::folders(kind).into_iter().flat_map(|folder| home::entries(&folder)).filter_map(|path| led_to(&path))
+}
+
 /// Texts of z in `presets/points`, by name; what cannot be read is reported.
 pub fn points(dim: usize, board: &Board) -> Points {
-    let folder = Path::new(PRESETS).join("points");
-    let mut points = Points::new();
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Some(name) = path.file_stem().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
-        if name.starts_with('.') || !path.is_file() {
-            continue;
-        }
-        let read = files::read(&path).map_err(|e| e.to_string());
-        match read.and_then(|bytes| text::read(&bytes, dim).map_err(|e| e.to_string())) {
-            Ok(rows) => drop(points.insert(name, Arc::new(rows))),
-            Err(why) => board.fault("points", format!("{} is left out: {why}", path.display())),
-        }
+    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dim);
+    match wrong.is_empty() {
+        true => board.clear("points"),
+        false => board.fault("points", wrong.join("\n ")),
     }
-    points
+    rows.into_iter().map(|(name, rows)| (name, Arc::new(rows))).collect()
 }
 
 /// The mapping files of those names, or all there are; what cannot be read is reported and left out.
 pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
-    let all = crate::preset::names(MAPPINGS, "toml");
+    let all = home::names(MAPPINGS, "toml");
     let mut found = Vec::new();
     board.clear("mapping");
     let mut wanted = if names.is_empty() { all.clone() } else { names.to_vec() };
@@ -225,7 +236,9 @@ pub fn mappings(names: &[String], board: &Board) -> Vec<Mapping> {
         wanted.push("learned".into());
     }
     for name in wanted {
-        match Mapping::read(&Path::new(MAPPINGS).join(format!("{name}.toml"))) {
+        let file = format!("{name}.toml");
+        let path = home::find(MAPPINGS, &file).unwrap_or_else(|| home::place(MAPPINGS).join(file));
+        match Mapping::read(&path) {
             Ok(mapping) => found.push(mapping),
             Err(error) => board.fault("mapping", format!("left out: {error}")),
         }
@@ -238,12 +251,14 @@ fn look(desk: &Desk, changed: &Changed, board: &Board) {
     let ends = |path: &Path, ending: &str| path.extension().is_some_and(|e| e == ending);
     let hidden = |path: &Path| path.components().any(|c| c.as_os_str() == ".history");
     let sketch = lock(&desk.sketch).clone();
-    if changed.iter().any(|p| ends(p, "rn") && !hidden(p)) {
+    let leads = |p: &Path, to: &Option<PathBuf>| to.as_ref().is_some_and(|to| is_same(p, to));
+    let target = led_to(&sketch);
+    if changed.iter().any(|p| (ends(p, "rn") && !hidden(p)) || leads(p, &target)) {
         desk.sketches.put(source(&sketch).map(|text| (sketch, text)));
     }
     let preset = lock(&desk.preset).clone();
     if let Some(path) = preset
-        && changed.iter().any(|p| p.file_name() == path.file_name())
+        && changed.iter().any(|p| p.file_name() == path.file_name() || leads(p, &led_to(&path)))
     {
         match Preset::read(&path) {
             Ok(preset) => {
@@ -254,10 +269,14 @@ fn look(desk: &Desk, changed: &Changed, board: &Board) {
             Err(error) => board.fault("preset", format!("{error}\n the one before goes on")),
         }
     }
-    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "points")) {
+    let of_kind = |last: &str, kind: &str| {
+        changed.iter().any(|p| p.components().any(|c| c.as_os_str() == last))
+            || links(kind).any(|to| changed.iter().any(|p| is_same(p, &to)))
+    };
+    if of_kind("points", POINTS) {
         desk.points.put(points(*lock(&desk.dim), board));
     }
-    if changed.iter().any(|p| p.components().any(|c| c.as_os_str() == "mappings")) {
+    if of_kind("mappings", MAPPINGS) {
         let names = lock(&desk.mapped).clone();
         desk.mappings.put(mappings(&names, board));
     }

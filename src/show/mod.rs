@@ -336,7 +336,7 @@ impl Show {
         let (tick, real) = (self.walk.clock().now(), self.walk.clock().real());
         self.takes.line(|| Line::T(time(tick, real)));
         self.takes.look();
-        let told = || told(&self.walk, &self.output, &self.lesson, &self.preset, self.real);
+        let told = || told(&self.walk, &self.output, &self.lesson, &self.takes, self.real);
         self.health.look(self.frames, self.real, &self.board, told);
         self.look_at_disk();
         self.keep();

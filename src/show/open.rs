@@ -12,17 +12,19 @@ use super::output::Output;
 use super::parts::parts;
 use super::takes::last::{self, Last};
 use super::takes::log::{Script, Start};
-use super::takes::{Takes, mark, snapshot};
+use super::takes::{Takes, snapshot};
 use super::walk::{SAFE, Walk};
 use super::{Parts, Show};
 use crate::control::automation::Automation;
 use crate::control::{Controls, Dial};
+use crate::files;
 use crate::generator::{Generator, GeneratorError, Loaded};
+use crate::home;
 use crate::net::device::Wanted;
 use crate::preset::{self, Preset, PresetError, Target};
-use crate::recorder::{Recorder, RecorderError, Settings};
+use crate::recorder::{Recorder, RecorderError, Settings, names};
 use crate::report::{Board, Stop};
-use crate::sketch::{Complaint, source};
+use crate::sketch::{Complaint, history, source};
 use crate::worker::rehearsed_freeze;
 
 /// Seconds between two states that are kept, and after something was done.
@@ -49,6 +51,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A log of the performance from the first frame on.
     pub take: Option<PathBuf>,
+    /// Write the recording and the take over files of the same names; otherwise they get the next free names.
+    pub overwrite: bool,
     /// Print figures every so many seconds, and at the end.
     pub stats: Option<f64>,
     /// The trainer's program, if it is another than this one.
@@ -183,12 +187,6 @@ impl Show {
             Some(last) if !options.safe => show.come_back(last, options.resume, &sketch)?,
             _ => show.first_sketch(&sketch, options.safe)?,
         }
-        if let Some(path) = options.record {
-            let record = &show.preset.record;
-            let size = record.size.map(|v| v as usize);
-            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
-            show.output.recording_mut().begin(Recorder::start(settings, board)?, 0.0);
-        }
         show.start = Instant::now();
         if film {
             show.output.generator().be_exact();
@@ -198,8 +196,23 @@ impl Show {
             let mappings = library::mappings(&show.preset.midi.mappings, board);
             show.hands.take_mappings(&mappings, &parts!(show));
         }
+        // Last, when nothing else can go wrong: these make files.
         if let Some(path) = options.take {
+            if options.overwrite {
+                remove(&path).map_err(|e| OpenError::Take(format!("the take cannot be written: {e}")))?;
+            }
             show.log(&path).map_err(OpenError::Take)?;
+        }
+        if let Some(wanted) = options.record {
+            let path = names::reserve(&wanted, options.overwrite)?;
+            if path != wanted {
+                let text = format!("{} is there already; recording {}", wanted.display(), path.display());
+                board.notice("recorder", text);
+            }
+            let record = &show.preset.record;
+            let size = record.size.map(|v| v as usize);
+            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
+            show.output.recording_mut().begin(Recorder::start(settings, board)?, 0.0);
         }
         Ok(show)
     }
@@ -221,8 +234,13 @@ impl Show {
         let health = Health::new(fps, options.stats);
         let mut walk = Walk::new(model.z_dim, preset.bpm, film)?;
         walk.clock_mut().set_speed(preset.speed);
-        walk.add_points(library::points(model.z_dim, board));
-        walk.add_points(takes.points());
+        let (stored, taken) = (library::points(model.z_dim, board), takes.points());
+        for name in taken.keys().filter(|name| stored.contains_key(*name)) {
+            let what = "a text in presets/points and a snapshot have this name, and load gives the snapshot";
+            board.notice("points", format!("{name}: {what}; rename one of them"));
+        }
+        walk.add_points(stored);
+        walk.add_points(taken);
         let mut output = Output::new(generator, model, &preset);
         output.recording_mut().set_board(board);
         Ok(Self {
@@ -254,9 +272,8 @@ impl Show {
 
     fn first_sketch(&mut self, path: &Path, safe: bool) -> Result<(), OpenError> {
         let live = self.film.live();
-        let mark = mark(path);
-        if live && mark.is_file() {
-            let was = std::fs::read_to_string(&mark).unwrap_or_default();
+        let crashed = if live { history::crashed(path) } else { Vec::new() };
+        if let Some(was) = crashed.last() {
             let how = if safe { "the built-in sketch runs instead" } else { "--safe starts without it" };
             self.board.notice("crash", format!("the last show ended without closing while {was} ran; {how}"));
         }
@@ -328,9 +345,17 @@ impl Show {
     }
 }
 
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), files::FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => files::at(path, Err(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Where states of shows are kept.
 fn state_folder() -> PathBuf {
-    Path::new(preset::PRESETS).join("state")
+    home::place(Path::new(preset::PRESETS).join("state"))
 }
 
 /// How long ago a second since 1970 was, in words.

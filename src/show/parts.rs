@@ -8,7 +8,6 @@ use super::output::Output;
 use super::takes::Takes;
 use super::walk::Walk;
 use crate::control::Controls;
-use crate::preset::Preset;
 
 /// The parts of a show, to be read.
 pub struct Parts<'a> {
@@ -66,7 +65,7 @@ macro_rules! around {
 pub(super) use {around, parts};
 
 /// How the parts are, for whoever asks from elsewhere.
-pub fn told(walk: &Walk, output: &Output, lesson: &Lesson, preset: &Preset, real: f64) -> Told {
+pub fn told(walk: &Walk, output: &Output, lesson: &Lesson, takes: &Takes, real: f64) -> Told {
     Told {
         secs: real,
         sketch: desk::sketch_name(walk.program()),
@@ -76,7 +75,7 @@ pub fn told(walk: &Walk, output: &Output, lesson: &Lesson, preset: &Preset, real
         device: output.device(),
         trainer: lesson.word(),
         recording: output.recording().state(real),
-        folder: preset.record.folder.clone(),
+        folder: takes.disk().place(),
         held: output.closed(),
     }
 }

@@ -11,7 +11,8 @@ use crate::latest::{Latest, lock};
 use crate::picture::canvas::Canvas;
 use crate::picture::scene::Scene;
 use crate::preset::Record;
-use crate::recorder::{Recorder, RecorderError, Settings, Tally, free_name};
+use crate::recorder::names::{TAKE, reserve, stamped};
+use crate::recorder::{Recorder, RecorderError, Settings, Tally};
 use crate::report::Board;
 use crate::worker::Chores;
 
@@ -61,10 +62,12 @@ impl Recording {
         }
         let (record, opened, said) = (record.clone(), self.opened.clone(), self.board.clone());
         self.opening = chores.give(move || {
-            let path = free_name(&record.folder, "take", "mkv");
-            let size = record.size.map(|v| v as usize);
-            let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
-            opened.put(Recorder::start(settings, &said));
+            let started = reserve(&stamped(&record.place(), TAKE, "mkv"), false).and_then(|path| {
+                let size = record.size.map(|v| v as usize);
+                let settings = Settings { path, size, fps: record.fps, crf: None, codec: None, live: true };
+                Recorder::start(settings, &said)
+            });
+            opened.put(started);
         });
         if !self.opening {
             self.board.fault("recorder", "the disk is busy; try again");

@@ -21,7 +21,10 @@ impl Complaint {
     pub fn at(path: &Path, text: &str, at: std::ops::Range<usize>, what: String, hint: Option<String>) -> Self {
         let start = (0..=at.start.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let source: String = text[line_start..].lines().next().unwrap_or_default().chars().take(200).collect();
+        // A character that would act on a terminal is shown as one that cannot, and keeps its column.
+        let shown = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let source: String = line.chars().take(200).map(shown).collect();
         let line = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
         Self { path: path.into(), line, column, source, text: text.into(), what, hint }
@@ -67,5 +70,7 @@ mod tests {
         let complaint = Complaint::at(Path::new("a.rn"), text, at..at + 1, "no".into(), Some("yes".into()));
         assert_eq!(complaint.to_string(), "a.rn:2:5: no\n 2 | twö x\n   |     ^\n yes");
         assert_eq!(Complaint::at(Path::new("a"), "", 9..10, "no".into(), None).line, 1);
+        let complaint = Complaint::at(Path::new("a"), "\u{1b}[2J x", 5..6, "no".into(), None);
+        assert!(!complaint.to_string().contains('\u{1b}') && complaint.column == 6);
     }
 }

@@ -34,7 +34,7 @@ const MOST_FILES: usize = 4096;
 pub type Changed = BTreeSet<PathBuf>;
 
 /// Folders, or files in them, by what they are for.
-type Wanted = Arc<Mutex<BTreeMap<&'static str, PathBuf>>>;
+type Wanted = Arc<Mutex<BTreeMap<&'static str, Vec<PathBuf>>>>;
 
 /// A watch over some folders; dropping it ends it.
 pub struct Watch {
@@ -67,10 +67,15 @@ impl Watch {
         Ok(Self { wanted, sender, _worker: worker })
     }
 
-    /// Watches a folder for a role, or the folder that a file is in, in place of the one that was watched for it. Of a
-    /// file that is a link, the folder of what it leads to is watched as well.
+    /// Watches a folder for a role, or the folder that a file is in, in place of what was watched for it. Of a file
+    /// that is a link, and of links in a folder, the folders of what they lead to are watched as well.
     pub fn on(&self, role: &'static str, path: &Path) {
-        lock(&self.wanted).insert(role, path.to_owned());
+        self.on_all(role, vec![path.to_owned()]);
+    }
+
+    /// The same with several folders or files.
+    pub fn on_all(&self, role: &'static str, paths: Vec<PathBuf>) {
+        lock(&self.wanted).insert(role, paths);
     }
 
     /// Has `work` called as if that file had changed.
@@ -104,6 +109,8 @@ impl Identity {
 struct Eyes {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
+    /// What was wanted at the last look.
+    wanted: Vec<PathBuf>,
     overflow: Arc<AtomicBool>,
     checked: Option<Instant>,
     refused: BTreeSet<PathBuf>,
@@ -133,21 +140,30 @@ impl Eyes {
         let made = notify::recommended_watcher(callback);
         let watcher =
             made.map_err(|error| board.fault("watch", format!("files cannot be watched ({error}): {HINT}"))).ok();
-        Self { watcher, watched: BTreeMap::new(), overflow, checked: None, refused: BTreeSet::new(), board }
+        Self {
+            watcher,
+            watched: BTreeMap::new(),
+            wanted: Vec::new(),
+            overflow,
+            checked: None,
+            refused: BTreeSet::new(),
+            board,
+        }
     }
 
     /// Watches what is wanted now, and lets go of the rest. Gives the files of folders that were replaced, or of all
     /// after an overflow.
     fn follow(&mut self, wanted: &Wanted) -> Changed {
-        let paths: Vec<PathBuf> = lock(wanted).values().cloned().collect();
-        let folders: BTreeSet<PathBuf> = paths.iter().flat_map(|path| folders_of(path)).collect();
-        let known: BTreeSet<PathBuf> = self.watched.keys().chain(&self.refused).cloned().collect();
+        let paths: Vec<PathBuf> = lock(wanted).values().flatten().cloned().collect();
         let due = self.checked.is_none_or(|at| at.elapsed() >= CHECK);
         let overflow = self.overflow.swap(false, Ordering::Relaxed);
         let mut changed = Changed::new();
-        if folders == known && !due && !overflow {
+        if paths == self.wanted && !due && !overflow {
             return changed;
         }
+        let folders: BTreeSet<PathBuf> = paths.iter().flat_map(|path| folders_of(path)).collect();
+        let known: BTreeSet<PathBuf> = self.watched.keys().chain(&self.refused).cloned().collect();
+        self.wanted = paths;
         self.checked = Some(Instant::now());
         for folder in known.difference(&folders) {
             self.let_go(folder);
@@ -204,12 +220,17 @@ impl Eyes {
 fn folders_of(path: &Path) -> Vec<PathBuf> {
     let plain = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     if path.extension().is_none() || path.is_dir() {
-        return vec![plain(path)];
+        let links = files_of(path).filter_map(|path| led_to(&path));
+        return std::iter::once(plain(path)).chain(links.filter_map(|to| to.parent().map(plain))).collect();
     }
     let own = path.parent().map(plain);
+    own.into_iter().chain(led_to(path).and_then(|to| to.parent().map(plain))).collect()
+}
+
+/// What a link leads to; none for what is no link, or leads nowhere.
+pub fn led_to(path: &Path) -> Option<PathBuf> {
     let linked = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
-    let target = if linked { std::fs::canonicalize(path).ok() } else { None };
-    own.into_iter().chain(target.and_then(|path| path.parent().map(plain))).collect()
+    if linked { std::fs::canonicalize(path).ok() } else { None }
 }
 
 fn files_of(folder: &Path) -> impl Iterator<Item = PathBuf> {

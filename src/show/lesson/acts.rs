@@ -241,8 +241,8 @@ impl Lesson {
         let text = format!("{} pictures fed; /flaneur/train/data2 fed learns from them", self.fed);
         takes.chores().give(move || {
             for picture in pictures.iter() {
-                let path = crate::recorder::free_name(&folder, "fed", "png");
-                if let Err(error) = picture.write_png(&path) {
+                let path = crate::recorder::names::numbered(&folder, "fed", "png");
+                if let Err(error) = picture.write_new_png(&path) {
                     return board.fault("training", error.to_string());
                 }
             }

@@ -25,9 +25,7 @@ impl Lesson {
         if !self.train.model.is_empty() {
             return model::folder(&self.train.model);
         }
-        let mut name = model.folder.clone().into_os_string();
-        name.push("-live");
-        PathBuf::from(name)
+        model::live_folder(&model.folder)
     }
 
     /// Starts the training, or lets it go on.

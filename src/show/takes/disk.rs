@@ -2,10 +2,12 @@
 //!
 //! Looked at by a chore every few seconds; never on the frame path.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::latest::lock;
+use crate::preset::Record;
 use crate::show::health::free_mb;
 use crate::worker::Chores;
 
@@ -28,7 +30,9 @@ pub enum Turn {
 /// The room on the disk.
 #[derive(Debug)]
 pub struct Disk {
-    folder: PathBuf,
+    record: Record,
+    /// Where recordings go, as was found at the last look.
+    place: Arc<Mutex<PathBuf>>,
     floor_mb: u64,
     free_mb: Arc<AtomicU64>,
     looked: Option<f64>,
@@ -36,10 +40,16 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Where `folder` is, with a floor in megabytes; 0 is none.
-    pub fn new(folder: &Path, floor_mb: u64) -> Self {
+    /// The disk that recordings go to. Their folder is looked for when room is.
+    pub fn new(record: &Record) -> Self {
         let free_mb = Arc::new(AtomicU64::new(UNKNOWN));
-        Self { folder: folder.into(), floor_mb, free_mb, looked: None, low: false }
+        let place = Arc::new(Mutex::new(record.folder.clone()));
+        Self { record: record.clone(), place, floor_mb: record.floor_mb, free_mb, looked: None, low: false }
+    }
+
+    /// Where recordings go.
+    pub fn place(&self) -> PathBuf {
+        lock(&self.place).clone()
     }
 
     /// Whether less than the floor is free.
@@ -59,19 +69,23 @@ impl Disk {
 
     /// Has a look taken if it is time; says what has turned since the last call.
     pub fn look(&mut self, real: f64, chores: &Chores) -> Option<Turn> {
-        if self.floor_mb == 0 {
-            return None;
-        }
         if self.looked.is_none_or(|at| real - at >= LOOK_SECS) {
             self.looked = Some(real);
-            let (folder, out) = (self.folder.clone(), self.free_mb.clone());
-            chores.give(move || out.store(free_mb(&folder).unwrap_or(UNKNOWN), Ordering::Relaxed));
+            let (record, place, out) = (self.record.clone(), self.place.clone(), self.free_mb.clone());
+            chores.give(move || {
+                let found = record.place();
+                out.store(free_mb(&found).unwrap_or(UNKNOWN), Ordering::Relaxed);
+                *lock(&place) = found;
+            });
         }
         self.turn()
     }
 
     fn turn(&mut self) -> Option<Turn> {
         let (free, floor) = (self.free_mb()?, self.floor_mb);
+        if floor == 0 {
+            return None;
+        }
         if !self.low && free < floor {
             self.low = true;
             return Some(Turn::Low);
@@ -90,7 +104,7 @@ mod tests {
 
     #[test]
     fn it_turns_once_each_way() {
-        let mut disk = Disk::new(Path::new("recordings"), 1000);
+        let mut disk = Disk::new(&Record { floor_mb: 1000, ..Record::default() });
         assert_eq!((disk.turn(), disk.low()), (None, false));
         let mut at = |free: u64| {
             disk.free_mb.store(free, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::snapshot::{Morph, Snapshot};
 use crate::clock::Tick;
 use crate::control::Controls;
 use crate::control::hand::Hand;
+use crate::files;
 use crate::generator::Loaded;
 use crate::preset::Preset;
 use crate::report::Board;
@@ -122,9 +123,28 @@ pub enum Line {
     Opinion(f32, Vec<f32>),
 }
 
+/// The file of a log.
+pub enum Wanted {
+    /// One that is there, empty.
+    Made(File, PathBuf),
+    /// One that is to be made, under the next free name if it is there.
+    Named(PathBuf),
+}
+
+impl Wanted {
+    /// Its name, as far as is known.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Made(_, path) | Self::Named(path) => path,
+        }
+    }
+}
+
 /// The log while it is written.
 pub struct Log {
-    path: PathBuf,
+    wanted: PathBuf,
+    /// Where it is written: another name than was wanted, if that was taken.
+    path: Arc<OnceLock<PathBuf>>,
     /// Real seconds when it began.
     since: f64,
     sender: Option<SyncSender<Line>>,
@@ -139,13 +159,27 @@ impl Log {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn begin(path: &Path, since: f64, start: Start, board: &Board) -> std::io::Result<Self> {
+    pub fn begin(wanted: Wanted, since: f64, start: Start, board: &Board) -> std::io::Result<Self> {
+        let (name, made) = match wanted {
+            Wanted::Made(file, path) => (path, Some(file)),
+            Wanted::Named(path) => (path, None),
+        };
+        let path = Arc::new(OnceLock::new());
         let (sender, receiver) = sync_channel::<Line>(MOST_WAITING);
         let failed = Arc::new(AtomicBool::new(false));
-        let (board, theirs, name) = (board.clone(), failed.clone(), path.to_owned());
+        let (board, theirs, wanted, named) = (board.clone(), failed.clone(), name.clone(), path.clone());
         let worker = Worker::start("take", 1 << 20, move |ending| {
             let write = || -> std::io::Result<()> {
-                let mut out = BufWriter::new(create(&name)?);
+                let file = match made {
+                    Some(file) => file,
+                    None => {
+                        let (file, path) = files::create_free(&wanted).map_err(|e| e.cause)?;
+                        board.notice("take", format!("logging {}", path.display()));
+                        drop(named.set(path));
+                        file
+                    }
+                };
+                let mut out = BufWriter::new(file);
                 writeln!(out, "{}", serde_json::to_string(&start)?)?;
                 loop {
                     match receiver.recv_timeout(Duration::from_millis(500)) {
@@ -158,15 +192,16 @@ impl Log {
             };
             if let Err(e) = write() {
                 theirs.store(true, Ordering::Relaxed);
-                board.fault("take", format!("the take {} ended: {e}; what is in it can be filmed", name.display()));
+                let path = named.get().unwrap_or(&wanted).display();
+                board.fault("take", format!("the take {path} ended: {e}; what is in it can be filmed"));
             }
         })?;
-        Ok(Self { path: path.into(), since, sender: Some(sender), lost: false, failed, worker: Some(worker) })
+        Ok(Self { wanted: name, path, since, sender: Some(sender), lost: false, failed, worker: Some(worker) })
     }
 
     /// Where it is written.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.path.get().unwrap_or(&self.wanted)
     }
 
     /// Real seconds when it began.
@@ -179,7 +214,7 @@ impl Log {
         let sent = self.sender.as_ref().map(|sender| sender.try_send(line));
         if matches!(sent, Some(Err(TrySendError::Full(_)))) && !self.lost && !self.failed.load(Ordering::Relaxed) {
             self.lost = true;
-            board.fault("take", format!("the disk does not keep up; {} is no longer exact", self.path.display()));
+            board.fault("take", format!("the disk does not keep up; {} is no longer exact", self.path().display()));
         }
     }
 
@@ -204,15 +239,4 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// A new file, and the folder that it is in.
-///
-/// # Errors
-/// If the file is there already or cannot be made.
-pub fn create(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    File::create_new(path)
 }

@@ -14,18 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::files;
 use crate::picture::canvas::Canvas;
 use crate::picture::scene::Scene;
 use crate::preset::Record;
-use crate::recorder::free_name;
+use crate::recorder::names;
 use crate::report::Board;
 use crate::sketch::thread::Points;
 use crate::sketch::{Program, history};
 use crate::worker::Chores;
 use disk::{Disk, Turn};
 use last::Last;
-use log::{Line, Log, Start};
+use log::{Line, Log, Start, Wanted};
 use snapshot::Snapshot;
 
 /// What a show leaves on disk.
@@ -58,7 +57,7 @@ impl Takes {
             snapshots,
             recalled: String::new(),
             lists: 0,
-            disk: Disk::new(&record.folder, record.floor_mb),
+            disk: Disk::new(record),
             board: board.clone(),
             silent: false,
             chores: Chores::start()?,
@@ -90,7 +89,7 @@ impl Takes {
 
     /// Another preset's folder and floor.
     pub fn set_disk(&mut self, record: &Record) {
-        self.disk = Disk::new(&record.folder, record.floor_mb);
+        self.disk = Disk::new(record);
     }
 
     /// Looks at the disk now and then; says what has turned.
@@ -129,8 +128,8 @@ impl Takes {
     ///
     /// # Errors
     /// If the system gives no thread for it.
-    pub fn begin_log(&mut self, path: &Path, real: f64, start: Start) -> Result<(), String> {
-        let log = Log::begin(path, real, start, &self.board).map_err(|e| format!("no thread for the take: {e}"))?;
+    pub fn begin_log(&mut self, wanted: Wanted, real: f64, start: Start) -> Result<(), String> {
+        let log = Log::begin(wanted, real, start, &self.board).map_err(|e| format!("no thread for the take: {e}"))?;
         self.log = Some(log);
         Ok(())
     }
@@ -252,12 +251,12 @@ impl Takes {
     /// Writes a scene as a PNG into the folder of recordings.
     pub fn still(&self, scene: Scene, record: &Record) {
         let [w, h] = record.size;
-        let (folder, board) = (record.folder.clone(), self.board.clone());
+        let (record, board) = (record.clone(), self.board.clone());
         let given = self.chores.give(move || {
-            let path = free_name(&folder, "still", "png");
+            let path = names::stamped(&record.place(), "still", "png");
             let picture = Canvas::default().draw(&scene, [w as usize, h as usize], true);
-            match picture.write_png(&path) {
-                Ok(()) => board.notice("still", format!("wrote {}", path.display())),
+            match picture.write_new_png(&path) {
+                Ok(path) => board.notice("still", format!("wrote {}", path.display())),
                 Err(error) => board.fault("still", error.to_string()),
             }
         });
@@ -274,18 +273,13 @@ impl Takes {
                 board.fault("history", format!("this version is not kept: {error}"));
             }
             // Only for the next start after a crash; a show that cannot leave the mark is no worse.
-            let _ = files::write(&mark(&program.path), program.path.to_string_lossy().as_bytes());
+            let _ = history::set_mark(&program.path);
         });
     }
 
     /// The show ends in order: takes the mark of its sketch away.
     pub fn unmark(&self, sketch: &Path) {
-        let path = mark(sketch);
-        self.chores.give(move || drop(std::fs::remove_file(path)));
+        let path = sketch.to_owned();
+        self.chores.give(move || history::clear_mark(&path));
     }
-}
-
-/// The file that names the running sketch; it is left behind only by a crash.
-pub fn mark(sketch: &Path) -> PathBuf {
-    history::folder(sketch).join("running")
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::home;
 use crate::preset::PRESETS;
 use crate::report::Board;
 
@@ -44,18 +45,18 @@ pub fn check(name: &str) -> Result<(), String> {
     }
 }
 
-fn folder() -> PathBuf {
+fn kind() -> PathBuf {
     Path::new(PRESETS).join("snapshots")
 }
 
 /// Reads all; one that cannot be read is reported and left out.
 pub fn read_all(board: &Board) -> BTreeMap<String, Snapshot> {
-    let folder = folder();
     let mut found = BTreeMap::new();
-    let mut names = crate::preset::names(&folder.to_string_lossy(), "toml");
+    files::sweep(&home::place(kind()));
+    let mut names = home::names(kind(), "toml");
     names.retain(|name| check(name).is_ok());
     for name in names.into_iter().take(MOST) {
-        let path = folder.join(format!("{name}.toml"));
+        let Some(path) = home::find(kind(), format!("{name}.toml")) else { continue };
         let read = files::read_text(&path).map_err(|e| e.to_string());
         let snapshot = read.and_then(|text| toml::from_str::<Snapshot>(&text).map_err(|e| e.message().to_owned()));
         let checked = snapshot.and_then(|s| match s.version == 1 && s.z.iter().all(|v| v.is_finite()) {
@@ -79,7 +80,7 @@ impl Snapshot {
 
 /// Writes a snapshot; false, with a report, if it cannot.
 pub fn write(name: &str, snapshot: &Snapshot, board: &Board) -> bool {
-    let path = folder().join(format!("{name}.toml"));
+    let path = home::place(kind()).join(format!("{name}.toml"));
     let text = toml::to_string(snapshot).map_err(|e| e.to_string());
     let written = text.and_then(|text| files::write(&path, text.as_bytes()).map_err(|e| e.to_string()));
     if let Err(why) = &written {
