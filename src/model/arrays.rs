@@ -40,16 +40,23 @@ impl Outgoing {
 
     /// Writes the file whole.
     pub fn write(self, path: &Path) -> Result<(), ModelError> {
+        Ok(files::write(path, &self.bytes(path)?)?)
+    }
+
+    /// The file's bytes; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// If the arrays cannot be put into the format.
+    pub fn bytes(self, path: &Path) -> Result<Vec<u8>, ModelError> {
         let views: Result<Vec<_>, _> = self
             .arrays
             .iter()
             .map(|(name, shape, dtype, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect();
         let notes = (!self.notes.is_empty()).then_some(self.notes);
-        let bytes = views
+        views
             .and_then(|views| safetensors::serialize(views, notes))
-            .map_err(|e| ModelError::Weights { path: path.into(), why: e.to_string() })?;
-        Ok(files::write(path, &bytes)?)
+            .map_err(|e| ModelError::Weights { path: path.into(), why: e.to_string() })
     }
 }
 

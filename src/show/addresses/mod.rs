@@ -11,6 +11,7 @@ use super::Show;
 use crate::control::hand::Value;
 use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
+use crate::trainer::settings::Setting;
 pub use act::{Act, Training};
 pub use table::{ADDRESSES, KEYS, Key};
 
@@ -39,6 +40,7 @@ pub enum Takes {
 }
 
 /// One address. `<…>` stands for a name or a number in it.
+#[derive(Clone, Copy)]
 pub struct Address {
     pub path: &'static str,
     pub takes: Takes,
@@ -47,6 +49,8 @@ pub struct Address {
     pub reach: Option<[f64; 2]>,
     act: fn(&Given) -> Result<Vec<Act>, String>,
     read: Option<fn(&Reading) -> Option<Value>>,
+    /// The setting of a training that it is.
+    setting: Option<&'static Setting>,
 }
 
 /// What was given: the part that `<…>` stood for, and the values.
@@ -123,12 +127,15 @@ impl Address {
 
     /// What stands there now.
     pub(super) fn read(&self, reading: &Reading) -> Option<Value> {
-        self.read.and_then(|read| read(reading))
+        match self.setting {
+            Some(setting) => setting.get(&reading.show.learning.settings).map(Value::Number),
+            None => self.read.and_then(|read| read(reading)),
+        }
     }
 
     /// Whether it can be read.
     pub fn readable(&self) -> bool {
-        self.read.is_some()
+        self.read.is_some() || self.setting.is_some()
     }
 
     /// Whether it can be steered.
@@ -209,7 +216,10 @@ pub fn acts(path: &str, values: &[Value]) -> Result<Vec<Act>, String> {
         Takes::Tells(_) => {}
     }
     (given.numbers, given.text) = (&numbers, &words);
-    (address.act)(&given)
+    match address.setting {
+        Some(setting) => Given::one(Act::Train(Training::Set(setting.alone(given.number)))),
+        None => (address.act)(&given),
+    }
 }
 
 impl Act {
@@ -235,8 +245,7 @@ impl Act {
             Self::Train(Training::Second(_)) => "/flaneur/train/data2".into(),
             Self::Train(Training::Rest(_)) => "/flaneur/train/rest".into(),
             Self::Train(Training::Morph(_)) => "/flaneur/train/morph".into(),
-            Self::Train(Training::Set(settings)) if settings.mix.is_some() => "/flaneur/train/data_mix".into(),
-            Self::Train(Training::Set(settings)) if settings.generator_rate.is_some() => "/flaneur/train/lr".into(),
+            Self::Train(Training::Set(settings)) => settings.path()?.into(),
             _ => return None,
         })
     }
@@ -245,6 +254,7 @@ impl Act {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trainer::settings::SETTINGS;
 
     fn n(v: f64) -> Vec<Value> {
         vec![Value::Number(v)]
@@ -283,6 +293,20 @@ mod tests {
         check("/flaneur/nothing", &[], "no such address");
         check("/flaneur/sketch/load", &[], "takes a text");
         check("/flaneur/stat/fps", &n(1.0), "only tells");
+    }
+
+    #[test]
+    fn every_setting_of_a_training_is_an_address() {
+        for setting in SETTINGS {
+            let (address, _) = find(setting.path).unwrap();
+            assert!(address.readable() && address.writable() && address.says == setting.says, "{}", setting.path);
+            assert_eq!((address.range(), address.reach), (Some(setting.range), setting.reach));
+            let most = setting.range[1];
+            assert_eq!(acts(setting.path, &n(most)), Ok(vec![Act::Train(Training::Set(setting.alone(most)))]));
+            assert!(acts(setting.path, &n(most * 2.0)).unwrap_err().contains("above maximum"));
+            let at = |path: &str| ADDRESSES.iter().position(|address| address.path == path).unwrap();
+            assert_eq!(at(setting.path), at(&format!("/flaneur/train/{}", setting.after)) + 1, "{}", setting.path);
+        }
     }
 
     #[test]

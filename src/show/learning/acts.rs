@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::Show;
+use super::errand::publish_secs;
 use crate::generator::learnt::Claim;
 use crate::preset::Train;
-use crate::trainer::protocol::{Command, Settings, Source};
+use crate::trainer::protocol::{Command, Source};
 use crate::trainer::published;
+use crate::trainer::settings::Settings;
 
 /// One move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,15 +20,19 @@ pub enum Training {
     Go(Option<bool>),
     /// Ends it, all saved.
     Stop,
+    /// Changes settings.
     Set(Settings),
-    /// The least share of rest.
+    /// The least share of rest, as takes of older shows have it.
     Rest(f64),
+    /// Publishes the weights now.
     Publish,
+    /// Writes a sample grid now.
     Sample,
     /// Back to a state: its step, "first", "last", or "back" for the one before.
     Rewind(String),
     /// Other pictures: a folder, a zip, "lines", "fed".
     Data(String),
+    /// The second dataset, likewise.
     Second(String),
     /// Goes on from another model's weights.
     Fork(String),
@@ -63,11 +69,8 @@ impl Show {
                 self.learning.wanted = false;
                 self.end_training();
             }
-            Training::Rest(share) => {
-                let rest = self.learning.governor.set_least(share);
-                self.command(Command::Set(Settings { rest: Some(rest), ..Settings::default() }));
-            }
-            Training::Set(settings) => self.command(Command::Set(settings)),
+            Training::Rest(share) => self.set(Settings { rest: Some(share), ..Settings::default() }),
+            Training::Set(settings) => self.set(settings),
             Training::Publish => self.command(Command::Publish),
             Training::Sample => self.command(Command::Sample),
             Training::Rewind(to) => self.rewind(&to),
@@ -80,7 +83,11 @@ impl Show {
             Training::Line(rule, value) => self.rule(&rule, &value),
             Training::Redraw => self.learn_from(0, "lines".into()),
             Training::Feed => self.feed(),
-            Training::Morph(secs) => self.learning.secs = Some(secs),
+            Training::Morph(secs) => {
+                self.learning.secs = Some(secs);
+                let publish_secs = publish_secs(&self.preset.train, secs);
+                self.learning.send(Command::Set(Settings { publish_secs, ..Settings::default() }));
+            }
             Training::Look(step) => self.learning.looked_at = Some((step, self.real)),
         }
     }
@@ -88,17 +95,8 @@ impl Show {
     /// Another preset's training: what can be set while it runs is, the rest waits for the next start.
     pub(in crate::show) fn take_train(&mut self, train: &Train) {
         let before = &self.preset.train.clone();
-        let differs = |a: f64, b: f64| (a != b).then_some(a);
-        let settings = Settings {
-            generator_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
-            critic_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
-            critic_steps: (train.critic_steps != before.critic_steps).then_some(train.critic_steps),
-            publish_every: (train.publish_every != before.publish_every).then_some(train.publish_every),
-            mix: differs(train.data_mix, before.data_mix),
-            batch: (train.batch != before.batch && train.batch > 0).then_some(train.batch),
-            rest: differs(train.rest, before.rest).map(|least| self.learning.governor.set_least(least)),
-            ..Settings::default()
-        };
+        let mut settings = train.settings().changed_since(&before.settings());
+        settings.rest = settings.rest.map(|least| self.learning.governor.set_least(least));
         let (data, data2) = (train.data != before.data, train.data2 != before.data2);
         self.learning.eye.always = train.critic;
         self.learning.lines = train.lines.clone();
@@ -106,7 +104,7 @@ impl Show {
             self.learning.words = [train.data.clone(), train.data2.clone()];
             return;
         }
-        if settings != Settings::default() {
+        if !settings.is_empty() {
             self.learning.send(Command::Set(settings));
         }
         if data || (train.data == "lines" && train.lines != before.lines) {
@@ -115,13 +113,18 @@ impl Show {
         if data2 && !train.data2.is_empty() {
             self.learn_from(1, train.data2.clone());
         }
-        let same = Train { rate: before.rate, data_mix: before.data_mix, lines: before.lines.clone(), ..train.clone() };
         let asks =
             |t: &Train| (t.trainer, t.model.clone(), t.from.clone(), t.arch.clone(), t.device.clone(), t.memory_mb);
-        if asks(&same) != asks(before) {
+        if asks(train) != asks(before) {
             self.board
                 .notice("training", "another trainer, model, device or limit takes effect when it is started again");
         }
+    }
+
+    /// Changes settings; how long the trainer rests is also the governor's.
+    fn set(&mut self, mut settings: Settings) {
+        settings.rest = settings.rest.map(|least| self.learning.governor.set_least(least));
+        self.command(Command::Set(settings));
     }
 
     fn command(&mut self, command: Command) {

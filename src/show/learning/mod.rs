@@ -24,7 +24,6 @@ use crate::control::Dial;
 use crate::generator::Loaded;
 use crate::generator::learnt::{Checker, Claim, Refusal, State};
 use crate::latest::Latest;
-use crate::model;
 use crate::picture::Picture;
 use crate::preset::Trainer;
 use crate::trainer::child::{Child, Running};
@@ -151,7 +150,7 @@ impl Learning {
         let Some(child) = &self.child else { return false };
         if let Command::Set(settings) = &command {
             let older = std::mem::replace(&mut self.settings, settings.clone());
-            self.settings.fill(older);
+            self.settings.fill(&older);
         }
         child.send(command);
         true
@@ -177,7 +176,7 @@ impl Show {
         let train = self.preset.train.clone();
         self.learning.lines = train.lines.clone();
         self.learning.words = [train.data.clone(), train.data2.clone()];
-        self.learning.governor = Governor::new(train.rest);
+        self.learning.governor = Governor::new(train.rest.unwrap_or(0.0));
         self.learning.eye.always = train.critic;
         if train.trainer == Trainer::Watch || child.is_some() {
             self.learning.folder = self.train_folder();
@@ -249,10 +248,7 @@ impl Show {
                     learning.steps.sort_unstable();
                 }
                 let weights = PathBuf::from(state.as_ref().unwrap_or(&path));
-                let critic = match &state {
-                    Some(_) => published::state_files(&learning.folder, step)[1].clone(),
-                    None => learning.folder.join(model::CRITIC),
-                };
+                let [critic, _] = published::beside(&weights);
                 let rewound = learning.rewound.take_if(|(to, at)| *to == step || self.real - *at > REWIND_SECS);
                 if learning.rewound.is_some() || rewound.is_some_and(|(to, _)| to == step) {
                     // From before the rewind, or the very state that is glided to already.
@@ -267,10 +263,10 @@ impl Show {
             Event::State { paused, settings, data, data2, .. } => {
                 learning.paused = paused;
                 learning.settings = settings;
-                if let Some(mut wished) = learning.child.as_ref().and_then(Child::unsent) {
+                if let Some(mut unsent) = learning.child.as_ref().and_then(Child::unsent) {
                     // What was set since is on its way.
-                    wished.fill(std::mem::take(&mut learning.settings));
-                    learning.settings = wished;
+                    unsent.fill(&learning.settings);
+                    learning.settings = unsent;
                 }
                 learning.data = data;
                 learning.second = data2.unwrap_or_default();
