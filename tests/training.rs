@@ -205,7 +205,7 @@ impl Drop for ByHand {
 /// Whatever the terminal sends: the epoch is finished, all is saved, and a resumed training goes on behind it.
 #[test]
 fn every_signal_to_end_saves() {
-    for signal in ["HUP", "TERM"] {
+    for signal in ["TERM", "HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let mut training = ByHand::start(folder.path(), &[]);
         while training.epoch() < 3 {}
@@ -216,6 +216,33 @@ fn every_signal_to_end_saves() {
             flaneur::trainer::checkpoint::read(&folder.path().join("models/t/training"), &Device::flex()).unwrap();
         assert_eq!(record.epoch, last + 1, "{signal}");
     }
+}
+
+/// Under nohup the end of the terminal is none of its concern.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
+    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    let train =
+        format!("trap '' HUP; exec {} train d --model t --config tiny.toml --epochs 0", env!("CARGO_BIN_EXE_flaneur"));
+    let mut child = Command::new("sh")
+        .current_dir(here)
+        .args(["-c", &train])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut training = ByHand { child, lines };
+    while training.epoch() < 3 {}
+    training.signal("HUP");
+    let now = training.epoch();
+    while training.epoch() < now + 50 {}
+    training.signal("INT");
+    let (code, _, said) = training.end();
+    assert_eq!(code, Some(0), "{said}");
 }
 
 /// What the lines mean, a first picture early, and no end without being asked.

@@ -1,6 +1,6 @@
 //! Line plots, as SVG text and as a picture of the same scene.
 //!
-//! Fed by `trainer::plotter`, on its thread; draws curves, axes with round ticks, labels and a legend, in a time that
+//! Fed by `trainer::picture_writer`, on its thread; draws curves, axes with round ticks, labels and a legend, in a time that
 //! grows with the number of points. Knows no losses and no files.
 
 use tiny_skia::{Color, Paint, PathBuilder, Pixmap, Stroke, Transform};

@@ -1,6 +1,6 @@
 //! The course of the losses, thinned: so many pieces at most, however long a training runs.
 //!
-//! Fed by `trainer::history` with every epoch, drawn by `trainer::plotter`. A piece knows the lowest and the highest
+//! Fed by `trainer::history` with every epoch, drawn by `trainer::picture_writer`. A piece knows the lowest and the highest
 //! loss of its epochs; where there would be too many pieces, each two become one. Exact as long as a piece is one epoch.
 
 use super::step::Losses;
@@ -9,8 +9,10 @@ use crate::picture::plot::{Curve, Plot};
 /// Pieces at most; the plot is 860 pixels wide.
 const MOST: usize = 4096;
 
+/// One of the losses.
+type Loss = fn(&Losses) -> f32;
 /// Name, colour and value of each curve: the original's plot.
-const CURVES: [(&str, [u8; 3], fn(&Losses) -> f32); 4] = [
+const CURVES: [(&str, [u8; 3], Loss); 4] = [
     ("real", [40, 160, 70], |l| l.real),
     ("fake", [210, 40, 40], |l| l.fake),
     ("generator", [240, 150, 20], |l| l.generator),

@@ -1,6 +1,6 @@
 //! Files of a training that need not outlive a power cut, second names of files, and what dead trainings left behind.
 //!
-//! Used by `published`, `history` and `plotter`; knows no formats. Weights and checkpoints go through `files::write`,
+//! Used by `published`, `history` and `picture_writer`; knows no formats. Weights and checkpoints go through `files::write`,
 //! which waits until they are on the disk.
 
 use std::fs;

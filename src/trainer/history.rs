@@ -1,6 +1,6 @@
 //! The losses of every epoch: `history.csv`, to which each save adds its epochs, and their thinned course in memory.
 //!
-//! Filled by `trainer::run`, written by `trainer::saving` on the training's thread, drawn by `trainer::plotter`.
+//! Filled by `trainer::run`, written by `trainer::saving` on the training's thread, drawn by `trainer::picture_writer`.
 //! A line that a crash cut in the middle is taken out when a training goes on, and so are the epochs after its
 //! checkpoint, which will be done again. The file is not held in memory.
 
@@ -230,7 +230,7 @@ mod tests {
     use std::fs;
     use std::time::{Duration, Instant};
 
-    use super::super::plotter;
+    use super::super::picture_writer;
     use super::*;
 
     fn row(epoch: u64) -> (Losses, f64) {
@@ -343,7 +343,7 @@ mod tests {
         let start = Instant::now();
         assert!(history.write(folder.path()).unwrap() < 5000);
         let (written, start) = (start.elapsed(), Instant::now());
-        plotter::draw(folder.path(), history.curve()).unwrap();
+        picture_writer::draw(folder.path(), history.curve()).unwrap();
         let drawn = start.elapsed();
         assert!(written < Duration::from_millis(100) && drawn < Duration::from_millis(500), "{written:?} {drawn:?}");
         assert!(fs::metadata(folder.path().join("converge.svg")).unwrap().len() < 300_000);

@@ -3,7 +3,7 @@
 //! `step` is the mathematics of one epoch, `optimiser` moves the weights, `run` is the loop around them.
 //! `settings` is the table of what can be set while it runs.
 //! `schedule` says when something is written, `saving` writes it: `checkpoint` and `history` (with `curve` and
-//! `plotter`) for a resumed run, `published` for others, `memory` for who only looks; `disk` and `lock` guard the files.
+//! `picture_writer`) for a resumed run, `published` for others, `memory` for who only looks; `disk` and `lock` guard the files.
 //! A training that is driven (by a show, a script) gets `commands` in the words of `protocol`, which gather in
 //! `pending`, and runs them in `steer`; `guard` keeps bad weights from others, `source` reads other data.
 //! `child` is the other end: a training as a process that a show starts, looks after and ends, (`launch`, `supervisor`, `pipes`).
@@ -21,8 +21,8 @@ pub mod lock;
 pub mod memory;
 pub mod optimiser;
 pub mod pending;
+pub mod picture_writer;
 mod pipes;
-pub mod plotter;
 pub mod protocol;
 pub mod published;
 pub mod run;

@@ -27,9 +27,9 @@ use crate::picture::sheet::sheet;
 use crate::random::RandomState;
 
 /// Rows and columns of a model's `sheet.png`.
-const SHEET_SIDE: usize = 5;
-/// Rows and columns of a kept state's sheet.
-const SMALL_SIDE: usize = 3;
+pub(super) const SHEET_SIDE: usize = 5;
+/// Rows and columns of a state's sheet.
+pub(super) const SMALL_SIDE: usize = 3;
 
 /// Files of one state in the history of a model folder: weights, critic, sheet.
 pub fn state_files(folder: &Path, step: u64) -> [PathBuf; 3] {
@@ -69,30 +69,16 @@ pub struct Encoded {
     step: u64,
     weights: Vec<u8>,
     critic: Vec<u8>,
-    /// The small sheet; absent where nobody looks at it.
-    small: Option<Vec<u8>>,
-    /// The model folder's sheet; absent where it stays as it is.
-    large: Option<Vec<u8>>,
+    /// Its sheet; absent where it is not kept.
+    sheet: Option<Vec<u8>>,
 }
 
 impl Encoded {
-    /// A state that is only looked at.
+    /// A state with its sheet, if it is one that is looked at; `pictures` are those of its first seeds.
     ///
     /// # Errors
     /// If it cannot be put into the files' formats.
-    pub fn to_be_shown(plan: &Plan, state: &State) -> Result<Self, TrainError> {
-        Self::new(plan, state, [true, false])
-    }
-
-    /// A state that the model folder has from now on, `kept` or not.
-    ///
-    /// # Errors
-    /// If it cannot be put into the files' formats.
-    pub fn to_be_published(plan: &Plan, state: &State, kept: bool) -> Result<Self, TrainError> {
-        Self::new(plan, state, [kept, true])
-    }
-
-    fn new(plan: &Plan, state: &State, [small, large]: [bool; 2]) -> Result<Self, TrainError> {
+    pub fn new(plan: &Plan, state: &State, pictures: Option<&[Picture]>) -> Result<Self, TrainError> {
         let mut weights = Outgoing::default();
         weights.add_params("generator", &state.generator, plan.half);
         if let Some((average, _)) = &state.average {
@@ -101,17 +87,9 @@ impl Encoded {
         let mut critic = Outgoing::default();
         critic.add_params("critic", &state.critic, plan.half);
         let (name, critics) = (plan.folder.join(model::WEIGHTS), plan.folder.join(model::CRITIC));
-        // The pictures of both sheets are of the same seeds.
-        let side = if large { SHEET_SIDE } else { SMALL_SIDE };
-        let pictures = sample_pictures(&Ready::new(&state.arch, state.shown(), false), side * side);
-        let sheet_of = |side: usize| sheet(&pictures[..side * side], side).png(&name);
-        Ok(Self {
-            step: state.epoch,
-            weights: weights.bytes(&name)?,
-            critic: critic.bytes(&critics)?,
-            small: small.then(|| sheet_of(SMALL_SIDE)).transpose()?,
-            large: large.then(|| sheet_of(SHEET_SIDE)).transpose()?,
-        })
+        let sheet = pictures.map(|pictures| sheet(&pictures[..SMALL_SIDE * SMALL_SIDE], SMALL_SIDE).png(&name));
+        let (weights, critic) = (weights.bytes(&name)?, critic.bytes(&critics)?);
+        Ok(Self { step: state.epoch, weights, critic, sheet: sheet.transpose()? })
     }
 
     /// The first eight bytes of the weights' SHA-256 in hexadecimal.
@@ -134,13 +112,13 @@ impl Encoded {
     /// # Errors
     /// If there is no room.
     pub(super) fn put(&self, folder: &Path) -> Result<[PathBuf; 3], files::FileError> {
-        let [weights, critic, small] = files_in(folder, self.step);
+        let [weights, critic, sheet] = files_in(folder, self.step);
         disk::put(&critic, &self.critic)?;
-        if let Some(bytes) = &self.small {
-            disk::put(&small, bytes)?;
+        if let Some(content) = &self.sheet {
+            disk::put(&sheet, content)?;
         }
         disk::put(&weights, &self.weights)?;
-        Ok([weights, critic, small])
+        Ok([weights, critic, sheet])
     }
 
     /// Keeps it in the history, at most `most` states of them, and makes it the model folder's; gives the bytes that
@@ -149,26 +127,31 @@ impl Encoded {
     /// # Errors
     /// If a file cannot be written; what was there before is still whole.
     pub fn keep(&self, plan: &Plan, state: &State, most: usize) -> Result<(u64, bool), TrainError> {
-        let [weights, critic, small] = state_files(&plan.folder, self.step);
+        let [weights, critic, sheet] = state_files(&plan.folder, self.step);
         let there = disk::holds(&weights, &self.weights) && disk::holds(&critic, &self.critic);
         if !there && steps(&plan.folder).first() == Some(&self.step) {
             return Ok((self.publish(plan, state)?, false));
         }
         let mut bytes = 0;
         if !there {
-            files::write(&critic, &self.critic).map_err(ModelError::from)?;
-            if let Some(content) = &self.small {
-                disk::put(&small, content).map_err(ModelError::from)?;
-                bytes += content.len() as u64;
+            let listed = weights.is_file();
+            let written = files::write(&critic, &self.critic)
+                .and_then(|()| self.sheet.iter().try_for_each(|content| disk::put(&sheet, content)))
+                // Last, because it is what makes a state one that is listed.
+                .and_then(|()| files::write(&weights, &self.weights));
+            if let Err(error) = written {
+                if !listed {
+                    // A disk that is full is not filled with parts of states.
+                    [&critic, &sheet].into_iter().for_each(|path| drop(fs::remove_file(path)));
+                }
+                return Err(ModelError::from(error).into());
             }
-            // Last, because it is what makes a state one that is listed.
-            files::write(&weights, &self.weights).map_err(ModelError::from)?;
-            bytes += self.len();
+            bytes = self.len() + self.sheet.as_ref().map_or(0, |content| content.len() as u64);
         }
         let second = |from: &Path, name: &str, content: &[u8]| disk::link(from, &plan.folder.join(name), content);
         bytes += second(&critic, model::CRITIC, &self.critic).map_err(ModelError::from)?;
         bytes += second(&weights, model::WEIGHTS, &self.weights).map_err(ModelError::from)?;
-        bytes += self.publish_about(plan, state)?;
+        self.write_card(plan, state)?;
         for old in thinned(&steps(&plan.folder), self.step, most) {
             // What cannot be removed costs room and nothing else.
             state_files(&plan.folder, old).iter().for_each(|path| drop(fs::remove_file(path)));
@@ -184,16 +167,13 @@ impl Encoded {
         let write = |name: &str, content: &[u8]| files::write(&plan.folder.join(name), content);
         write(model::WEIGHTS, &self.weights).map_err(ModelError::from)?;
         write(model::CRITIC, &self.critic).map_err(ModelError::from)?;
-        Ok(self.len() + self.publish_about(plan, state)?)
+        self.write_card(plan, state)?;
+        Ok(self.len())
     }
 
-    /// The card and the sheet of the model folder.
-    fn publish_about(&self, plan: &Plan, state: &State) -> Result<u64, TrainError> {
+    fn write_card(&self, plan: &Plan, state: &State) -> Result<(), ModelError> {
         let card = Card { step: self.step, burn: BURN_VERSION.into(), arch: state.arch.clone(), ..plan.card.clone() };
-        card.write(&plan.folder)?;
-        let Some(content) = &self.large else { return Ok(0) };
-        disk::put(&plan.folder.join("sheet.png"), content).map_err(ModelError::from)?;
-        Ok(content.len() as u64)
+        card.write(&plan.folder)
     }
 }
 

@@ -17,7 +17,7 @@ use super::guard::{Guard, Verdict};
 use super::history::{History, HistoryError};
 use super::lock::{LockError, ModelLock};
 use super::memory::MemoryFolder;
-use super::plotter::Plotter;
+use super::picture_writer::PictureWriter;
 use super::protocol::{Event, Reason, Step};
 use super::schedule::Schedule;
 use super::step::{Data, Losses, Mixture, State};
@@ -198,7 +198,7 @@ pub struct Training<'a> {
     /// Epochs of the state that was published last.
     pub(super) published: Option<u64>,
     pub(super) schedule: Schedule,
-    pub(super) plotter: Plotter,
+    pub(super) pictures: PictureWriter,
     pub(super) begun: Instant,
     /// Bytes of a state, once one was published.
     pub(super) state_bytes: u64,
@@ -244,7 +244,7 @@ impl<'a> Training<'a> {
             saved: None,
             published: None,
             schedule: Schedule::default(),
-            plotter: Plotter::default(),
+            pictures: PictureWriter::default(),
             begun: Instant::now(),
             state_bytes: 0,
             disk_reported: false,

@@ -1,7 +1,7 @@
 //! What a training writes, and what it does where it cannot: checkpoints, samples, states, the losses.
 //!
 //! Called by `trainer::run` after every epoch and by `trainer::steer` for commands; on the training's thread, but for
-//! the plot. `trainer::schedule` says what is due. A disk that is full, fails or is away ends no training: that is
+//! what `trainer::picture_writer` does. `trainer::schedule` says what is due. A disk that is full, fails or is away ends no training: that is
 //! told, what was written last stays whole, and it is tried again with growing pauses.
 
 use std::path::{Path, PathBuf};
@@ -13,12 +13,13 @@ use super::checkpoint;
 use super::disk;
 use super::memory::MemoryFolder;
 use super::protocol::{Command, Event, Reason};
-use super::published::{self, Encoded, sample_pictures, state_files};
+use super::published::{self, Encoded, SHEET_SIDE, SMALL_SIDE, sample_pictures, state_files};
 use super::run::{TrainError, Training};
 use super::schedule::{Due, Limits};
 use crate::files;
 use crate::model::{self, ModelError};
 use crate::net::generator::Ready;
+use crate::picture::Picture;
 use crate::picture::sheet::sheet;
 
 /// Epochs after which a sample is written before the first checkpoint, so that there is something to see early.
@@ -148,7 +149,7 @@ impl Training<'_> {
         loop {
             // What was just published need not be again.
             let there = self.published == Some(self.state.epoch);
-            let error = match if there { self.checkpoint(None) } else { self.save(None) } {
+            let error = match if there { self.write_checkpoint(None) } else { self.save(None) } {
                 Ok(_) => return Ok(()),
                 Err(error) if !error.may_pass() => return Err(error),
                 Err(error) => error,
@@ -173,43 +174,57 @@ impl Training<'_> {
         by_command || self.stop.raised()
     }
 
-    /// Writes everything that belongs to the folder now, and a numbered sample grid if asked for; gives the bytes.
-    fn save(&mut self, numbered: Option<u64>) -> Result<u64, TrainError> {
-        Ok(self.checkpoint(numbered)? + self.publish()?)
+    /// Pictures of the first seeds, which all sheets and samples are made of.
+    fn draw(&self, count: usize) -> Vec<Picture> {
+        sample_pictures(&Ready::new(&self.state.arch, self.state.shown(), false), count)
     }
 
-    /// The same without the weights for others.
-    fn checkpoint(&mut self, numbered: Option<u64>) -> Result<u64, TrainError> {
+    /// Writes everything that belongs to the folder now, and a numbered sample grid if asked for; gives the bytes.
+    fn save(&mut self, numbered: Option<u64>) -> Result<u64, TrainError> {
+        let drawn =
+            self.draw((SHEET_SIDE * SHEET_SIDE).max(numbered.map_or(0, |_| self.plan.rows * self.plan.columns)));
+        Ok(self.write_checkpoint(numbered.map(|epoch| (epoch, &drawn[..])))? + self.write_state(&drawn)?)
+    }
+
+    /// Writes the checkpoint, the losses, and a numbered sample grid of pictures if there is one.
+    fn write_checkpoint(&mut self, sample: Option<(u64, &[Picture])>) -> Result<u64, TrainError> {
         self.check_weights()?;
         self.check_folder()?;
-        let mut bytes = match numbered {
-            Some(epoch) => self.sample(epoch)?,
+        let mut bytes = match sample {
+            Some((epoch, drawn)) => self.write_sample(epoch, drawn)?,
             None => 0,
         };
         let training = self.plan.folder.join("training");
         let fingerprint = &self.plan.card.data_fingerprint;
         let (path, size) = checkpoint::write(&training, self.state, fingerprint, self.history.seconds())?;
-        bytes += size + self.history.write(&training)?;
-        let drawn = self.plotter.draw(training, self.history.curve().clone());
-        let failed = drawn.err().map(|e| format!("no thread for the plot of the losses: {e}"));
-        if let Some(why) = failed.or_else(|| self.plotter.failure()) {
-            self.warn(why);
-        }
+        bytes += size + self.history.write(&training)? + self.pictures.bytes();
+        let given = self.pictures.plot(training, self.history.curve().clone());
+        self.report_pictures(given);
         (self.on_event)(Event::Checkpoint { path: path.display().to_string(), step: self.state.epoch });
         Ok(bytes)
     }
 
-    /// Writes a numbered sample grid; gives its bytes. Where states are kept, old samples become sparser as they do.
+    /// Says what became of the pictures that were given before.
+    fn report_pictures(&mut self, given: std::io::Result<()>) {
+        let failed = given.err().map(|e| format!("there is no thread for pictures: {e}"));
+        if let Some(why) = failed.or_else(|| self.pictures.failure()) {
+            self.warn(why);
+        }
+    }
+
+    /// Writes a numbered sample grid now; gives its bytes.
     pub(super) fn sample(&mut self, epoch: u64) -> Result<u64, TrainError> {
         self.check_folder()?;
-        let pictures = sample_pictures(
-            &Ready::new(&self.state.arch, self.state.shown(), false),
-            self.plan.rows * self.plan.columns,
-        );
+        let drawn = self.draw(self.plan.rows * self.plan.columns);
+        self.write_sample(epoch, &drawn)
+    }
+
+    /// Where states are kept, old samples become sparser as they do.
+    fn write_sample(&mut self, epoch: u64, drawn: &[Picture]) -> Result<u64, TrainError> {
         let training = self.plan.folder.join("training");
         let path_of = |epoch: u64| training.join(format!("sample_{epoch:06}.png"));
         let path = path_of(epoch);
-        let content = sheet(&pictures, self.plan.columns).png(&path)?;
+        let content = sheet(&drawn[..self.plan.rows * self.plan.columns], self.plan.columns).png(&path)?;
         files::make_folder(&training).map_err(ModelError::from)?;
         disk::put(&path, &content).map_err(ModelError::from)?;
         if self.options.keep > 0 {
@@ -225,16 +240,24 @@ impl Training<'_> {
 
     /// Writes the weights for others, and keeps them in the history if there is one; gives the bytes.
     fn publish(&mut self) -> Result<u64, TrainError> {
+        let drawn = self.draw(SHEET_SIDE * SHEET_SIDE);
+        self.write_state(&drawn)
+    }
+
+    fn write_state(&mut self, drawn: &[Picture]) -> Result<u64, TrainError> {
         self.check_weights()?;
         self.check_folder()?;
         let keeps = self.options.keep > 0 && !self.forked;
-        let encoded = Encoded::to_be_published(&self.plan, self.state, keeps)?;
+        let encoded = Encoded::new(&self.plan, self.state, keeps.then_some(drawn))?;
         self.state_bytes = encoded.len();
         let (bytes, kept) = match keeps {
             true => encoded.keep(&self.plan, self.state, self.options.keep)?,
             false => (encoded.publish(&self.plan, self.state)?, false),
         };
         self.published = Some(self.state.epoch);
+        let large = sheet(&drawn[..SHEET_SIDE * SHEET_SIDE], SHEET_SIDE);
+        let given = self.pictures.sheet(self.plan.folder.join("sheet.png"), large);
+        self.report_pictures(given);
         let [state, _, sheet] = state_files(&self.plan.folder, self.state.epoch);
         let kept = kept.then_some([state, sheet]);
         self.report_published(&self.plan.folder.join(model::WEIGHTS), encoded.fingerprint(), kept);
@@ -244,7 +267,8 @@ impl Training<'_> {
     /// Puts a state to be looked at into memory.
     fn show(&mut self) -> Result<u64, TrainError> {
         self.check_weights()?;
-        let encoded = Encoded::to_be_shown(&self.plan, self.state)?;
+        let drawn = self.draw(SMALL_SIDE * SMALL_SIDE);
+        let encoded = Encoded::new(&self.plan, self.state, Some(&drawn))?;
         let Some(memory) = self.memory.as_mut().filter(|_| MemoryFolder::takes(encoded.len())) else {
             self.memory = None;
             return Ok(0);
