@@ -3,6 +3,7 @@
 //! Read by `show` and `cli`. Keys that are not known are refused with their line and what was probably meant.
 
 pub mod hours;
+mod train;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,10 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, FileError};
 use crate::hints::{explained, line_of, meant};
 use crate::home;
-use crate::net::arch::{Arch, NAMES};
 use crate::osc::{TimeTags, bind, query};
-use crate::picture::scene::{Filter, Fit};
-use crate::trainer::protocol::{Lines, Source};
+pub use crate::picture::scene::{Filter, Fit};
+pub use train::{Train, Trainer};
 
 /// When a new version of the sketch takes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,153 +139,12 @@ pub struct Midi {
     pub programs: Vec<String>,
 }
 
-/// Who trains beside the show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Trainer {
-    /// A process of the show's own.
-    #[default]
-    Child,
-    /// Somebody else, here or on another machine that shares the folder: it is only watched.
-    Watch,
-    /// Nobody.
-    Off,
-}
-
-/// The training beside the show.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Train {
-    pub trainer: Trainer,
-    /// Start it with the show; otherwise a hand does.
-    pub autostart: bool,
-    /// The model it writes, by name or path; the shown model's with `-live` if it is empty.
-    pub model: String,
-    /// The model it begins with; the shown one if this and `arch` are empty.
-    pub from: String,
-    /// Begin from nothing, with this architecture.
-    pub arch: String,
-    /// Folder or zip of pictures, or "lines", drawn in memory.
-    pub data: String,
-    /// A second dataset, and its share at the start.
-    pub data2: String,
-    pub data_mix: f64,
-    /// cpu, gpu, or auto.
-    pub device: String,
-    /// Epochs in all: its budget.
-    pub epochs: u64,
-    /// Learning rate of both networks; what the model was trained with if it is 0.
-    pub rate: f64,
-    pub critic_steps: u32,
-    /// Pictures in a batch; what the model was trained with if it is 0.
-    pub batch: usize,
-    /// Epochs between two states that may be shown.
-    pub publish_every: u64,
-    /// States that stay on disk, older ones sparser.
-    pub keep: u16,
-    /// Bars of the glide to a new state.
-    pub morph_bars: f64,
-    /// Share of the time it rests at least, 0..0.95; it rests longer where the show is late.
-    pub rest: f64,
-    /// How far it stands back behind other programs, 0..19.
-    pub nice: u8,
-    /// Threads on the processor; 0 leaves one core free.
-    pub threads: usize,
-    /// Memory at which it is ended, in megabytes; 0 is no limit.
-    pub memory_mb: u64,
-    /// Go back to the last good state when it goes astray.
-    pub rewind_on_divergence: bool,
-    /// Have the critic look at what is shown, also where no sketch asks for it.
-    pub critic: bool,
-    /// How lines are drawn.
-    #[serde(deserialize_with = "known_lines")]
-    pub lines: Lines,
-}
-
-/// Lines without keys that are not known: the protocol lets those pass, a preset must not.
-fn known_lines<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Lines, D::Error> {
-    let table = toml::Table::deserialize(from)?;
-    let known = toml::Table::try_from(Lines::default()).map_err(serde::de::Error::custom)?;
-    if let Some(key) = table.keys().find(|key| !known.contains_key(*key)) {
-        let known: Vec<String> = known.keys().map(|key| format!("`{key}`")).collect();
-        let text = format!("unknown field `{key}`, expected one of {}", known.join(", "));
-        return Err(serde::de::Error::custom(text));
-    }
-    Lines::deserialize(table).map_err(serde::de::Error::custom)
-}
-
 /// A name, or a number without its quotes.
 fn name_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     match toml::Value::deserialize(from)? {
         toml::Value::String(name) => Ok(name),
         toml::Value::Integer(number) if number >= 0 => Ok(number.to_string()),
         other => Err(serde::de::Error::custom(format!("{other} is no name and no number of a display"))),
-    }
-}
-
-impl Default for Train {
-    fn default() -> Self {
-        Self {
-            trainer: Trainer::Child,
-            autostart: false,
-            model: String::new(),
-            from: String::new(),
-            arch: String::new(),
-            data: "lines".into(),
-            data2: String::new(),
-            data_mix: 0.0,
-            device: "cpu".into(),
-            epochs: 1_000_000,
-            rate: 0.0,
-            critic_steps: 5,
-            batch: 0,
-            publish_every: 5,
-            keep: 64,
-            morph_bars: 1.0,
-            rest: 0.0,
-            nice: 15,
-            threads: 0,
-            memory_mb: 4096,
-            rewind_on_divergence: true,
-            critic: false,
-            lines: Lines::default(),
-        }
-    }
-}
-
-impl Train {
-    /// The source that a word names: "lines", or the path of a folder or zip.
-    pub fn source(&self, word: &str) -> Source {
-        match word {
-            "lines" => Source { path: None, lines: Some(self.lines.clone()) },
-            path => Source { path: Some(path.to_owned()), lines: None },
-        }
-    }
-
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        within("data_mix", self.data_mix, 0.0, 1.0)?;
-        within("rate", self.rate, 0.0, 1.0)?;
-        within("critic_steps", f64::from(self.critic_steps), 1.0, 1000.0)?;
-        within("batch", self.batch as f64, 0.0, 4096.0)?;
-        within("publish_every", self.publish_every as f64, 1.0, 1e9)?;
-        within("keep", f64::from(self.keep), 2.0, 10_000.0)?;
-        within("epochs", self.epochs as f64, 1.0, 1e12)?;
-        within("morph_bars", self.morph_bars, 0.0, 1000.0)?;
-        within("rest", self.rest, 0.0, 0.95)?;
-        within("nice", f64::from(self.nice), 0.0, 19.0)?;
-        if !self.arch.is_empty() && Arch::named(&self.arch).is_none() {
-            let known = NAMES.map(|(name, _)| name);
-            let near = meant(&self.arch, known, 2).map_or(String::new(), |m| format!("; did you mean {m}?"));
-            return Err(("arch", format!("there is no architecture \"{}\"{near}", self.arch)));
-        }
-        if !self.arch.is_empty() && !self.from.is_empty() {
-            return Err(("from", "a training begins with an arch or from a model, not with both".into()));
-        }
-        let devices = ["auto", "cpu", "gpu"];
-        if !devices.contains(&self.device.as_str()) {
-            return Err(("device", format!("\"{}\" is none of {}", self.device, devices.join(", "))));
-        }
-        Ok(())
     }
 }
 
@@ -500,6 +359,11 @@ mod tests {
             ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
             ("[train]\nlines = { vertcals = 3 }", "line 2", "did you mean verticals?"),
             ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),
+            ("[train]\n\ncritic_steps = 0", "line 3", "0 is outside of 1..1000"),
+            ("[train]\ndata_mix = 1.5", "line 2", "outside of 0..1"),
+            ("[train]\ngenerator_lr = 2", "line 2", "outside of 0..1"),
+            ("[train]\nbatch = \"big\"", "line 2", "invalid type"),
+            ("[train]\npublish_evry = 3", "line 2", "did you mean publish_every?"),
             ("[knobs]\na = 3.0", "", "outside of 0..1"),
             ("sketch = ", "line 1", ""),
             ("[osc]\nbind = \"localhost\"", "line 2", "write \"localhost:9000\""),

@@ -382,6 +382,77 @@ fn what_diverges_is_not_published() {
     succeed(here, &["still", "sheet", "--model", "t", "-o", "sheet.png"]);
 }
 
+/// Each array is written once: the model's own names are second names of the newest state. Samples become sparser as
+/// states do.
+#[test]
+#[cfg(unix)]
+fn what_is_published_is_written_once() {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = ready();
+    let here = folder.path();
+    let words = ["--epochs", "40", "--publish-every", "1", "--print-every", "2", "--keep", "4"];
+    let it = drive(here, &[&["--config", "tiny.toml"], &words[..]].concat());
+    assert_eq!(it.end(), (Some(0), Reason::Finished, 40));
+    let model = here.join("models/t");
+    let file = |name: &str| fs::metadata(model.join(name)).map(|about| (about.ino(), about.nlink())).unwrap();
+    for (name, state) in
+        [("weights.safetensors", "history/40.safetensors"), ("critic.safetensors", "history/40.critic.safetensors")]
+    {
+        assert_eq!((file(name), file(name).1), (file(state), 2), "{name}");
+    }
+    let named = |name: String| Some(name.strip_prefix("sample_")?.strip_suffix(".png")?.parse().unwrap());
+    let names = fs::read_dir(model.join("training")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut samples: Vec<u64> = names.filter_map(named).collect();
+    samples.sort_unstable();
+    assert_eq!((samples.len(), samples[0], samples[3]), (4, 0, 38), "{samples:?}");
+}
+
+/// Beside a show: states that are looked at go through memory, few of them to the disk, and memory is left as it was.
+#[test]
+#[cfg(target_os = "linux")]
+fn states_that_are_looked_at_go_through_memory() {
+    let folder = ready();
+    let here = folder.path();
+    let words = ["--epochs", "0", "--publish-every", "1", "--disk-gb-per-day", "1", "--publish-secs", "0.02"];
+    let mut it = drive(here, &[&["--config", "tiny.toml", "--in-memory"], &words[..]].concat());
+    it.warning("keeps at most 64 states");
+    let (mut shown, mut place) = (0, None);
+    for _ in 0..40 {
+        let (step, print, sheet, path) = it.until(|e| match e {
+            Event::Published { step, fingerprint, state: None, sheet, path } => {
+                Some((*step, fingerprint.clone(), sheet.clone().unwrap(), path.clone()))
+            }
+            _ => None,
+        });
+        let path = Path::new(&path);
+        if !path.starts_with("/dev/shm") {
+            return common::skip("there is no folder in memory here");
+        }
+        // One that was overtaken is gone.
+        if let Ok(bytes) = fs::read(path) {
+            let is: String = Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect();
+            assert_eq!((is, path.file_stem().unwrap().to_str()), (print, Some(step.to_string().as_str())));
+            shown += 1;
+        }
+        assert!(Path::new(&sheet).starts_with(path.parent().unwrap()));
+        place = Some(path.parent().unwrap().to_owned());
+    }
+    let kept = published::steps(&here.join("models/t"));
+    assert!(shown > 10 && kept.len() < 20, "{shown} {kept:?}");
+    it.say(&Command::Publish);
+    let (step, print, state) = it.until(|e| match e {
+        Event::Published { step, fingerprint, state: Some(state), .. } => {
+            Some((*step, fingerprint.clone(), state.clone()))
+        }
+        _ => None,
+    });
+    assert_eq!((fingerprint(&here.join(state)), Card::read(&here.join("models/t")).unwrap().step), (print, step));
+    it.say(&Command::Stop);
+    assert_eq!(it.end().0, Some(0));
+    assert!(place.is_some_and(|place| !place.exists()));
+}
+
 /// The script of the documentation trains, publishes and reads losses.
 #[test]
 fn the_script_drives() {

@@ -6,12 +6,13 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use common::succeed;
+use common::{fail, succeed};
 use flaneur::model::Card;
 use flaneur::net::arch::{Activation, Arch, Optimiser};
 use flaneur::report::Stop;
@@ -146,6 +147,192 @@ fn a_diverged_training_keeps_the_last_good_weights() {
         let (state, _) = flaneur::trainer::checkpoint::read(&folder.path().join("training"), &device).unwrap();
         assert!(state.generator.list.iter().all(|p| p.values().iter().all(|v| v.is_finite())));
     }
+}
+
+/// A training by hand, with its lines of epochs.
+struct ByHand {
+    child: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl ByHand {
+    /// Pictures in `d`, and a training of the model `t` on them that has no end.
+    fn start(here: &Path, arguments: &[&str]) -> Self {
+        succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
+        fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_flaneur"))
+            .current_dir(here)
+            .args(["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The number of the next epoch.
+    fn epoch(&mut self) -> u64 {
+        let line = self.lines.next().unwrap().unwrap();
+        line.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        // The shell's own kill, which every machine has.
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end: exit code, the last epoch, what it said beside the epochs.
+    fn end(mut self) -> (Option<i32>, u64, String) {
+        let last = self.lines.by_ref().map(|l| l.unwrap()).last().unwrap_or_else(|| "0 (".into());
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let last = last.split(' ').next().unwrap().parse().unwrap();
+        (self.child.wait().unwrap().code(), last, said)
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        // A test that failed leaves no training behind; one that did not has waited for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whatever the terminal sends: the epoch is finished, all is saved, and a resumed training goes on behind it.
+#[test]
+fn every_signal_to_end_saves() {
+    for signal in ["TERM", "HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut training = ByHand::start(folder.path(), &[]);
+        while training.epoch() < 3 {}
+        training.signal(signal);
+        let (code, last, said) = training.end();
+        assert_eq!(code, Some(0), "{signal}: {said}");
+        let (_, record) =
+            flaneur::trainer::checkpoint::read(&folder.path().join("models/t/training"), &Device::flex()).unwrap();
+        assert_eq!(record.epoch, last + 1, "{signal}");
+    }
+}
+
+/// Under nohup the end of the terminal is none of its concern.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
+    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    let train =
+        format!("trap '' HUP; exec {} train d --model t --config tiny.toml --epochs 0", env!("CARGO_BIN_EXE_flaneur"));
+    let mut child = Command::new("sh")
+        .current_dir(here)
+        .args(["-c", &train])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut training = ByHand { child, lines };
+    while training.epoch() < 3 {}
+    training.signal("HUP");
+    let now = training.epoch();
+    while training.epoch() < now + 50 {}
+    training.signal("INT");
+    let (code, _, said) = training.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// What the lines mean, a first picture early, and no end without being asked.
+#[test]
+fn a_training_by_hand_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut training = ByHand::start(folder.path(), &[]);
+    while training.epoch() < 60 {}
+    training.signal("INT");
+    let (code, _, said) = training.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("G gradient penalty"), "{said}");
+    for sample in ["000000", "000010", "000025", "000050"] {
+        assert!(folder.path().join(format!("models/t/training/sample_{sample}.png")).is_file(), "{sample}");
+    }
+}
+
+/// One training a model: the second says who has it. A crash leaves no lock.
+#[test]
+fn two_trainings_do_not_write_one_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut training = ByHand::start(here, &["--print-every", "1"]);
+    while training.epoch() < 3 {}
+    fail(here, &["train", "d", "--model", "t", "--resume", "--epochs", "9"], "trains into models/t already");
+    fail(here, &["train", "d", "--model", "t", "--resume"], &format!("process {} ", training.child.id()));
+    training.child.kill().unwrap();
+    training.child.wait().unwrap();
+    let part = here.join("models/t/training/.state.safetensors.1-1.part");
+    fs::write(&part, "half").unwrap();
+    succeed(here, &["train", "d", "--model", "t", "--resume", "--epochs", "1"]);
+    assert!(!part.exists(), "what a dead training left half written is swept");
+    assert!(!here.join("models/t/training/.lock").exists());
+}
+
+/// A disk that takes nothing for a while, or a share that is away, ends no training and loses nothing of it.
+#[test]
+fn a_folder_that_was_away_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut training = ByHand::start(here, &["--print-every", "20"]);
+    while training.epoch() < 25 {}
+    let (model, away) = (here.join("models/t"), here.join("away"));
+    fs::rename(&model, &away).unwrap();
+    // What is mounted there may be an empty place.
+    fs::create_dir(&model).unwrap();
+    let gone = training.epoch();
+    while training.epoch() < gone + 100 {}
+    assert_eq!(fs::read_dir(&model).unwrap().count(), 0, "nothing is written where the share was");
+    fs::remove_dir(&model).unwrap();
+    fs::rename(&away, &model).unwrap();
+    training.signal("INT");
+    let (code, last, said) = training.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("models/t is not there any more") && said.contains("the training goes on"), "{said}");
+    let text = fs::read_to_string(model.join("training/history.csv")).unwrap();
+    let epochs: Vec<u64> = text.lines().skip(1).map(|l| l.split(',').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(epochs, (0..=last).collect::<Vec<_>>());
+}
+
+/// A history as long as that of a week: going on with it, saving and drawing take moments.
+#[test]
+fn a_long_history_holds_up_no_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let arch = tiny();
+    go_on(folder.path(), &arch, 2, false);
+    let (device, training) = (Device::flex(), folder.path().join("training"));
+    let (mut state, _) = flaneur::trainer::checkpoint::read(&training, &device).unwrap();
+    let line = |epoch: u64| format!("{epoch},5,{}.5,-1.25,3.5,0.125,{}.75,0.2500\n", epoch % 97, epoch % 89);
+    let rows: String = (0..200_000).map(line).collect();
+    let head = fs::read_to_string(training.join("history.csv")).unwrap().lines().next().unwrap().to_owned();
+    fs::write(training.join("history.csv"), format!("{head}\n{rows}")).unwrap();
+    state.epoch = 200_000;
+    let start = Instant::now();
+    let mut history = History::read(&training, state.epoch).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let mut plan = plan(folder.path(), &arch, 200_010);
+    plan.print_every = 1;
+    let mut last = Instant::now();
+    let mut slowest = Duration::ZERO;
+    let each = &mut |_: &Losses| {
+        slowest = slowest.max(last.elapsed());
+        last = Instant::now();
+    };
+    run::train(&plan, &mut state, &mut history, &data(), &device, &Stop::default(), each).unwrap();
+    // An epoch of these networks takes milliseconds; the rest of it is the save before it.
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+    let text = fs::read_to_string(training.join("history.csv")).unwrap();
+    assert_eq!(text.lines().count(), 1 + 200_010);
+    assert!(fs::read_to_string(training.join("converge.svg")).unwrap().contains("losses of 200010 epochs"));
 }
 
 /// SIGINT finishes the epoch, saves, and exits with 0; resume goes on at the next number.

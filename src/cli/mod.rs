@@ -11,6 +11,7 @@ pub mod monitor;
 pub mod new;
 pub mod play;
 pub mod score;
+mod settings;
 pub mod still;
 pub mod supervise;
 pub mod train;

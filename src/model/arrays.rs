@@ -25,8 +25,8 @@ impl Outgoing {
     /// Adds one array under its name; `half` stores it as f16.
     pub fn add(&mut self, name: String, shape: Vec<usize>, values: &[f32], half: bool) {
         let (dtype, bytes) = match half {
-            true => (Dtype::F16, values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),
-            false => (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            true => (Dtype::F16, bytes_of(values, |v| f16::from_f32(v).to_le_bytes())),
+            false => (Dtype::F32, bytes_of(values, f32::to_le_bytes)),
         };
         self.arrays.push((name, shape, dtype, bytes));
     }
@@ -40,17 +40,31 @@ impl Outgoing {
 
     /// Writes the file whole.
     pub fn write(self, path: &Path) -> Result<(), ModelError> {
+        Ok(files::write(path, &self.bytes(path)?)?)
+    }
+
+    /// The file's bytes; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// If the arrays cannot be put into the format.
+    pub fn bytes(self, path: &Path) -> Result<Vec<u8>, ModelError> {
         let views: Result<Vec<_>, _> = self
             .arrays
             .iter()
             .map(|(name, shape, dtype, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect();
         let notes = (!self.notes.is_empty()).then_some(self.notes);
-        let bytes = views
+        views
             .and_then(|views| safetensors::serialize(views, notes))
-            .map_err(|e| ModelError::Weights { path: path.into(), why: e.to_string() })?;
-        Ok(files::write(path, &bytes)?)
+            .map_err(|e| ModelError::Weights { path: path.into(), why: e.to_string() })
     }
+}
+
+/// Values one after the other as their bytes; a training that saves waits for it.
+fn bytes_of<const N: usize>(values: &[f32], of: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    let mut bytes = vec![0; values.len() * N];
+    bytes.as_chunks_mut::<N>().0.iter_mut().zip(values).for_each(|(bytes, value)| *bytes = of(*value));
+    bytes
 }
 
 /// Arrays of one file, named but not yet checked; each is read when it is asked for.

@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::kernels::{self, Act, Geometry};
 use super::params::floats;
 use super::plain;
-use super::pointwise::{self, Descent};
+use super::pointwise::{self, AdamStep};
 
 type Array = FloatTensor<Flex>;
 type Tracked<C> = Autodiff<Flex, C>;
@@ -51,12 +51,12 @@ pub trait NetOps: Backend {
         slope: f32,
     ) -> FloatTensor<Self>;
     fn net_lengths(x: FloatTensor<Self>) -> FloatTensor<Self>;
-    fn net_descend(
+    fn net_adam_step(
         w: FloatTensor<Self>,
         g: FloatTensor<Self>,
         m: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        d: Descent,
+        d: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -169,9 +169,9 @@ impl NetOps for Flex {
         flex_lengths(&x)
     }
 
-    fn net_descend(w: Array, g: Array, m: Array, v: Array, d: Descent) -> (Array, Array, Array) {
+    fn net_adam_step(w: Array, g: Array, m: Array, v: Array, d: AdamStep) -> (Array, Array, Array) {
         let [mut w, mut m, mut v] = [w, m, v].map(owned);
-        with_values(&g, |g| pointwise::descend(w.storage_mut(), g, m.storage_mut(), v.storage_mut(), &d));
+        with_values(&g, |g| pointwise::adam_step(w.storage_mut(), g, m.storage_mut(), v.storage_mut(), &d));
         (w, m, v)
     }
 }
@@ -338,15 +338,15 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
     }
 
     /// Weights that were moved are the beginning of other graphs: nothing is differentiated through a step.
-    fn net_descend(
+    fn net_adam_step(
         w: FloatTensor<Self>,
         g: FloatTensor<Self>,
         m: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        d: Descent,
+        d: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let [w, g, m, v] = [w, g, m, v].map(FloatTensor::<Self>::into_primitive);
-        let (w, m, v) = Flex::net_descend(w, g, m, v, d);
+        let (w, m, v) = Flex::net_adam_step(w, g, m, v, d);
         (FloatTensor::<Self>::new(w), FloatTensor::<Self>::new(m), FloatTensor::<Self>::new(v))
     }
 }
@@ -408,14 +408,14 @@ pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 }
 
 /// Moves weights by a gradient, and first and second moments with them; all flat and without a graph.
-/// See [`pointwise::descend`].
-pub fn descend([w, g, m, v]: [Tensor<1>; 4], d: Descent) -> [Tensor<1>; 3] {
+/// See [`pointwise::adam_step`].
+pub fn adam_step([w, g, m, v]: [Tensor<1>; 4], d: AdamStep) -> [Tensor<1>; 3] {
     match ours(&w.device()) {
         true => {
             let [w, g, m, v] = [w, g, m, v].map(Tensor::into_dispatch);
-            let (w, m, v) = Dispatch::net_descend(w, g, m, v, d);
+            let (w, m, v) = Dispatch::net_adam_step(w, g, m, v, d);
             [w, m, v].map(Tensor::from_dispatch)
         }
-        false => plain::descend([w, g, m, v], d),
+        false => plain::adam_step([w, g, m, v], d),
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Tensor, s};
 
 use super::kernels::{Act, Geometry};
-use super::pointwise::Descent;
+use super::pointwise::AdamStep;
 
 fn apply(x: Tensor<4>, act: Act) -> Tensor<4> {
     match act {
@@ -78,8 +78,8 @@ pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     squares.mask_fill(none.clone(), 1.0).sqrt().mask_fill(none, 0.0)
 }
 
-/// See [`super::ops::descend`].
-pub fn descend([w, g, m, v]: [Tensor<1>; 4], d: Descent) -> [Tensor<1>; 3] {
+/// See [`super::ops::adam_step`].
+pub fn adam_step([w, g, m, v]: [Tensor<1>; 4], d: AdamStep) -> [Tensor<1>; 3] {
     let v = v * d.beta2 + g.clone().powi_scalar(2) * (1.0 - d.beta2);
     let (m, step) = match d.beta1 {
         Some(beta1) => {

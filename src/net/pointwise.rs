@@ -77,7 +77,7 @@ pub fn lengths_grad(x: &[f32], y: &[f32], dy: &[f32]) -> Vec<f32> {
 
 /// One step of an optimiser that keeps averages of gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Descent {
+pub struct AdamStep {
     /// Decay of the first moments; absent where the gradient itself is what is divided by the second.
     pub beta1: Option<f32>,
     /// Decay of the second moments.
@@ -91,7 +91,7 @@ pub struct Descent {
 /// Moves weights by a gradient, and the moments m and v with them, all in place:
 /// `v = β2 v + (1 − β2) g²`, `m = β1 m + (1 − β1) g`, `w −= rate · m / (√v + ε)`; without first moments
 /// `w −= rate · g / √(v + ε)`.
-pub fn descend(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], d: &Descent) {
+pub fn adam_step(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], d: &AdamStep) {
     let pieces = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(m.par_chunks_mut(PIECE));
     pieces.zip(v.par_chunks_mut(PIECE)).for_each(|(((w, g), m), v)| {
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {

@@ -1,13 +1,15 @@
 //! Checkpoints: all that training changes, in one safetensors file with its record in the header.
 //!
-//! `state.toml` beside it is the same record for people. A resumed run goes on exactly where the
-//! saved one stood.
+//! `state.toml` beside it is the same record for people. A resumed run goes on exactly where the saved one stood.
+//! Written by `trainer::saving`, read by `cli::train` and for a rewind. Optimisers that have done nothing yet are left
+//! out: their moments are zero.
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::disk;
 use super::optimiser::Moments;
 use super::step::State;
 use crate::files;
@@ -22,20 +24,29 @@ use crate::net::{critic, generator};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// Layout of the record; 1.
     pub format: u32,
+    /// The seed of every random number.
     pub seed: u32,
+    /// Epochs done.
     pub epoch: u64,
+    /// Batches taken from the data.
     pub batches: u64,
+    /// Steps of the generator's optimiser.
     pub generator_updates: u64,
+    /// Steps of the critic's optimiser.
     pub critic_updates: u64,
+    /// Decay of the moving average, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
-    /// The average was learnt elsewhere ([`State::settled`]).
+    /// The average was learnt elsewhere ([`State::average_settled`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
+    /// Fingerprint of the pictures it learnt from.
     pub data_fingerprint: String,
     /// Seconds spent in epochs so far, over all sittings.
     pub seconds: f64,
+    /// The networks, and how they are trained.
     pub arch: Arch,
 }
 
@@ -46,8 +57,11 @@ pub fn exists(folder: &Path) -> bool {
     folder.join(FILE).is_file()
 }
 
-/// Writes `state.safetensors` and `state.toml` in `folder`; gives the path of the first.
-pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<PathBuf, ModelError> {
+/// Writes `state.safetensors` and `state.toml` in `folder`; gives the path of the first, and its bytes.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<(PathBuf, u64), ModelError> {
     let record = Record {
         format: 1,
         seed: state.seed,
@@ -56,7 +70,7 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         generator_updates: state.generator_moments.count,
         critic_updates: state.critic_moments.count,
         ema: state.average.as_ref().map(|(_, decay)| *decay),
-        settled: state.settled,
+        settled: state.average_settled,
         data_fingerprint: fingerprint.into(),
         seconds,
         arch: state.arch.clone(),
@@ -70,7 +84,8 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
     if let Some((average, _)) = &state.average {
         out.add_params("average", average, false);
     }
-    for (name, moments) in [("generator", &state.generator_moments), ("critic", &state.critic_moments)] {
+    let moments = [("generator", &state.generator_moments), ("critic", &state.critic_moments)];
+    for (name, moments) in moments.into_iter().filter(|(_, moments)| moments.count > 0) {
         for (part, list) in [("first", &moments.first), ("second", &moments.second)] {
             for (i, tensor) in list.iter().enumerate() {
                 let values = floats(tensor.clone());
@@ -78,12 +93,16 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
             }
         }
     }
-    out.write(&path)?;
-    files::write(&folder.join("state.toml"), text.as_bytes())?;
-    Ok(path)
+    let bytes = out.bytes(&path)?;
+    files::write(&path, &bytes)?;
+    disk::put(&folder.join("state.toml"), text.as_bytes())?;
+    Ok((path, bytes.len() as u64))
 }
 
 /// Reads the checkpoint in `folder`.
+///
+/// # Errors
+/// If it is not there, or not whole.
 pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelError> {
     let path = folder.join(FILE);
     let file = Incoming::open(&path)?;
@@ -101,6 +120,9 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
     let moments = |name: &str, params: &Params, rate: f64, count: u64| {
         let mut moments = Moments::new(arch.optimiser, rate, params, device);
         moments.count = count;
+        if count == 0 {
+            return Ok(moments);
+        }
         for (part, list) in [("first", &mut moments.first), ("second", &mut moments.second)] {
             for (i, tensor) in list.iter_mut().enumerate() {
                 let len = tensor.dims()[0];
@@ -119,7 +141,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         generator,
         critic,
         average,
-        settled: record.settled,
+        average_settled: record.settled,
         arch,
         buffers: Buffers::default(),
     };

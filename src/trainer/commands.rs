@@ -1,7 +1,7 @@
 //! Commands that arrive on stdin, one JSON object a line, read on a thread of their own.
 //!
-//! `trainer::steer` takes what waits between two epochs, [`Pace`] looks in between two updates. What waits is
-//! bounded (`trainer::waiting`), and so is a line. The end of the input means that whoever drove is gone,
+//! `trainer::steer` takes what waits between two epochs, [`Throttle`] looks in between two updates. What waits is
+//! bounded (`trainer::pending`), and so is a line. The end of the input means that whoever drove is gone,
 //! however it died; that is how a training never outlives a show.
 //! The thread is not joined: nothing wakes a read of stdin, so it ends with the process.
 
@@ -9,8 +9,8 @@ use std::io::{self, BufRead, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::pending::PendingCommands;
 use super::protocol::Command;
-use super::waiting::Waiting;
 use crate::latest::lock;
 use crate::report::Stop;
 
@@ -18,35 +18,39 @@ use crate::report::Stop;
 const MOST_BYTES: usize = 64 << 10;
 /// How long a training without an owner may take to save itself, if nobody says.
 pub const GRACE_SECS: f64 = 30.0;
+/// The same for one that was told to stop before: its owner lives, and ends what takes too long.
+const STOPPING: Duration = Duration::from_secs(4);
 /// Longest sleep between two looks at what arrived.
 const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct Inbox {
-    waiting: Waiting,
+    pending: PendingCommands,
+    /// It was told to stop.
+    stops: bool,
     ended: bool,
 }
 
 /// What has arrived and was not yet taken; clones share it.
 #[derive(Clone, Default)]
-pub struct Orders(Arc<(Mutex<Inbox>, Condvar)>);
+pub struct CommandQueue(Arc<(Mutex<Inbox>, Condvar)>);
 
-impl Orders {
+impl CommandQueue {
     /// Starts to read this process's stdin; once it has ended the process may take `grace` to save itself.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub fn from_stdin(grace: Duration) -> io::Result<Self> {
-        let orders = Self::default();
-        let theirs = orders.clone();
+        let queue = Self::default();
+        let theirs = queue.clone();
         let read = move || {
             theirs.read(io::stdin().lock());
             // A training that hangs has nobody left who could end it; what it wrote is whole.
-            std::thread::sleep(grace);
+            std::thread::sleep(if lock(&theirs.0.0).stops { grace.max(STOPPING) } else { grace });
             std::process::exit(1);
         };
         std::thread::Builder::new().name("commands".into()).spawn(read)?;
-        Ok(orders)
+        Ok(queue)
     }
 
     /// Reads to the end, and says that it came. An input that fails has ended, too.
@@ -54,13 +58,14 @@ impl Orders {
         let mut bytes = Vec::new();
         while let Ok(read) = read_line(&mut input, &mut bytes) {
             let mut inbox = lock(&self.0.0);
-            let waiting = &mut inbox.waiting;
+            let pending = &mut inbox.pending;
             match (read, std::str::from_utf8(&bytes)) {
                 (Read::End, _) => break,
-                (Read::TooLong, _) => waiting.complain(format!("a line of more than {MOST_BYTES} bytes; not taken")),
-                (Read::Line, Ok(line)) => waiting.hear(line),
-                (Read::Line, Err(e)) => waiting.complain(format!("not a line of text ({e})")),
+                (Read::TooLong, _) => pending.refuse(format!("a line of more than {MOST_BYTES} bytes; not taken")),
+                (Read::Line, Ok(line)) => pending.parse_line(line),
+                (Read::Line, Err(e)) => pending.refuse(format!("not a line of text ({e})")),
             }
+            inbox.stops |= inbox.pending.commands.contains(&Command::Stop);
             self.0.1.notify_one();
         }
         lock(&self.0.0).ended = true;
@@ -68,8 +73,8 @@ impl Orders {
     }
 
     /// Takes all that waits.
-    pub fn take(&self) -> Waiting {
-        std::mem::take(&mut lock(&self.0.0).waiting)
+    pub fn take(&self) -> PendingCommands {
+        std::mem::take(&mut lock(&self.0.0).pending)
     }
 
     /// Whether the input has ended.
@@ -79,25 +84,35 @@ impl Orders {
 
     /// Waits until something arrives, at most `patience`.
     pub fn wait(&self, patience: Duration) {
-        let nothing = |inbox: &mut Inbox| inbox.waiting.commands.is_empty() && !inbox.ended;
+        let nothing = |inbox: &mut Inbox| inbox.pending.commands.is_empty() && !inbox.ended;
         let waited = self.0.1.wait_timeout_while(lock(&self.0.0), patience, nothing);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The learning rates that were asked for last, generator's and critic's, as far as they still wait.
     pub fn rates(&self) -> [Option<f64>; 2] {
-        lock(&self.0.0).waiting.rates()
+        lock(&self.0.0).pending.rates()
     }
 
     /// The share of rest that was asked for last, if that still waits.
     fn rest(&self) -> Option<f64> {
-        lock(&self.0.0).waiting.rest()
+        lock(&self.0.0).pending.rest()
+    }
+
+    /// Whether a command of this kind waits.
+    pub fn holds(&self, command: &Command) -> bool {
+        lock(&self.0.0).pending.commands.iter().any(|waiting| waiting.same_kind(command))
+    }
+
+    /// Whether the training is to end: nobody drives it any more, or it was told to.
+    fn ends(&self) -> bool {
+        self.owner_gone() || self.holds(&Command::Stop)
     }
 
     /// Whether something waits that a rest should not hold up.
-    fn calling(&self) -> bool {
+    fn is_urgent(&self) -> bool {
         let inbox = lock(&self.0.0);
-        inbox.ended || inbox.waiting.commands.iter().any(|command| !matches!(command, Command::Set(_)))
+        inbox.ended || inbox.pending.commands.iter().any(|command| !matches!(command, Command::Set(_)))
     }
 }
 
@@ -141,22 +156,24 @@ pub(super) fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Res
 }
 
 /// The rests of one epoch, and what it took.
-pub struct Pace<'a> {
-    orders: Option<&'a Orders>,
+pub struct Throttle<'a> {
+    commands: Option<&'a CommandQueue>,
     stop: &'a Stop,
     share: f64,
     since: Instant,
+    /// Time at work.
     pub worked: Duration,
+    /// Time at rest.
     pub rested: Duration,
 }
 
-impl<'a> Pace<'a> {
+impl<'a> Throttle<'a> {
     /// Begins now; `share` of the time is to be rest.
-    pub fn new(orders: Option<&'a Orders>, stop: &'a Stop, share: f64) -> Self {
-        Self { orders, stop, share, since: Instant::now(), worked: Duration::ZERO, rested: Duration::ZERO }
+    pub fn new(commands: Option<&'a CommandQueue>, stop: &'a Stop, share: f64) -> Self {
+        Self { commands, stop, share, since: Instant::now(), worked: Duration::ZERO, rested: Duration::ZERO }
     }
 
-    /// After an update: rests in proportion to its time, unless something waits. False if the owner is gone, so
+    /// After an update: rests in proportion to its time, unless something waits. False if the training is to end, so
     /// that the epoch should end soon.
     pub fn rest(&mut self) -> bool {
         let worked = self.since.elapsed();
@@ -164,7 +181,7 @@ impl<'a> Pace<'a> {
         while let Some(left) = self.rest_of(worked).checked_sub(rested)
             && !left.is_zero()
             && !self.stop.raised()
-            && !self.orders.is_some_and(Orders::calling)
+            && !self.commands.is_some_and(CommandQueue::is_urgent)
         {
             std::thread::sleep(left.min(LOOK));
             rested = begin.elapsed();
@@ -172,12 +189,12 @@ impl<'a> Pace<'a> {
         self.worked += worked;
         self.rested += rested;
         self.since = Instant::now();
-        !self.orders.is_some_and(Orders::owner_gone)
+        !self.commands.is_some_and(CommandQueue::ends)
     }
 
     /// The rest that belongs to so much work.
     fn rest_of(&mut self, worked: Duration) -> Duration {
-        if let Some(share) = self.orders.and_then(Orders::rest) {
+        if let Some(share) = self.commands.and_then(CommandQueue::rest) {
             self.share = share;
         }
         worked.mul_f64(self.share / (1.0 - self.share))
@@ -216,22 +233,22 @@ mod tests {
 
     #[test]
     fn the_end_of_the_input_is_the_end_of_the_owner() {
-        let orders = Orders::default();
-        orders.read(&b"{\"command\":\"publish\"}\n\xff\n{\"command\":\"set\",\"rest\":0.5}"[..]);
-        assert!(orders.owner_gone() && orders.calling());
-        assert_eq!(orders.rest(), Some(0.5));
-        let waiting = orders.take();
-        assert_eq!((waiting.commands.len(), waiting.complaints.len()), (2, 1));
-        assert!(orders.owner_gone() && orders.take().commands.is_empty());
+        let queue = CommandQueue::default();
+        queue.read(&b"{\"command\":\"publish\"}\n\xff\n{\"command\":\"set\",\"rest\":0.5}"[..]);
+        assert!(queue.owner_gone() && queue.is_urgent());
+        assert_eq!(queue.rest(), Some(0.5));
+        let pending = queue.take();
+        assert_eq!((pending.commands.len(), pending.errors.len()), (2, 1));
+        assert!(queue.owner_gone() && queue.take().commands.is_empty());
     }
 
     #[test]
     fn a_rest_is_in_proportion_and_gives_way() {
-        let (orders, stop) = (Orders::default(), Stop::default());
-        let mut pace = Pace::new(Some(&orders), &stop, 0.75);
-        assert_eq!(pace.rest_of(Duration::from_millis(10)), Duration::from_millis(30));
-        orders.read(&b"{\"command\":\"set\",\"rest\":0.5}\n{\"command\":\"pause\"}\n"[..]);
-        assert_eq!(pace.rest_of(Duration::from_millis(10)), Duration::from_millis(10));
-        assert!(!pace.rest() && pace.rested < Duration::from_secs(1));
+        let (queue, stop) = (CommandQueue::default(), Stop::default());
+        let mut throttle = Throttle::new(Some(&queue), &stop, 0.75);
+        assert_eq!(throttle.rest_of(Duration::from_millis(10)), Duration::from_millis(30));
+        queue.read(&b"{\"command\":\"set\",\"rest\":0.5}\n{\"command\":\"pause\"}\n"[..]);
+        assert_eq!(throttle.rest_of(Duration::from_millis(10)), Duration::from_millis(10));
+        assert!(!throttle.rest() && throttle.rested < Duration::from_secs(1));
     }
 }

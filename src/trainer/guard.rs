@@ -16,12 +16,14 @@ const PATIENCE: u32 = 3;
 /// Deviations from the median that are in range.
 const REACH: f32 = 50.0;
 
-/// What to think of an epoch.
+/// What the losses of an epoch are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Fine,
+    /// As so far.
+    InRange,
     /// Out of range, perhaps by accident.
-    Odd,
+    Outlier,
+    /// Out of range too often to be an accident, or no numbers.
     Diverged,
 }
 
@@ -30,23 +32,24 @@ pub enum Verdict {
 pub struct Guard {
     /// Total, penalty and generator's loss of the last epochs in range.
     seen: VecDeque<[f32; 3]>,
-    odd: u32,
+    /// Epochs out of range, in a row.
+    outliers: u32,
 }
 
 impl Guard {
-    /// Judges an epoch, and learns from it if it is fine.
-    pub fn judge(&mut self, losses: &Losses) -> Verdict {
+    /// Checks an epoch, and learns from it if it is in range.
+    pub fn check(&mut self, losses: &Losses) -> Verdict {
         let values = [losses.total, losses.penalty, losses.generator];
         if self.knows() && (0..3).any(|which| self.far(which, values[which])) {
-            self.odd += 1;
-            return if self.odd < PATIENCE { Verdict::Odd } else { Verdict::Diverged };
+            self.outliers += 1;
+            return if self.outliers < PATIENCE { Verdict::Outlier } else { Verdict::Diverged };
         }
-        self.odd = 0;
+        self.outliers = 0;
         if self.seen.len() == WINDOW {
             self.seen.pop_front();
         }
         self.seen.push_back(values);
-        Verdict::Fine
+        Verdict::InRange
     }
 
     /// Whether it has seen enough to know a range.
@@ -54,13 +57,13 @@ impl Guard {
         self.seen.len() >= WARM
     }
 
-    /// Whether the last epoch was odd.
+    /// Whether the last epoch was out of range.
     pub fn doubts(&self) -> bool {
-        self.odd > 0
+        self.outliers > 0
     }
 
     /// Learns anew: other data, other weights.
-    pub fn forget(&mut self) {
+    pub fn reset(&mut self) {
         *self = Self::default();
     }
 
@@ -92,7 +95,7 @@ mod tests {
         for epoch in 0..2000 {
             let fall = -2000.0 * (-(epoch as f32) / 60.0).exp();
             let wander = 40.0 * (epoch as f32 * 0.7).sin() * (epoch as f32 * 0.013).cos();
-            assert_eq!(guard.judge(&losses(fall - 60.0 + wander)), Verdict::Fine, "epoch {epoch}");
+            assert_eq!(guard.check(&losses(fall - 60.0 + wander)), Verdict::InRange, "epoch {epoch}");
         }
     }
 
@@ -102,22 +105,22 @@ mod tests {
         let mut total = -60.0;
         let found = (0..1000).find(|_| {
             total *= 1.1;
-            guard.judge(&losses(total)) == Verdict::Diverged
+            guard.check(&losses(total)) == Verdict::Diverged
         });
         assert!(found.is_some() && total.is_finite(), "{total}");
     }
 
     #[test]
-    fn one_accident_is_doubted_and_forgiven() {
+    fn one_outlier_is_no_divergence() {
         let mut guard = Guard::default();
-        (0..100).for_each(|_| assert_eq!(guard.judge(&losses(-60.0)), Verdict::Fine));
-        assert_eq!(guard.judge(&losses(1e6)), Verdict::Odd);
+        (0..100).for_each(|_| assert_eq!(guard.check(&losses(-60.0)), Verdict::InRange));
+        assert_eq!(guard.check(&losses(1e6)), Verdict::Outlier);
         assert!(guard.doubts());
-        assert_eq!(guard.judge(&losses(-60.0)), Verdict::Fine);
+        assert_eq!(guard.check(&losses(-60.0)), Verdict::InRange);
         assert!(!guard.doubts());
-        let all: Vec<_> = (0..3).map(|_| guard.judge(&losses(1e6))).collect();
-        assert_eq!(all, [Verdict::Odd, Verdict::Odd, Verdict::Diverged]);
-        guard.forget();
-        assert_eq!(guard.judge(&losses(1e6)), Verdict::Fine);
+        let all: Vec<_> = (0..3).map(|_| guard.check(&losses(1e6))).collect();
+        assert_eq!(all, [Verdict::Outlier, Verdict::Outlier, Verdict::Diverged]);
+        guard.reset();
+        assert_eq!(guard.check(&losses(1e6)), Verdict::InRange);
     }
 }

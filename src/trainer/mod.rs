@@ -1,22 +1,35 @@
 //! Training: WGAN-GP as the original runs it.
 //!
-//! `step` is the mathematics of one epoch, `optimiser` moves the weights, `checkpoint` and `history`
-//! keep what a resumed run needs, `run` is the loop around them.
-//! A training that is driven (by a show, a script) hears `commands` in the words of `protocol`, which gather in `waiting`,
-//! and obeys them in `steer`; `published` is what others see of it, `guard` keeps bad weights from them, `source` reads other data.
-//! `child` is the other end: a training as a process that a show starts, looks after and ends.
+//! `step` is the mathematics of one epoch, `optimiser` moves the weights, `run` is the loop around them.
+//! `settings` is the table of what can be set while it runs.
+//! `schedule` says when something is written, `saving` writes it: `checkpoint` and `history` (with `curve` and
+//! `picture_writer`) for a resumed run, `published` for others, `memory` for who only looks; `disk` and `lock` guard the files.
+//! A training that is driven (by a show, a script) gets `commands` in the words of `protocol`, which gather in
+//! `pending`, and runs them in `steer`; `guard` keeps bad weights from others, `source` reads other data.
+//! `child` is the other end: a training as a process that a show starts, looks after and ends, (`launch`, `supervisor`, `pipes`).
 //! Driven by `cli::train`; gives model folders. Runs on the thread that calls it, on one device.
 
 pub mod checkpoint;
 pub mod child;
 pub mod commands;
+pub mod curve;
+pub mod disk;
 pub mod guard;
 pub mod history;
+pub mod launch;
+pub mod lock;
+pub mod memory;
 pub mod optimiser;
+pub mod pending;
+pub mod picture_writer;
+mod pipes;
 pub mod protocol;
 pub mod published;
 pub mod run;
+pub mod saving;
+pub mod schedule;
+pub mod settings;
 pub mod source;
 pub mod steer;
 pub mod step;
-pub mod waiting;
+mod supervisor;

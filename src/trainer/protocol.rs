@@ -1,12 +1,13 @@
 //! What a training and its driver say to each other: commands come, events go, one JSON object a line.
 //!
-//! Pure words: collected by `trainer::waiting`, obeyed by `trainer::steer`, used from the other side by whoever
+//! Pure words: collected by `trainer::pending`, run by `trainer::steer`, used from the other side by whoever
 //! starts a training. Every line has `"v":1`; fields that are not known are ignored, so that either side may
 //! be newer than the other. No threads, no files and no networks here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::settings::Settings;
 use crate::hints::meant;
 
 /// Version of this protocol.
@@ -22,6 +23,7 @@ pub enum Command {
     Pause,
     /// Finishes the epoch, saves and exits.
     Stop,
+    /// Changes settings.
     Set(Settings),
     /// Publishes the weights now.
     Publish,
@@ -29,6 +31,7 @@ pub enum Command {
     Sample,
     /// Goes back to a state that was kept, or to the checkpoint.
     Rewind {
+        /// Its epochs.
         step: u64,
     },
     /// Learns from other pictures.
@@ -37,54 +40,21 @@ pub enum Command {
     Data2(Source),
     /// Goes on from the weights of another model with the same networks.
     Fork {
+        /// Its name, or the path of its folder.
         model: String,
     },
 }
 
 const NAMES: [&str; 10] = ["run", "pause", "stop", "set", "publish", "sample", "rewind", "data", "data2", "fork"];
 
-/// What can be set while it trains; what is left out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Settings {
-    /// Learning rate of the generator, 0..1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub generator_rate: Option<f64>,
-    /// Learning rate of the critic, 0..1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub critic_rate: Option<f64>,
-    /// Critic updates in an epoch, 1..1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub critic_steps: Option<u32>,
-    /// Pictures in a batch, 1..4096.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<usize>,
-    /// Weight of the gradient penalty, 0..10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gradient_weight: Option<f64>,
-    /// Decay of the generator's moving average, 0..0.99999; the first one begins the average.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ema: Option<f64>,
-    /// Epochs between two samples and checkpoints, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub print_every: Option<u64>,
-    /// Epochs between two publications besides those; 0 is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub publish_every: Option<u64>,
-    /// Share of the time to rest, 0..0.95; applies from the next update on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rest: Option<f64>,
-    /// Share of the second dataset, 0..1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mix: Option<f64>,
-}
-
 /// Where pictures come from: the `path` of a folder or zip, or `lines` drawn in memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {
+    /// A folder or zip of pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Rules by which lines are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<Lines>,
 }
@@ -95,12 +65,15 @@ pub struct Source {
 pub struct Lines {
     /// Colours as `rrggbb`; none are the original's four.
     pub palette: Vec<String>,
+    /// Vertical lines in a picture.
     pub verticals: u16,
+    /// Horizontal lines in a picture.
     pub horizontals: u16,
     /// `uniform` or `gaussian:MEAN:DEVIATION`, verticals first.
     pub laws: Vec<String>,
     /// Pictures, at most [`Lines::MOST`].
     pub count: u64,
+    /// Seed of the drawing.
     pub seed: u32,
 }
 
@@ -121,55 +94,77 @@ impl Default for Lines {
 pub enum Event {
     /// A training begins or goes on at `step`.
     Started {
+        /// The model's name.
         model: String,
+        /// The folder that is written.
         folder: String,
+        /// The architecture's name.
         arch: String,
+        /// Epochs done before.
         step: u64,
-        /// Epochs in all.
+        /// Epochs in all; 0 is no end.
         epochs: u64,
+        /// What it learns from.
         data: String,
+        /// How many pictures.
         pictures: usize,
+        /// What computes.
         device: String,
     },
+    /// An epoch is done.
     Step(Step),
     /// A numbered grid was written.
     Sample {
+        /// The file.
         path: String,
+        /// Epochs done.
         step: u64,
     },
     /// The weights of the model folder are those of `step`.
     Published {
         /// The weights' file.
         path: String,
+        /// Its epochs.
         step: u64,
         /// The first eight bytes of the file's SHA-256 in hexadecimal.
         fingerprint: String,
-        /// The copy that stays in the history, and its sheet, if one is kept.
+        /// The file that stays in the history, if it is kept.
         state: Option<String>,
+        /// A sheet of its pictures, if there is one.
         sheet: Option<String>,
     },
     /// A resumed training would go on from here.
     Checkpoint {
+        /// The file.
         path: String,
+        /// Epochs done.
         step: u64,
     },
     /// The answer to what changes a setting.
     State {
+        /// Whether it waits.
         paused: bool,
+        /// Epochs done.
         step: u64,
         /// All of them.
         settings: Settings,
+        /// What it learns from.
         data: String,
+        /// The second dataset, if there is one.
         data2: Option<String>,
     },
     /// Something was not done, or is worth knowing.
     Warning {
+        /// In a sentence.
         text: String,
     },
     /// The last event.
     Stopped {
+        /// Why.
         reason: Reason,
+        /// The same in a sentence.
         text: String,
+        /// Epochs done.
         step: u64,
     },
 }
@@ -181,10 +176,13 @@ pub struct Step {
     pub step: u64,
     /// Its index in the history of losses: `step − 1`.
     pub epoch: u64,
+    /// Updates of the critic.
     pub critic_steps: u32,
     /// The critic's loss: `real + fake + weight · penalty`.
     pub total: f32,
+    /// The critic's loss on real pictures.
     pub real: f32,
+    /// The same on fake ones.
     pub fake: f32,
     /// The gradient penalty without its weight.
     pub penalty: f32,
@@ -211,6 +209,9 @@ pub enum Reason {
     /// Nobody holds the other end of the commands.
     #[serde(rename = "owner gone")]
     OwnerGone,
+    /// The disk, a share, the data or the model's folder is not to be had just now; another start may do.
+    Unavailable,
+    /// By an error that was explained.
     Error,
 }
 
@@ -222,6 +223,7 @@ impl Reason {
             Self::Finished => "all epochs are done; all is saved",
             Self::Diverged => "the losses diverged",
             Self::OwnerGone => "nobody is at the other end of the commands any more; all is saved",
+            Self::Unavailable => "stopped by a disk, a share or data that are not to be had just now",
             Self::Error => "stopped by an error",
         }
     }
@@ -294,49 +296,6 @@ impl Event {
     pub fn parse(line: &str) -> Result<Self, String> {
         let (value, name) = read(line, "event")?;
         serde_json::from_value(value).map_err(|e| format!("{name}: {e}"))
-    }
-}
-
-impl Settings {
-    /// Takes over from `older` what is not set here.
-    pub fn fill(&mut self, older: Self) {
-        *self = Self {
-            generator_rate: self.generator_rate.or(older.generator_rate),
-            critic_rate: self.critic_rate.or(older.critic_rate),
-            critic_steps: self.critic_steps.or(older.critic_steps),
-            batch: self.batch.or(older.batch),
-            gradient_weight: self.gradient_weight.or(older.gradient_weight),
-            ema: self.ema.or(older.ema),
-            print_every: self.print_every.or(older.print_every),
-            publish_every: self.publish_every.or(older.publish_every),
-            rest: self.rest.or(older.rest),
-            mix: self.mix.or(older.mix),
-        };
-    }
-
-    /// Takes out what lies out of its range; gives a sentence for each.
-    pub(super) fn refuse(&mut self) -> Vec<String> {
-        let mut out = Vec::new();
-        within("generator_rate", &mut self.generator_rate, 0.0, 1.0, &mut out);
-        within("critic_rate", &mut self.critic_rate, 0.0, 1.0, &mut out);
-        within("critic_steps", &mut self.critic_steps, 1, 1000, &mut out);
-        within("batch", &mut self.batch, 1, 4096, &mut out);
-        within("gradient_weight", &mut self.gradient_weight, 0.0, 10_000.0, &mut out);
-        within("ema", &mut self.ema, 0.0, 0.99999, &mut out);
-        within("print_every", &mut self.print_every, 1, u64::MAX, &mut out);
-        within("rest", &mut self.rest, 0.0, 0.95, &mut out);
-        within("mix", &mut self.mix, 0.0, 1.0, &mut out);
-        out
-    }
-}
-
-fn within<T>(name: &str, value: &mut Option<T>, low: T, high: T, refused: &mut Vec<String>)
-where
-    T: PartialOrd + Copy + std::fmt::Display,
-{
-    if let Some(given) = value.take_if(|given| *given < low || *given > high) {
-        let bound = if given < low { format!("below minimum {low}") } else { format!("above maximum {high}") };
-        refused.push(format!("{name} {given} is {bound}; it stays as it was"));
     }
 }
 

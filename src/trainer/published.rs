@@ -1,19 +1,23 @@
 //! Published weights: the files of the model folder that others read, and the states that stay in `history/`.
 //!
-//! Written by `trainer::run`, read back by `trainer::steer` for a rewind and a fork, and by whoever shows what
-//! a training was. A state is `<step>.safetensors`, byte for byte the weights that were published, with its
-//! critic and a small sheet; a state that is listed is whole. What optimisers know is in the checkpoint alone.
+//! Written by `trainer::saving`, read back by `trainer::steer` for a rewind and a fork, and by whoever shows what a
+//! training was. A state is `<step>.safetensors` with its critic and a small sheet; a state that is listed is whole.
+//! Each array is written once: the model folder's own names are second names of the newest state's files.
+//! A state that is only looked at has the same three files in memory (`trainer::memory`).
+//! What optimisers know is in the checkpoint alone.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 
+use super::disk;
 use super::run::{Plan, TrainError};
 use super::step::State;
 use crate::files;
-use crate::model::arrays::Incoming;
+use crate::model::arrays::{Incoming, Outgoing};
 use crate::model::{self, BURN_VERSION, Card, ModelError};
 use crate::net::arch::Arch;
 use crate::net::generator::{self, Ready};
@@ -23,54 +27,154 @@ use crate::picture::sheet::sheet;
 use crate::random::RandomState;
 
 /// Rows and columns of a model's `sheet.png`.
-const SHEET_SIDE: usize = 5;
-/// Rows and columns of a kept state's sheet.
-const SMALL_SIDE: usize = 3;
+pub(super) const SHEET_SIDE: usize = 5;
+/// Rows and columns of a state's sheet.
+pub(super) const SMALL_SIDE: usize = 3;
 
 /// Files of one state in the history of a model folder: weights, critic, sheet.
 pub fn state_files(folder: &Path, step: u64) -> [PathBuf; 3] {
-    ["safetensors", "critic.safetensors", "png"].map(|ending| folder.join(format!("history/{step}.{ending}")))
+    files_in(&folder.join("history"), step)
+}
+
+/// The same in any folder of states.
+pub(super) fn files_in(folder: &Path, step: u64) -> [PathBuf; 3] {
+    ["safetensors", "critic.safetensors", "png"].map(|ending| folder.join(format!("{step}.{ending}")))
+}
+
+/// The critic's file that belongs to a file of weights, and the sheet's: those of a state, or of a model folder.
+pub fn beside(weights: &Path) -> [PathBuf; 2] {
+    match weights.file_name() == Some(OsStr::new(model::WEIGHTS)) {
+        true => [model::CRITIC, "sheet.png"].map(|name| weights.with_file_name(name)),
+        false => ["critic.safetensors", "png"].map(|ending| weights.with_extension(ending)),
+    }
 }
 
 /// Steps of the states that are kept, ascending.
 pub fn steps(folder: &Path) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(folder.join("history")) else { return Vec::new() };
+    numbers(&folder.join("history"), "", ".safetensors")
+}
+
+/// The numbers between two parts of the names in a folder, ascending.
+pub(super) fn numbers(folder: &Path, before: &str, after: &str) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut steps: Vec<u64> = names.filter_map(|name| name.strip_suffix(".safetensors")?.parse().ok()).collect();
-    steps.sort_unstable();
-    steps
+    let number = |name: String| name.strip_prefix(before)?.strip_suffix(after)?.parse().ok();
+    let mut numbers: Vec<u64> = names.filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
-/// Writes weights, critic, card and sheet; gives the fingerprint of the weights' file.
-pub fn publish(plan: &Plan, state: &State) -> Result<String, TrainError> {
-    let weights = plan.folder.join(model::WEIGHTS);
-    model::write_weights(&weights, &state.generator, average(state), plan.half)?;
-    model::write_critic(&plan.folder.join(model::CRITIC), &state.critic, plan.half)?;
-    let card = Card { step: state.epoch, burn: BURN_VERSION.into(), arch: state.arch.clone(), ..plan.card.clone() };
-    card.write(&plan.folder)?;
-    let shown = Ready::new(&state.arch, state.shown(), false);
-    samples(&shown, SHEET_SIDE * SHEET_SIDE, SHEET_SIDE).write_png(&plan.folder.join("sheet.png"))?;
-    let bytes = files::read(&weights).map_err(ModelError::from)?;
-    Ok(Sha256::digest(&bytes).iter().take(8).map(|b| format!("{b:02x}")).collect())
+/// A state as the bytes of its files.
+pub struct Encoded {
+    step: u64,
+    weights: Vec<u8>,
+    critic: Vec<u8>,
+    /// Its sheet; absent where it is not kept.
+    sheet: Option<Vec<u8>>,
 }
 
-/// Keeps the state in the history, at most `most` of them; the first one always stays as it is.
-pub fn keep(plan: &Plan, state: &State, most: usize) -> Result<(), TrainError> {
-    let step = state.epoch;
-    let [weights, critic, small] = state_files(&plan.folder, step);
-    if steps(&plan.folder).first() == Some(&step) {
-        return Ok(());
+impl Encoded {
+    /// A state with its sheet, if it is one that is looked at; `pictures` are those of its first seeds.
+    ///
+    /// # Errors
+    /// If it cannot be put into the files' formats.
+    pub fn new(plan: &Plan, state: &State, pictures: Option<&[Picture]>) -> Result<Self, TrainError> {
+        let mut weights = Outgoing::default();
+        weights.add_params("generator", &state.generator, plan.half);
+        if let Some((average, _)) = &state.average {
+            weights.add_params("average", average, plan.half);
+        }
+        let mut critic = Outgoing::default();
+        critic.add_params("critic", &state.critic, plan.half);
+        let (name, critics) = (plan.folder.join(model::WEIGHTS), plan.folder.join(model::CRITIC));
+        let sheet = pictures.map(|pictures| sheet(&pictures[..SMALL_SIDE * SMALL_SIDE], SMALL_SIDE).png(&name));
+        let (weights, critic) = (weights.bytes(&name)?, critic.bytes(&critics)?);
+        Ok(Self { step: state.epoch, weights, critic, sheet: sheet.transpose()? })
     }
-    model::write_critic(&critic, &state.critic, plan.half)?;
-    let shown = Ready::new(&state.arch, state.shown(), false);
-    samples(&shown, SMALL_SIDE * SMALL_SIDE, SMALL_SIDE).write_png(&small)?;
-    // Last, because it is what makes a state one that is listed.
-    model::write_weights(&weights, &state.generator, average(state), plan.half)?;
-    for old in thinned(&steps(&plan.folder), step, most) {
-        // What cannot be removed costs room and nothing else.
-        state_files(&plan.folder, old).iter().for_each(|path| drop(fs::remove_file(path)));
+
+    /// The first eight bytes of the weights' SHA-256 in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(&self.weights).iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
-    Ok(())
+
+    /// Bytes of its weights and its critic.
+    pub fn len(&self) -> u64 {
+        (self.weights.len() + self.critic.len()) as u64
+    }
+
+    /// Whether it has no weights.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes its files into a folder that is in memory.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub(super) fn put(&self, folder: &Path) -> Result<[PathBuf; 3], files::FileError> {
+        let [weights, critic, sheet] = files_in(folder, self.step);
+        disk::put(&critic, &self.critic)?;
+        if let Some(content) = &self.sheet {
+            disk::put(&sheet, content)?;
+        }
+        disk::put(&weights, &self.weights)?;
+        Ok([weights, critic, sheet])
+    }
+
+    /// Keeps it in the history, at most `most` states of them, and makes it the model folder's; gives the bytes that
+    /// were written, and whether it is in the history. The first state always stays as it is.
+    ///
+    /// # Errors
+    /// If a file cannot be written; what was there before is still whole.
+    pub fn keep(&self, plan: &Plan, state: &State, most: usize) -> Result<(u64, bool), TrainError> {
+        let [weights, critic, sheet] = state_files(&plan.folder, self.step);
+        let there = disk::holds(&weights, &self.weights) && disk::holds(&critic, &self.critic);
+        if !there && steps(&plan.folder).first() == Some(&self.step) {
+            return Ok((self.publish(plan, state)?, false));
+        }
+        let mut bytes = 0;
+        if !there {
+            let listed = weights.is_file();
+            let written = files::write(&critic, &self.critic)
+                .and_then(|()| self.sheet.iter().try_for_each(|content| disk::put(&sheet, content)))
+                // Last, because it is what makes a state one that is listed.
+                .and_then(|()| files::write(&weights, &self.weights));
+            if let Err(error) = written {
+                if !listed {
+                    // A disk that is full is not filled with parts of states.
+                    [&critic, &sheet].into_iter().for_each(|path| drop(fs::remove_file(path)));
+                }
+                return Err(ModelError::from(error).into());
+            }
+            bytes = self.len() + self.sheet.as_ref().map_or(0, |content| content.len() as u64);
+        }
+        let second = |from: &Path, name: &str, content: &[u8]| disk::link(from, &plan.folder.join(name), content);
+        bytes += second(&critic, model::CRITIC, &self.critic).map_err(ModelError::from)?;
+        bytes += second(&weights, model::WEIGHTS, &self.weights).map_err(ModelError::from)?;
+        self.write_card(plan, state)?;
+        for old in thinned(&steps(&plan.folder), self.step, most) {
+            // What cannot be removed costs room and nothing else.
+            state_files(&plan.folder, old).iter().for_each(|path| drop(fs::remove_file(path)));
+        }
+        Ok((bytes, true))
+    }
+
+    /// Makes it the model folder's; gives the bytes that were written.
+    ///
+    /// # Errors
+    /// If a file cannot be written; what was there before is still whole.
+    pub fn publish(&self, plan: &Plan, state: &State) -> Result<u64, TrainError> {
+        let write = |name: &str, content: &[u8]| files::write(&plan.folder.join(name), content);
+        write(model::WEIGHTS, &self.weights).map_err(ModelError::from)?;
+        write(model::CRITIC, &self.critic).map_err(ModelError::from)?;
+        self.write_card(plan, state)?;
+        Ok(self.len())
+    }
+
+    fn write_card(&self, plan: &Plan, state: &State) -> Result<(), ModelError> {
+        let card = Card { step: self.step, burn: BURN_VERSION.into(), arch: state.arch.clone(), ..plan.card.clone() };
+        card.write(&plan.folder)
+    }
 }
 
 /// Which of the kept `steps` (ascending) to give up so that `most` are left, `new` having come last.
@@ -78,7 +182,7 @@ pub fn keep(plan: &Plan, state: &State, most: usize) -> Result<(), TrainError> {
 /// What goes is what is missed least: the state whose neighbours are nearest to each other in proportion to its
 /// distance from the new one. So the gaps grow with the distance, about geometrically. The first and the new
 /// one never go.
-fn thinned(steps: &[u64], new: u64, most: usize) -> Vec<u64> {
+pub(super) fn thinned(steps: &[u64], new: u64, most: usize) -> Vec<u64> {
     let (mut left, mut gone) = (steps.to_vec(), Vec::new());
     while left.len() > most {
         let missed = |at: usize| {
@@ -95,24 +199,29 @@ fn thinned(steps: &[u64], new: u64, most: usize) -> Vec<u64> {
     gone
 }
 
-fn average(state: &State) -> Option<&Params> {
-    state.average.as_ref().map(|(params, _)| params)
-}
-
 /// Weights read back from files.
 pub struct Weights {
+    /// The generator.
     pub generator: Params,
+    /// Its moving average, if there is one.
     pub average: Option<Params>,
+    /// The critic, if its file is there.
     pub critic: Option<Params>,
 }
 
 impl Weights {
     /// Those of a model folder.
+    ///
+    /// # Errors
+    /// If they cannot be read.
     pub fn of_model(folder: &Path, arch: &Arch, device: &Device) -> Result<Self, ModelError> {
         Self::read(&folder.join(model::WEIGHTS), &folder.join(model::CRITIC), arch, device)
     }
 
     /// Those of a state in the history; none if it is not kept.
+    ///
+    /// # Errors
+    /// If they cannot be read.
     pub fn of_state(folder: &Path, step: u64, arch: &Arch, device: &Device) -> Result<Option<Self>, ModelError> {
         let [weights, critic, _] = state_files(folder, step);
         match weights.is_file() {
@@ -141,7 +250,7 @@ impl Weights {
 
     /// Makes a training go on from these, which were learnt elsewhere.
     pub fn fork(self, state: &mut State, device: &Device) {
-        state.settled = self.average.is_some();
+        state.average_settled = self.average.is_some();
         state.replace(self.generator, self.average, self.critic, device);
     }
 
@@ -156,13 +265,13 @@ impl Weights {
 }
 
 /// Pictures of seeds 0, 1, 2, …: the same z for the life of every model.
-pub fn samples(ready: &Ready, count: usize, columns: usize) -> Picture {
+pub fn sample_pictures(ready: &Ready, count: usize) -> Vec<Picture> {
     let arch = ready.arch();
     let z: Vec<Vec<f32>> = (0..count as u32)
         .map(|seed| RandomState::new(seed).normals(arch.z_dim).iter().map(|v| *v as f32).collect())
         .collect();
     let bytes: Vec<u8> = z.chunks(25).flat_map(|z| ready.bytes(z)).collect();
-    sheet(&Picture::batch(bytes, arch.input_dim), columns)
+    Picture::batch(bytes, arch.input_dim)
 }
 
 #[cfg(test)]
@@ -191,6 +300,13 @@ mod tests {
             let (early, late): (u64, u64) = (gaps[..7].iter().sum(), gaps[8..].iter().sum());
             assert!(early > 4 * late, "{kept:?}");
         }
+    }
+
+    #[test]
+    fn the_critic_and_the_sheet_lie_beside_the_weights() {
+        let of = |weights: &str| beside(Path::new(weights)).map(|path| path.display().to_string());
+        assert_eq!(of("models/a/weights.safetensors"), ["models/a/critic.safetensors", "models/a/sheet.png"]);
+        assert_eq!(of("a/history/5.safetensors"), ["a/history/5.critic.safetensors", "a/history/5.png"]);
     }
 
     #[test]

@@ -1,38 +1,46 @@
 //! A whole training: model folder in, epochs, samples, checkpoints, model folder out.
 //!
 //! Called by `cli::train`. Stops cleanly between two epochs; what it wrote last is always whole.
-//! [`train`] runs by itself; a [`Training`] with `orders` is driven (`trainer::steer`), and then what fails to be
-//! written is told and tried again instead of ending it.
+//! [`train`] runs by itself; a [`Training`] with `commands` is driven (`trainer::steer`). What it writes, and what
+//! happens where that fails, is `trainer::saving`.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use burn::tensor::Device;
-use half::f16;
 
 use super::checkpoint;
-use super::commands::{Orders, Pace};
+use super::commands::{CommandQueue, Throttle};
+use super::disk;
 use super::guard::{Guard, Verdict};
 use super::history::{History, HistoryError};
+use super::lock::{LockError, ModelLock};
+use super::memory::MemoryFolder;
+use super::picture_writer::PictureWriter;
 use super::protocol::{Event, Reason, Step};
-use super::published::{self, samples, state_files};
+use super::schedule::Schedule;
 use super::step::{Data, Losses, Mixture, State};
 use crate::dataset::DatasetError;
 use crate::dataset::read::Fit;
-use crate::model::{self, Card, ModelError};
-use crate::net::generator::Ready;
+use crate::model::{Card, ModelError};
 use crate::picture::PictureError;
 use crate::report::Stop;
 
 /// How long and how often, and what the card says.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The model folder.
     pub folder: PathBuf,
-    /// Epochs in all, those of earlier sittings included.
+    /// Epochs in all, those of earlier sittings included; 0 is no end.
     pub epochs: u64,
+    /// Critic updates in an epoch.
     pub critic_steps: u32,
+    /// Epochs between two checkpoints with a sample.
     pub print_every: u64,
+    /// Rows of a sample grid.
     pub rows: usize,
+    /// Columns of a sample grid.
     pub columns: usize,
     /// Weights on disk in half precision.
     pub half: bool,
@@ -42,9 +50,13 @@ pub struct Plan {
 
 /// What a training that others follow does besides; nothing of it by default.
 #[derive(Clone, Debug, Default)]
-pub struct Watched {
+pub struct Options {
     /// Epochs between two publications besides those of `print_every`; 0 is none.
     pub publish_every: u64,
+    /// Seconds between two publications at least, but for those of `print_every`.
+    pub publish_secs: f64,
+    /// Gigabytes that may be written in a day; 0 is no limit.
+    pub disk_gb_per_day: f64,
     /// States that stay in the history; 0 is no history.
     pub keep: usize,
     /// Doubts losses that are out of their range, and weights that cannot be written.
@@ -58,38 +70,83 @@ pub struct Watched {
 /// Why a training ended before its last epoch by an error, or did not do what a command wants.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
+    /// A loss is no number.
     #[error(
         "epoch {epoch}: a loss is not a finite number any more ({line}); {kept}; \
          lower the learning rates and go on with --resume"
     )]
-    Diverged { epoch: u64, line: String, kept: String },
+    Diverged {
+        /// The epoch.
+        epoch: u64,
+        /// Its losses.
+        line: String,
+        /// What is on disk.
+        kept: String,
+    },
+    /// The losses left their range.
     #[error(
         "epoch {epoch}: the losses left the range they had for long ({line}); {kept}; \
          lower the learning rates and go on with --resume"
     )]
-    OutOfRange { epoch: u64, line: String, kept: String },
+    OutOfRange {
+        /// The epoch.
+        epoch: u64,
+        /// Its losses.
+        line: String,
+        /// What is on disk.
+        kept: String,
+    },
+    /// A weight is no number.
     #[error("a weight is too large or no number after {0} epochs; nothing was written")]
-    Unsound(u64),
+    NotFinite(u64),
+    /// The losses are out of range just now.
     #[error("the losses are out of their range; nothing is published until they are back")]
     Doubtful,
+    /// There is no such state to go back to.
     #[error("no state of step {0} is kept; there are: {1}")]
     NoState(u64, String),
+    /// Weights of other networks.
     #[error("{0} has other networks than this training; only weights of the same architecture can be gone on from")]
     OtherNetworks(String),
+    /// A command that cannot be done.
     #[error("{0}")]
-    Order(String),
+    Command(String),
+    /// The model folder is not to be written.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Pictures that cannot be learnt from.
     #[error(transparent)]
     Data(#[from] DatasetError),
+    /// A model that cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A picture that cannot be written.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// The losses that cannot be read or written.
     #[error(transparent)]
     History(#[from] HistoryError),
 }
 
+impl TrainError {
+    /// Whether the cause may pass by itself: a disk, a share, data that are away, a folder that another training has.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Model(ModelError::File(error))
+            | Self::Picture(PictureError::File(error))
+            | Self::History(HistoryError::File(error) | HistoryError::Picture(PictureError::File(error)))
+            | Self::Lock(LockError::File(error)) => disk::may_pass(error),
+            Self::Lock(_) | Self::Data(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Trains until `plan.epochs` or the wish to stop, telling `each` of every epoch. Returns how many
 /// epochs this call did.
+///
+/// # Errors
+/// If the losses diverge, or the folder cannot be written at the end.
 pub fn train(
     plan: &Plan,
     state: &mut State,
@@ -100,21 +157,27 @@ pub fn train(
     each: &mut dyn FnMut(&Losses),
 ) -> Result<u64, TrainError> {
     let mut training = Training::new(plan, state, history, data, device, stop);
-    training.each = Box::new(each);
+    training.on_epoch = Box::new(each);
     training.run()?;
     Ok(training.done)
 }
 
 /// A training at work.
 pub struct Training<'a> {
+    /// How long and how often, and what the card says.
     pub plan: Plan,
-    pub watched: Watched,
-    /// The hand that drives it, if there is one.
-    pub orders: Option<&'a Orders>,
+    /// What it does besides.
+    pub options: Options,
+    /// The commands that drive it, if it is driven.
+    pub commands: Option<&'a CommandQueue>,
     /// Is told of every epoch.
-    pub each: Box<dyn FnMut(&Losses) + 'a>,
+    pub on_epoch: Box<dyn FnMut(&Losses) + 'a>,
     /// Is told of all that happens.
-    pub tell: Box<dyn FnMut(Event) + 'a>,
+    pub on_event: Box<dyn FnMut(Event) + 'a>,
+    /// That the folder is this training's alone, where that was asked for.
+    pub lock: Option<ModelLock>,
+    /// Where states go that are only looked at.
+    pub memory: Option<MemoryFolder>,
     pub(super) state: &'a mut State,
     pub(super) history: &'a mut History,
     pub(super) data: Cow<'a, Data>,
@@ -129,9 +192,18 @@ pub struct Training<'a> {
     /// Weights that came from elsewhere wait for an epoch of their own to be kept.
     pub(super) forked: bool,
     /// Automatic rewinds since the losses last had a range.
-    pub(super) falls: usize,
+    pub(super) rewinds: usize,
     /// Index of the epoch after which everything was written last.
     pub(super) saved: Option<u64>,
+    /// Epochs of the state that was published last.
+    pub(super) published: Option<u64>,
+    pub(super) schedule: Schedule,
+    pub(super) pictures: PictureWriter,
+    pub(super) begun: Instant,
+    /// Bytes of a state, once one was published.
+    pub(super) state_bytes: u64,
+    /// What it takes of the disk was said.
+    pub(super) disk_reported: bool,
     /// Real pictures seen.
     images: u64,
     /// Epochs done in this sitting.
@@ -150,10 +222,12 @@ impl<'a> Training<'a> {
     ) -> Self {
         Self {
             plan: plan.clone(),
-            watched: Watched::default(),
-            orders: None,
-            each: Box::new(|_| ()),
-            tell: Box::new(|_| ()),
+            options: Options::default(),
+            commands: None,
+            on_epoch: Box::new(|_| ()),
+            on_event: Box::new(|_| ()),
+            lock: None,
+            memory: None,
             images: state.batches * state.arch.batch_size as u64,
             state,
             history,
@@ -166,8 +240,14 @@ impl<'a> Training<'a> {
             paused: false,
             guard: Guard::default(),
             forked: false,
-            falls: 0,
+            rewinds: 0,
             saved: None,
+            published: None,
+            schedule: Schedule::default(),
+            pictures: PictureWriter::default(),
+            begun: Instant::now(),
+            state_bytes: 0,
+            disk_reported: false,
             done: 0,
         }
     }
@@ -178,38 +258,37 @@ impl<'a> Training<'a> {
     }
 
     /// Trains to the end; says why it came.
+    ///
+    /// # Errors
+    /// If the losses diverge, or the folder cannot be written at the beginning or at the end.
     pub fn run(&mut self) -> Result<Reason, TrainError> {
-        self.begin()?;
+        self.write_first()?;
+        if self.commands.is_some() {
+            self.report_state();
+        }
         let reason = loop {
-            if let Some(reason) = self.listen() {
+            if let Some(reason) = self.run_commands() {
                 break reason;
             }
             let epoch = self.state.epoch;
-            let (losses, pace) = self.epoch();
-            match self.judge(&losses) {
-                Verdict::Fine => {}
-                Verdict::Odd => self.warn(format!("epoch {epoch}: {}; {}", TrainError::Doubtful, losses.line())),
+            let (losses, [worked, rested]) = self.epoch();
+            match self.check(&losses) {
+                Verdict::InRange => {}
+                Verdict::Outlier => self.warn(format!("epoch {epoch}: {}; {}", TrainError::Doubtful, losses.line())),
                 Verdict::Diverged => {
                     self.diverged(&losses)?;
                     continue;
                 }
             }
-            let [worked, rested] = pace;
             self.history.push(losses, worked);
             self.done += 1;
-            (self.each)(&losses);
-            self.tell_of(&losses, worked, rested);
+            (self.on_epoch)(&losses);
+            self.report_epoch(&losses, worked, rested);
             if !self.guard.doubts() {
-                let written = self.write(epoch);
-                self.forgive(written)?;
+                self.write_due(epoch)?;
             }
         };
-        let open = self.saved.is_none_or(|epoch| epoch + 1 != self.state.epoch) && self.state.epoch > 0;
-        if open && self.guard.doubts() {
-            self.warn("the last epochs were out of range and are not saved".into());
-        } else if open {
-            self.save(None)?;
-        }
+        self.write_last(reason)?;
         Ok(reason)
     }
 
@@ -219,139 +298,44 @@ impl<'a> Training<'a> {
         let steps = if self.state.epoch.is_multiple_of(100) { 5 } else { self.plan.critic_steps };
         let second = self.second.as_ref().map(|(data, _)| (data, self.mix));
         let data = Mixture { first: &self.data, second };
-        let mut pace = Pace::new(self.orders, self.stop, self.rest);
+        let mut throttle = Throttle::new(self.commands, self.stop, self.rest);
         let losses = self.state.epoch_of(data, steps, self.device, &mut |state| {
             // A hand on a rate is heard before the epoch has ended.
-            if let Some([generator, critic]) = self.orders.map(Orders::rates) {
+            if let Some([generator, critic]) = self.commands.map(CommandQueue::rates) {
                 state.generator_moments.rate = generator.unwrap_or(state.generator_moments.rate);
                 state.critic_moments.rate = critic.unwrap_or(state.critic_moments.rate);
             }
-            pace.rest()
+            throttle.rest()
         });
         self.images += u64::from(losses.critic_steps) * self.state.arch.batch_size as u64;
-        (losses, [pace.worked.as_secs_f64(), pace.rested.as_secs_f64()])
+        (losses, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()])
     }
 
-    fn judge(&mut self, losses: &Losses) -> Verdict {
+    fn check(&mut self, losses: &Losses) -> Verdict {
         match losses.finite() {
             false => Verdict::Diverged,
-            true if self.watched.guarded => self.guard.judge(losses),
-            true => Verdict::Fine,
+            true if self.options.guarded => self.guard.check(losses),
+            true => Verdict::InRange,
         }
     }
 
-    fn tell_of(&mut self, losses: &Losses, worked: f64, rested: f64) {
+    fn report_epoch(&mut self, losses: &Losses, worked: f64, rested: f64) {
         let Losses { epoch, critic_steps, total, real, fake, penalty, generator } = *losses;
         let (step, images, ms) = (self.state.epoch, self.images, (worked * 1e4).round() / 10.0);
         let resting = (rested / (worked + rested).max(1e-9) * 1e3).round() / 1e3;
         let step = Step { step, epoch, critic_steps, total, real, fake, penalty, generator, ms, images, resting };
-        (self.tell)(Event::Step(step));
-    }
-
-    /// Before the first epoch: whoever follows finds the state that it begins with.
-    fn begin(&mut self) -> Result<(), TrainError> {
-        if self.watched.keep > 0 {
-            match checkpoint::exists(&self.plan.folder.join("training")) {
-                true => self.publish()?,
-                false => self.save(None)?,
-            }
-        }
-        if self.orders.is_some() {
-            self.tell_state();
-        }
-        Ok(())
-    }
-
-    /// What is due after an epoch.
-    fn write(&mut self, epoch: u64) -> Result<(), TrainError> {
-        let publish_every = self.watched.publish_every;
-        let forked = std::mem::take(&mut self.forked);
-        if epoch.is_multiple_of(self.plan.print_every) {
-            self.save(Some(epoch))?;
-            self.saved = Some(epoch);
-        } else if forked || (publish_every > 0 && epoch.is_multiple_of(publish_every)) {
-            self.publish()?;
-        } else {
-            return Ok(());
-        }
-        if self.guard.knows() {
-            self.falls = 0;
-        }
-        Ok(())
-    }
-
-    /// A driven training tells what could not be written and goes on: the disk may be emptied.
-    pub(super) fn forgive(&mut self, written: Result<(), TrainError>) -> Result<(), TrainError> {
-        match written {
-            Err(error) if self.orders.is_some() => {
-                self.warn(error.to_string());
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    /// Writes everything that belongs to the folder now, and a numbered sample grid if asked for.
-    pub(super) fn save(&mut self, numbered: Option<u64>) -> Result<(), TrainError> {
-        self.sound()?;
-        if let Some(epoch) = numbered {
-            self.sample(epoch)?;
-        }
-        let training = self.plan.folder.join("training");
-        let path = checkpoint::write(&training, self.state, &self.plan.card.data_fingerprint, self.history.seconds())?;
-        self.history.write(&training)?;
-        (self.tell)(Event::Checkpoint { path: path.display().to_string(), step: self.state.epoch });
-        self.publish()
-    }
-
-    /// Writes a numbered sample grid.
-    pub(super) fn sample(&mut self, epoch: u64) -> Result<(), TrainError> {
-        let shown = Ready::new(&self.state.arch, self.state.shown(), false);
-        let path = self.plan.folder.join(format!("training/sample_{epoch:06}.png"));
-        samples(&shown, self.plan.rows * self.plan.columns, self.plan.columns).write_png(&path)?;
-        (self.tell)(Event::Sample { path: path.display().to_string(), step: self.state.epoch });
-        Ok(())
-    }
-
-    /// Writes the weights for others, and keeps them in the history if there is one.
-    pub(super) fn publish(&mut self) -> Result<(), TrainError> {
-        self.sound()?;
-        let kept = self.watched.keep > 0 && !self.forked;
-        if kept {
-            published::keep(&self.plan, self.state, self.watched.keep)?;
-        }
-        let fingerprint = published::publish(&self.plan, self.state)?;
-        let named = |path: &PathBuf| path.display().to_string();
-        let (folder, step) = (&self.plan.folder, self.state.epoch);
-        let [state, _, sheet] = state_files(folder, step);
-        (self.tell)(Event::Published {
-            path: named(&folder.join(model::WEIGHTS)),
-            step,
-            fingerprint,
-            state: kept.then(|| named(&state)),
-            sheet: kept.then(|| named(&sheet)),
-        });
-        Ok(())
-    }
-
-    /// Nothing that others read may hold weights that are no numbers.
-    fn sound(&self) -> Result<(), TrainError> {
-        let most = if self.plan.half { f16::MAX.to_f32() } else { f32::MAX };
-        match !self.watched.guarded || self.state.sound(most) {
-            true => Ok(()),
-            false => Err(TrainError::Unsound(self.state.epoch)),
-        }
+        (self.on_event)(Event::Step(step));
     }
 
     /// Goes back if that is wanted and possible; otherwise it is the end.
     fn diverged(&mut self, losses: &Losses) -> Result<(), TrainError> {
         let (epoch, line) = (losses.epoch, losses.line());
-        if self.watched.rewinds && self.fall_back(epoch, &line) {
+        if self.options.rewinds && self.rewind_after_divergence(epoch, &line) {
             return Ok(());
         }
         let kept = match self.saved {
             Some(epoch) => format!("the weights after epoch {epoch} are on disk"),
-            None if self.watched.keep > 0 => "the weights that were published last are on disk".into(),
+            None if self.options.keep > 0 => "the weights that were published last are on disk".into(),
             None if self.done == 0 && epoch > 0 => "the weights it was resumed from are on disk".into(),
             None => "nothing had been saved yet".into(),
         };
@@ -362,7 +346,7 @@ impl<'a> Training<'a> {
     }
 
     pub(super) fn warn(&mut self, text: String) {
-        (self.tell)(Event::Warning { text });
+        (self.on_event)(Event::Warning { text });
     }
 }
 

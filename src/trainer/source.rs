@@ -13,10 +13,14 @@ use crate::dataset::write::{Drawing, Format};
 use crate::net::arch::Arch;
 
 /// Pictures, and what a model's card says of them.
-pub struct Named {
+pub struct Pictures {
+    /// The pictures.
     pub data: Data,
+    /// Where they are from.
     pub name: String,
+    /// How many there are.
     pub count: usize,
+    /// What tells them from others.
     pub fingerprint: String,
 }
 
@@ -24,17 +28,17 @@ pub struct Named {
 ///
 /// # Errors
 /// When it names nothing, or what it names cannot be learnt from.
-pub fn open(source: &Source, arch: &Arch, fit: Fit) -> Result<Named, TrainError> {
+pub fn open(source: &Source, arch: &Arch, fit: Fit) -> Result<Pictures, TrainError> {
     let (pictures, name) = match (&source.path, &source.lines) {
         (Some(path), None) => (read::read(Path::new(path), arch.input_dim, fit, arch.batch_size)?, short(path)),
         (None, Some(lines)) => {
-            let drawing = drawing(lines, arch).map_err(TrainError::Order)?;
+            let drawing = drawing(lines, arch).map_err(TrainError::Command)?;
             (read::drawn(&drawing, arch.input_dim)?, name(lines))
         }
-        _ => return Err(TrainError::Order("data takes a path or lines, one of the two".into())),
+        _ => return Err(TrainError::Command("data takes a path or lines, one of the two".into())),
     };
     let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
-    Ok(Named { data, name, count: pictures.count, fingerprint: pictures.fingerprint })
+    Ok(Pictures { data, name, count: pictures.count, fingerprint: pictures.fingerprint })
 }
 
 /// The last part of a path, which is what a card names.

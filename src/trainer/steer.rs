@@ -1,15 +1,16 @@
 //! What a driven training does with its commands, always between two epochs.
 //!
-//! `trainer::commands` collects them, `trainer::run` asks before every epoch. A command that cannot be done is
+//! `trainer::commands` collects them, `trainer::run` has them run before every epoch. A command that cannot be done is
 //! answered by a warning and changes nothing: training goes on with what it has.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::checkpoint;
-use super::protocol::{Command, Event, Reason, Settings, Source};
+use super::protocol::{Command, Event, Reason, Source};
 use super::published::{self, Weights};
 use super::run::{TrainError, Training};
+use super::settings::{SETTINGS, Settings};
 use super::source;
 use crate::model::{self, Card};
 use crate::net::params::Params;
@@ -19,29 +20,29 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A paused training lets commands gather, so that a flood is answered now and then and not each time.
 const GATHER: Duration = Duration::from_millis(10);
 /// Automatic rewinds in a row after which it counts as diverged.
-const MOST_FALLS: usize = 5;
+const MOST_REWINDS: usize = 5;
 
 impl Training<'_> {
-    /// Obeys what waits, and waits while paused; says if there is a reason to end.
-    pub(super) fn listen(&mut self) -> Option<Reason> {
+    /// Runs the commands that wait, and waits while paused; says if there is a reason to end.
+    pub(super) fn run_commands(&mut self) -> Option<Reason> {
         loop {
-            if self.state.epoch >= self.plan.epochs {
+            if self.plan.epochs > 0 && self.state.epoch >= self.plan.epochs {
                 return Some(Reason::Finished);
             }
             if self.stop.raised() {
                 return Some(Reason::Asked);
             }
-            let orders = self.orders?;
-            // Asked first: what came before the end is still obeyed.
-            let owner_gone = orders.owner_gone();
-            let waiting = orders.take();
-            for text in waiting.complaints {
+            let queue = self.commands?;
+            // Asked first: what came before the end is still run.
+            let owner_gone = queue.owner_gone();
+            let pending = queue.take();
+            for text in pending.errors {
                 self.warn(text);
             }
-            if waiting.more > 0 {
-                self.warn(format!("and {} more lines that were not taken", waiting.more));
+            if pending.more_errors > 0 {
+                self.warn(format!("and {} more lines that were not taken", pending.more_errors));
             }
-            if self.obey(waiting.commands) {
+            if self.run_each(pending.commands) {
                 return Some(Reason::Asked);
             }
             if owner_gone {
@@ -50,13 +51,13 @@ impl Training<'_> {
             if !self.paused {
                 return None;
             }
-            orders.wait(LOOK);
+            queue.wait(LOOK);
             std::thread::sleep(GATHER);
         }
     }
 
     /// Does one after the other; true if one of them is to stop.
-    fn obey(&mut self, commands: Vec<Command>) -> bool {
+    fn run_each(&mut self, commands: Vec<Command>) -> bool {
         let mut answer = false;
         for command in commands {
             let done = match command {
@@ -67,13 +68,13 @@ impl Training<'_> {
                     Ok(())
                 }
                 Command::Set(settings) => {
-                    self.set(settings);
+                    self.set(&settings);
                     answer = true;
                     Ok(())
                 }
                 Command::Publish if self.guard.doubts() => Err(TrainError::Doubtful),
-                Command::Publish => self.publish(),
-                Command::Sample => self.sample(self.state.epoch.saturating_sub(1)),
+                Command::Publish => self.publish_now(),
+                Command::Sample => self.sample(self.state.epoch.saturating_sub(1)).map(drop),
                 Command::Rewind { step } => self.rewind(step),
                 Command::Data(source) => {
                     answer = true;
@@ -90,80 +91,66 @@ impl Training<'_> {
             }
         }
         if answer {
-            self.tell_state();
+            self.report_state();
         }
         false
     }
 
-    fn set(&mut self, settings: Settings) {
-        let state = &mut *self.state;
-        if let Some(rate) = settings.generator_rate {
-            (state.arch.generator_learning_rate, state.generator_moments.rate) = (rate, rate);
-        }
-        if let Some(rate) = settings.critic_rate {
-            (state.arch.critic_learning_rate, state.critic_moments.rate) = (rate, rate);
-        }
-        if let Some(batch) = settings.batch {
-            state.arch.batch_size = batch;
-        }
-        if let Some(weight) = settings.gradient_weight {
-            state.arch.grad_weight = weight;
-            // The critic's loss has another range with it.
-            self.guard.forget();
-        }
-        if let Some(ema) = settings.ema {
-            match &mut state.average {
-                Some((_, decay)) => *decay = ema,
-                None => state.average = Some((state.generator.clone(), ema)),
+    /// Changes what is given; each is in its range.
+    pub fn set(&mut self, settings: &Settings) {
+        for setting in SETTINGS {
+            if let Some(value) = setting.get(settings) {
+                setting.apply(self, value);
             }
         }
-        self.plan.critic_steps = settings.critic_steps.unwrap_or(self.plan.critic_steps);
-        self.plan.print_every = settings.print_every.unwrap_or(self.plan.print_every);
-        self.watched.publish_every = settings.publish_every.unwrap_or(self.watched.publish_every);
-        self.rest = settings.rest.unwrap_or(self.rest);
-        self.mix = settings.mix.unwrap_or(self.mix);
-        if settings.mix.is_some_and(|mix| mix > 0.0) && self.second.is_none() {
+    }
+
+    /// All settings as they are.
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        SETTINGS.iter().for_each(|setting| setting.put(&mut settings, setting.read(self)));
+        settings
+    }
+
+    /// Another weight of the gradient penalty: the critic's loss has another range with it.
+    pub(super) fn set_gradient_weight(&mut self, weight: f64) {
+        self.state.arch.grad_weight = weight;
+        self.guard.reset();
+    }
+
+    /// Another share of the second dataset.
+    pub(super) fn set_mix(&mut self, share: f64) {
+        self.mix = share;
+        if share > 0.0 && self.second.is_none() {
             self.warn("there is no second dataset to mix in yet; data2 gives one".into());
         }
     }
 
-    /// Tells all settings as they are.
-    pub(super) fn tell_state(&mut self) {
-        let arch = &self.state.arch;
-        let settings = Settings {
-            generator_rate: Some(arch.generator_learning_rate),
-            critic_rate: Some(arch.critic_learning_rate),
-            critic_steps: Some(self.plan.critic_steps),
-            batch: Some(arch.batch_size),
-            gradient_weight: Some(arch.grad_weight),
-            ema: self.state.average.as_ref().map(|(_, decay)| *decay),
-            print_every: Some(self.plan.print_every),
-            publish_every: Some(self.watched.publish_every),
-            rest: Some(self.rest),
-            mix: Some(self.mix),
-        };
-        (self.tell)(Event::State {
+    /// Tells all settings.
+    pub(super) fn report_state(&mut self) {
+        let event = Event::State {
             paused: self.paused,
             step: self.state.epoch,
-            settings,
+            settings: self.settings(),
             data: self.plan.card.data.clone(),
             data2: self.second.as_ref().map(|(_, name)| name.clone()),
-        });
+        };
+        (self.on_event)(event);
     }
 
     fn change_data(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.watched.fit)?;
+        let named = source::open(source, &self.state.arch, self.options.fit)?;
         let card = &mut self.plan.card;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         self.data = Cow::Owned(named.data);
-        self.guard.forget();
+        self.guard.reset();
         Ok(())
     }
 
     fn change_second(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.watched.fit)?;
+        let named = source::open(source, &self.state.arch, self.options.fit)?;
         self.second = Some((named.data, named.name));
-        self.guard.forget();
+        self.guard.reset();
         Ok(())
     }
 
@@ -177,7 +164,7 @@ impl Training<'_> {
         let saved = checkpoint::read(&folder.join("training"), device).ok().map(|(saved, _)| saved);
         let fresh = match saved.filter(|saved| saved.epoch == step && same(&saved.generator)) {
             Some(saved) => {
-                self.state.go_back(saved);
+                self.state.restore(saved);
                 false
             }
             None => {
@@ -188,14 +175,14 @@ impl Training<'_> {
             }
         };
         self.history.cut(step);
-        self.guard.forget();
-        (self.saved, self.forked) = (None, false);
+        self.guard.reset();
+        (self.saved, self.published, self.forked) = (None, None, false);
         if fresh {
             self.warn(format!("step {step} is not that of the checkpoint: it goes on with fresh optimisers"));
         }
         // With a checkpoint of it, so that a crash does not bring back what was left.
-        let written = if fresh { self.save(None) } else { self.publish() };
-        self.forgive(written)
+        let written = if fresh { self.save_now() } else { self.publish_now() };
+        written.or_else(|error| self.not_written(error))
     }
 
     /// The steps that are kept, in words; of many the first and the last ones.
@@ -221,22 +208,22 @@ impl Training<'_> {
             self.warn(format!("{name} has no critic; the one of this training goes on"));
         }
         weights.fork(self.state, self.device);
-        self.guard.forget();
-        (self.saved, self.forked) = (None, true);
-        self.publish()
+        self.guard.reset();
+        (self.saved, self.published, self.forked) = (None, None, true);
+        self.publish_now()
     }
 
     /// After a divergence: rewinds to the last good state, and one further back with each time in a row. False if
     /// there is none, or if that has not helped.
-    pub(super) fn fall_back(&mut self, epoch: u64, line: &str) -> bool {
-        if self.falls >= MOST_FALLS {
+    pub(super) fn rewind_after_divergence(&mut self, epoch: u64, line: &str) -> bool {
+        if self.rewinds >= MOST_REWINDS {
             return false;
         }
         let mut good = published::steps(&self.plan.folder);
         good.retain(|step| *step <= epoch);
-        let from = good.len().saturating_sub(self.falls).max(1).min(good.len());
+        let from = good.len().saturating_sub(self.rewinds).max(1).min(good.len());
         for step in good[..from].iter().rev() {
-            self.falls += 1;
+            self.rewinds += 1;
             match self.rewind(*step) {
                 Ok(()) => {
                     let text = "back to the last good state; lower the learning rates";

@@ -6,6 +6,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::optimiser::Moments;
 use crate::net::arch::Arch;
 use crate::net::critic;
 use crate::net::generator::{self, Ready};
@@ -13,23 +14,28 @@ use crate::net::objective::{self, Buffers, Objective};
 use crate::net::ops;
 use crate::net::params::{Params, floats};
 use crate::random::RandomState;
-use crate::trainer::optimiser::Moments;
 
 /// Everything that training changes.
 pub struct State {
+    /// The networks, and how they are trained.
     pub arch: Arch,
+    /// The seed of every random number.
     pub seed: u32,
     /// Epochs done; also the index of the next one.
     pub epoch: u64,
     /// Batches taken from the data so far.
     pub batches: u64,
+    /// The generator's weights.
     pub generator: Params,
+    /// The critic's weights.
     pub critic: Params,
     /// Moving average of the generator and its decay, if wanted.
     pub average: Option<(Params, f64)>,
     /// The average was learnt elsewhere, so it has no first weights to leave behind quickly.
-    pub settled: bool,
+    pub average_settled: bool,
+    /// The generator's optimiser.
     pub generator_moments: Moments,
+    /// The critic's optimiser.
     pub critic_moments: Moments,
     /// No part of what is learnt.
     pub buffers: Buffers,
@@ -38,7 +44,9 @@ pub struct State {
 /// The numbers of one epoch; those of the critic are of its last update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Losses {
+    /// Its index.
     pub epoch: u64,
+    /// Critic updates that it had.
     pub critic_steps: u32,
     /// `real + fake + weight · penalty`.
     pub total: f32,
@@ -70,6 +78,7 @@ impl Losses {
 /// Pictures to learn from, as bytes in `[n, h, w, c]`.
 #[derive(Clone)]
 pub struct Data {
+    /// `[n, h, w, c]`, 8 bits a channel.
     pub bytes: Vec<u8>,
     /// Bytes of one picture.
     pub each: usize,
@@ -90,7 +99,9 @@ impl Data {
 /// What batches are drawn from: one dataset, or two of them and the share of the second, 0..1.
 #[derive(Clone, Copy)]
 pub struct Mixture<'a> {
+    /// The dataset.
     pub first: &'a Data,
+    /// The second one, and its share, 0..1.
     pub second: Option<(&'a Data, f64)>,
 }
 
@@ -100,10 +111,10 @@ impl<'a> From<&'a Data> for Mixture<'a> {
     }
 }
 
-/// What [`RandomState::with_key`] is told apart by, so that no two uses share a stream.
+/// The streams of random numbers: what [`RandomState::with_key`] tells apart.
 #[repr(u32)]
 #[derive(Clone, Copy)]
-enum Use {
+enum Stream {
     Generator = 1,
     Critic,
     Shuffle,
@@ -116,12 +127,12 @@ impl State {
     /// Fresh networks.
     pub fn new(arch: &Arch, seed: u32, ema: Option<f64>, device: &Device) -> Self {
         let init =
-            |plans: &[_], role: Use| Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device);
-        let generator = init(&generator::plans(arch), Use::Generator);
-        let critic = init(&critic::plans(arch), Use::Critic);
+            |plans: &[_], role: Stream| Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device);
+        let generator = init(&generator::plans(arch), Stream::Generator);
+        let critic = init(&critic::plans(arch), Stream::Critic);
         Self {
             average: ema.map(|decay| (generator.clone(), decay)),
-            settled: false,
+            average_settled: false,
             generator_moments: Moments::new(arch.optimiser, arch.generator_learning_rate, &generator, device),
             critic_moments: Moments::new(arch.optimiser, arch.critic_learning_rate, &critic, device),
             buffers: Buffers::default(),
@@ -134,10 +145,22 @@ impl State {
         }
     }
 
-    /// Another learning rate for both networks from the next epoch on.
-    pub fn set_rate(&mut self, rate: f64) {
-        (self.arch.critic_learning_rate, self.arch.generator_learning_rate) = (rate, rate);
-        (self.critic_moments.rate, self.generator_moments.rate) = (rate, rate);
+    /// Another learning rate for the generator from its next update on.
+    pub fn set_generator_rate(&mut self, rate: f64) {
+        (self.arch.generator_learning_rate, self.generator_moments.rate) = (rate, rate);
+    }
+
+    /// The same for the critic.
+    pub fn set_critic_rate(&mut self, rate: f64) {
+        (self.arch.critic_learning_rate, self.critic_moments.rate) = (rate, rate);
+    }
+
+    /// Another decay of the moving average; the first one begins the average.
+    pub fn set_average(&mut self, decay: f64) {
+        match &mut self.average {
+            Some((_, now)) => *now = decay,
+            None => self.average = Some((self.generator.clone(), decay)),
+        }
     }
 
     /// The generator that samples are made with: the average if there is one.
@@ -146,7 +169,7 @@ impl State {
     }
 
     /// Whether every weight is a number of at most this size (reads them all: waits for the device).
-    pub fn sound(&self, most: f32) -> bool {
+    pub fn is_finite(&self, most: f32) -> bool {
         let average = self.average.iter().map(|(params, _)| params);
         let mut arrays = [&self.generator, &self.critic].into_iter().chain(average).flat_map(|params| &params.list);
         arrays.all(|param| param.values().iter().all(|v| v.abs() <= most))
@@ -171,7 +194,7 @@ impl State {
     }
 
     /// Goes back to all that an earlier state had learnt, under the settings of this one.
-    pub fn go_back(&mut self, earlier: Self) {
+    pub fn restore(&mut self, earlier: Self) {
         let rates = (self.generator_moments.rate, self.critic_moments.rate);
         let learnt = earlier.average.map(|(params, _)| params);
         let decay = self.average.take().map(|(_, decay)| decay);
@@ -228,12 +251,12 @@ impl State {
     /// each picture gives its place to a random one of the second dataset with that one's share.
     fn next_batch(&mut self, Mixture { first: data, second }: Mixture, device: &Device) -> Tensor<4> {
         let size = self.arch.batch_size;
-        let mut random = RandomState::with_key(&[self.seed, Use::Mix as u32, self.batches as u32]);
+        let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
         let per_pass = (data.len() / size).max(1) as u64;
         let (pass, index) = (self.batches / per_pass, (self.batches % per_pass) as usize);
         self.batches += 1;
         // A permutation of ten thousand is drawn in a fraction of a millisecond: no state to keep.
-        let order = RandomState::with_key(&[self.seed, Use::Shuffle as u32, pass as u32]).permutation(data.len());
+        let order = RandomState::with_key(&[self.seed, Stream::Shuffle as u32, pass as u32]).permutation(data.len());
         let [h, w, c] = self.arch.input_dim;
         let mut values = Vec::with_capacity(size * data.each);
         for at in order.iter().cycle().skip(index * size).take(size) {
@@ -247,7 +270,7 @@ impl State {
         Tensor::from_data(TensorData::new(values, [size, h, w, c]), device)
     }
 
-    fn random(&self, role: Use, update: u32) -> RandomState {
+    fn random(&self, role: Stream, update: u32) -> RandomState {
         RandomState::with_key(&[self.seed, role as u32, self.epoch as u32, (self.epoch >> 32) as u32, update])
     }
 
@@ -270,7 +293,7 @@ impl State {
 
     /// Returns total, real, fake and penalty.
     fn critic_update(&mut self, real: Tensor<4>, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
-        let mut random = self.random(Use::CriticStep, update);
+        let mut random = self.random(Stream::CriticStep, update);
         let z = self.noise(&mut random, device);
         let drop = self.generator_mask(&mut random, device);
         let fake = fakes.pictures(z, drop);
@@ -346,7 +369,7 @@ impl State {
 
     /// One update of the generator; gives its loss.
     pub fn generator_update(&mut self, device: &Device) -> f32 {
-        let mut random = self.random(Use::GeneratorStep, 0);
+        let mut random = self.random(Stream::GeneratorStep, 0);
         let z = self.noise(&mut random, device).autodiff();
         let drop = self.generator_mask(&mut random, device).map(Tensor::autodiff);
         let masks = self.critic_masks(&mut random, device).into_iter().map(Tensor::autodiff).collect();
@@ -361,7 +384,7 @@ impl State {
         self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
         if let Some((average, decay)) = &mut self.average {
             // A young average follows faster, or it would show the first weights for a thousand epochs.
-            let young = if self.settled { 1.0 } else { (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64) };
+            let young = if self.average_settled { 1.0 } else { (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64) };
             *average = average.blend(&self.generator, (1.0 - decay.min(young)) as f32);
         }
         scalar(loss)

@@ -97,6 +97,51 @@ fn a_killed_show_leaves_no_orphan() {
     }
 }
 
+/// The process whose parent this is.
+fn child_of(parent: u32) -> Option<u32> {
+    fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let of: u32 = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+        (of == parent && !stat.contains(") Z ")).then_some(pid)
+    })
+}
+
+/// A program that was replaced while it plays, as by an update, starts its trainer again: itself, not the new one.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_replaced_program_starts_its_trainer_again() {
+    let folder = folder();
+    let here = folder.path();
+    let preset = "sketch = \"still.rn\"\nmodel = \"t\"\n[osc]\non = false\n[query]\non = false\n[midi]\non = false\n\
+                  [train]\nautostart = true\ndata = \"d\"\n";
+    fs::write(here.join("p.toml"), preset).unwrap();
+    let program = here.join("flaneur");
+    fs::copy(env!("CARGO_BIN_EXE_flaneur"), &program).unwrap();
+    let mut show = Command::new(&program)
+        .current_dir(here)
+        .args(["play", "p.toml", "--headless", "--device", "cpu"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let trainer = |than: Option<u32>| loop {
+        if let Some(pid) = child_of(show.id()).filter(|pid| Some(*pid) != than) {
+            return pid;
+        }
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let first = trainer(None);
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "another program").unwrap();
+    kill(first);
+    let second = trainer(Some(first));
+    assert!(second != first && lives(second));
+    show.kill().unwrap();
+    show.wait().unwrap();
+}
+
 #[test]
 fn a_trainer_beyond_its_memory_is_reported_and_the_show_goes_on() {
     let mut stage = Stage::open(|_, train| train.memory_mb = 24, None);
@@ -245,6 +290,142 @@ fn a_trainer_that_neither_reads_nor_ends_is_ended() {
     let (pid, start) = (stage.show.trainer_pid().unwrap(), Instant::now());
     drop(stage.show);
     assert!(!lives(pid) && start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+}
+
+/// Megabytes of this process that are in memory.
+fn resident_mb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// Trainers that say too much, too little, or nothing that can be read: frames come on time, memory stays.
+#[test]
+fn a_trainer_that_floods_holds_up_no_frame() {
+    let line = "{\"v\":1,\"event\":\"warning\",\"text\":\"again\"}";
+    let step = "{\"v\":1,\"event\":\"step\",\"step\":1,\"epoch\":0,\"critic_steps\":5,\"total\":1.0,\"real\":1.0,\
+                \"fake\":1.0,\"penalty\":1.0,\"generator\":1.0,\"ms\":1.0,\"images\":1,\"resting\":0.0}";
+    let mut stage = Stage::open(|_, train| train.autostart = false, Some("exit 1"));
+    let path = stage.here().join("trainer.sh");
+    stage.frames(30);
+    for (what, flood) in [
+        ("a line without an end", "cat /dev/zero".to_owned()),
+        ("lines of rubbish", "yes rubbish".to_owned()),
+        ("warnings", format!("yes '{line}'")),
+        ("epochs", format!("yes '{step}'")),
+        ("its stderr", "yes words >&2".to_owned()),
+        ("everything", format!("yes words >&2 & yes rubbish & yes '{line}'")),
+    ] {
+        // It hears that it is to stop, and leaves what floods to whoever ends it.
+        let heard = "while read -r line; do case \"$line\" in *stop*) exit 0;; esac; done";
+        fs::write(&path, format!("#!/bin/sh\n({flood}) &\n{heard}\n")).unwrap();
+        stage.act(Training::Go(Some(true)));
+        stage.until("the process", |s| s.show.trainer_pid().is_some());
+        let (before, start, mut took) = (resident_mb(), Instant::now(), Vec::new());
+        while start.elapsed() < Duration::from_secs(1) {
+            let begun = Instant::now();
+            stage.show.frame();
+            took.push(begun.elapsed());
+            std::thread::sleep(Duration::from_millis(8));
+        }
+        took.sort_unstable();
+        let (usual, slowest) = (took[took.len() * 9 / 10], took[took.len() - 1]);
+        let grown = resident_mb().saturating_sub(before);
+        // What is slow on a machine that does other things is one frame; what waits for a trainer is all of them.
+        assert!(
+            usual < Duration::from_millis(50) && slowest < Duration::from_secs(1),
+            "{what}: {usual:?}, {slowest:?}"
+        );
+        assert!(grown < 50, "{what}: {grown} MB");
+        let pid = stage.show.trainer_pid().unwrap();
+        stage.act(Training::Stop);
+        let start = Instant::now();
+        stage.until("its end", |_| !lives(pid));
+        assert!(start.elapsed() < Duration::from_secs(5), "{what}: {:?}", start.elapsed());
+    }
+}
+
+/// A trainer that somebody has stopped: the picture goes on, the board says what it is and what to do, and the show
+/// ends with it soon.
+#[test]
+fn a_stopped_trainer_holds_up_nobody() {
+    let mut stage = Stage::open(|_, _| (), None);
+    stage.until("a state", |s| s.show.learnt()[0] >= 1);
+    let pid = stage.show.trainer_pid().unwrap();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+    };
+    signal("-STOP");
+    stage.until("the notice", |s| s.says("trainer", "kill -CONT"));
+    for i in 0..50_000_u32 {
+        stage.act(Training::Set(Settings { batch: Some(1 + i as usize % 64), ..Settings::default() }));
+    }
+    stage.frames(30);
+    signal("-CONT");
+    stage.until("its going on", |s| !s.says("trainer", "kill -CONT"));
+    signal("-STOP");
+    stage.until("the notice", |s| s.says("trainer", "kill -CONT"));
+    let live = stage.live();
+    let start = Instant::now();
+    let _folder = stage.folder;
+    drop(stage.show);
+    assert!(!lives(pid) && start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(!live.join("training/.lock").exists(), "it has saved itself and let go of the model");
+}
+
+/// What a trainer started and left behind holds its pipes; nobody waits for that.
+#[test]
+fn a_trainer_that_leaves_children_behind_is_let_go() {
+    let mut stage = Stage::open(|_, _| (), Some("sleep 300 &\necho $! > below\nexit 3"));
+    stage.until("the report", |s| s.says("trainer", "exit status: 3"));
+    let below: u32 = fs::read_to_string(stage.here().join("below")).unwrap().trim().parse().unwrap();
+    let start = Instant::now();
+    let _folder = stage.folder;
+    drop(stage.show);
+    assert!(!lives(below) && start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+/// Two shows that train into one folder: the second says which process has it, and takes over when that is gone.
+#[test]
+fn a_model_that_another_trains_is_said_and_taken_over_later() {
+    let mut stage = Stage::open(|_, train| train.autostart = false, None);
+    let (here, live) = (stage.here().to_owned(), stage.live());
+    let mut other = Command::new(env!("CARGO_BIN_EXE_flaneur"))
+        .current_dir(&here)
+        .args(["train", "d", "--model", "t-live", "--config", "tiny.toml", "--epochs", "0", "--print-every", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    stage.until("the other training", |_| live.join("training/state.safetensors").is_file());
+    stage.act(Training::Go(Some(true)));
+    let who = format!("process {} trains into", other.id());
+    stage.until("the report", |s| s.says("trainer", &who));
+    assert_eq!(stage.lesson().state, "crashed");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    // A hand need not wait for the next attempt.
+    stage.act(Training::Go(Some(true)));
+    stage.until("the training", |s| s.lesson().state == "running" && s.lesson().step > 0);
+}
+
+/// The checkpoint is not there any more, as where a share is away: no other training is begun in its place.
+#[test]
+fn a_training_is_not_begun_anew_where_its_share_is_away() {
+    let mut stage = Stage::open(|_, _| (), None);
+    stage.until("a checkpoint", |s| s.live().join("training/state.safetensors").is_file() && s.lesson().step > 60);
+    let (live, away) = (stage.live(), stage.here().join("away"));
+    fs::rename(&live, &away).unwrap();
+    kill(stage.show.trainer_pid().unwrap());
+    stage.until("the report", |s| s.says("trainer", "no checkpoint any more"));
+    stage.frames(30);
+    assert!(!live.exists(), "nothing is begun there");
+    fs::rename(&away, &live).unwrap();
+    stage.act(Training::Go(Some(true)));
+    stage.until("the training", |s| s.lesson().state == "running");
+    let before = stage.show.learnt()[0];
+    stage.until("new states", |s| s.show.learnt()[0] > before);
+    assert!(stage.lesson().step > 50, "{}", stage.lesson().step);
 }
 
 #[test]

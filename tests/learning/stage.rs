@@ -40,7 +40,7 @@ pub fn train(here: &Path) -> Train {
     Train {
         autostart: true,
         data: here.join("d").display().to_string(),
-        publish_every: 10,
+        publish_every: Some(10),
         morph_bars: 0.05,
         ..Train::default()
     }

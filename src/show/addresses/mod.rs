@@ -12,6 +12,7 @@ use super::Parts;
 use crate::control::hand::Value;
 use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
+use crate::trainer::settings::Setting;
 pub use act::{Act, Switch, Training, modern};
 pub use table::{ADDRESSES, KEYS, Key};
 use values::Values;
@@ -42,6 +43,7 @@ pub enum Takes {
 }
 
 /// One address. `<…>` stands for a name or a number in it.
+#[derive(Clone, Copy)]
 pub struct Address {
     pub path: &'static str,
     pub takes: Takes,
@@ -61,6 +63,8 @@ enum Works {
     Switch(Switch),
     /// A part of the acts that `kind` knows by itself.
     Part(Kinds, fn(&Given) -> Result<Vec<Act>, String>),
+    /// A setting of the training.
+    Setting(&'static Setting),
     /// Whatever is given.
     Act(fn(&Given) -> Result<Vec<Act>, String>),
     /// It only tells.
@@ -163,13 +167,14 @@ impl Address {
         match (self.works, self.read) {
             (_, Some(read)) => read(reading),
             (Works::Dial(dial), None) => reading.dial(dial),
+            (Works::Setting(setting), None) => setting.get(reading.show.lesson.settings()).map(Value::Number),
             _ => None,
         }
     }
 
     /// Whether it can be read.
     pub fn readable(&self) -> bool {
-        self.read.is_some() || matches!(self.works, Works::Dial(_))
+        self.read.is_some() || matches!(self.works, Works::Dial(_) | Works::Setting(_))
     }
 
     /// Whether it can be steered.
@@ -226,6 +231,7 @@ pub fn acts(path: &str, values: &[Value], dims: usize) -> Result<Vec<Act>, Strin
         Works::Dial(dial) => Given::one(Act::Dial(dial, given.number)),
         Works::Switch(switch) => Given::one(Act::set(switch, given.on())),
         Works::Part(_, act) | Works::Act(act) => act(&given),
+        Works::Setting(setting) => Given::one(Act::Train(Training::Set(setting.alone(given.number)))),
         Works::Nothing => Err("it only tells".into()),
     }
 }
@@ -253,6 +259,7 @@ pub fn path_of(act: &Act) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trainer::settings::SETTINGS;
 
     fn n(v: f64) -> Vec<Value> {
         vec![Value::Number(v)]
@@ -310,6 +317,20 @@ mod tests {
         check(Act::Tap, "/flaneur/clock/bpm");
         check(Act::Train(Training::Go(None)), "/flaneur/train/run");
         assert_eq!(path_of(&Act::Still), None);
+    }
+
+    #[test]
+    fn every_setting_of_a_training_is_an_address() {
+        for setting in SETTINGS {
+            let (address, _) = find(setting.path).unwrap();
+            assert!(address.readable() && address.writable() && address.says == setting.says, "{}", setting.path);
+            assert_eq!((address.range(), address.reach), (Some(setting.range), setting.reach));
+            let most = setting.range[1];
+            assert_eq!(acts(setting.path, &n(most), 100), Ok(vec![Act::Train(Training::Set(setting.alone(most)))]));
+            assert!(acts(setting.path, &n(most * 2.0), 100).unwrap_err().contains("above maximum"));
+            let at = |path: &str| ADDRESSES.iter().position(|address| address.path == path).unwrap();
+            assert_eq!(at(setting.path), at(&format!("/flaneur/train/{}", setting.after)) + 1, "{}", setting.path);
+        }
     }
 
     #[test]

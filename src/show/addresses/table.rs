@@ -1,10 +1,11 @@
-//! The table itself: every address, and the keys that work one.
+//! The table itself: every address, and the keys that work one. A training's settings are rows of their own table
+//! (`trainer::settings`), each listed after the address that it names.
 
 use super::{Act, Address, Given, Kinds, Reading, Switch, Takes, Training, Works};
 use crate::control::hand::Value;
 use crate::control::{Dial, FARTHEST_Z};
 use crate::osc::Kind;
-use crate::trainer::protocol::Settings;
+use crate::trainer::settings::{SETTINGS, Setting, Settings};
 
 fn flag(on: bool) -> Option<Value> {
     Some(Value::Number(f64::from(u8::from(on))))
@@ -56,6 +57,54 @@ const fn tells(path: &'static str, kind: Kind, says: &'static str, read: fn(&Rea
     Address { path, takes: Takes::Tells(kind), says, reach: None, works: Works::Nothing, read: Some(read) }
 }
 
+/// The address of a setting.
+const fn of_setting(setting: &'static Setting) -> Address {
+    let [min, max] = setting.range;
+    let (takes, works) = (Takes::Number { min, max }, Works::Setting(setting));
+    Address { path: setting.path, takes, says: setting.says, reach: setting.reach, works, read: None }
+}
+
+/// The rows, and behind each those settings that are listed after it.
+const fn with_settings() -> [Address; ROWS.len() + SETTINGS.len()] {
+    let mut all = [ROWS[0]; ROWS.len() + SETTINGS.len()];
+    let (mut count, mut row) = (0, 0);
+    while row < ROWS.len() {
+        all[count] = ROWS[row];
+        (count, row) = (count + 1, row + 1);
+        let mut at = 0;
+        while at < SETTINGS.len() {
+            match is_under_train(all[count - 1].path, SETTINGS[at].after) {
+                // Others may be listed after this one.
+                true => {
+                    all[count] = of_setting(&SETTINGS[at]);
+                    (count, at) = (count + 1, 0);
+                }
+                false => at += 1,
+            }
+        }
+    }
+    // A row that names no address would be missing here.
+    assert!(count == all.len());
+    all
+}
+
+/// Whether a path is this name under `/flaneur/train/`.
+const fn is_under_train(path: &str, name: &str) -> bool {
+    let (path, before, name) = (path.as_bytes(), b"/flaneur/train/", name.as_bytes());
+    if path.len() != before.len() + name.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < path.len() {
+        let is = if at < before.len() { before[at] } else { name[at - before.len()] };
+        if path[at] != is {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// Sets something of the training.
 fn set(settings: Settings) -> Result<Vec<Act>, String> {
     Given::one(Act::Train(Training::Set(settings)))
@@ -67,7 +116,10 @@ const OFFSETS: Takes = Takes::Numbers { min: -FARTHEST_Z, max: FARTHEST_Z };
 const Z_REACH: [f64; 2] = [-3.0, 3.0];
 
 /// All addresses.
-pub const ADDRESSES: &[Address] = &[
+pub const ADDRESSES: &[Address] = &with_settings();
+
+/// All addresses but a training's settings.
+const ROWS: [Address; 61] = [
     reaching(
         kind(
             Kinds::Z,
@@ -212,90 +264,6 @@ pub const ADDRESSES: &[Address] = &[
     ),
     reaching(
         address(
-            "/flaneur/train/generator_lr",
-            Takes::Number { min: 0.0, max: 1.0 },
-            "Learning rate of the generator.",
-            |g| set(Settings { generator_rate: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().generator_rate?)),
-        ),
-        [0.0, 0.001],
-    ),
-    reaching(
-        address(
-            "/flaneur/train/critic_lr",
-            Takes::Number { min: 0.0, max: 1.0 },
-            "Learning rate of the critic.",
-            |g| set(Settings { critic_rate: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().critic_rate?)),
-        ),
-        [0.0, 0.001],
-    ),
-    reaching(
-        address(
-            "/flaneur/train/critic_steps",
-            Takes::Number { min: 1.0, max: 1000.0 },
-            "Critic updates in an epoch.",
-            |g| set(Settings { critic_steps: Some(g.number as u32), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().critic_steps?.into())),
-        ),
-        [1.0, 10.0],
-    ),
-    reaching(
-        address(
-            "/flaneur/train/batch",
-            Takes::Number { min: 1.0, max: 4096.0 },
-            "Pictures in a batch.",
-            |g| set(Settings { batch: Some(g.number as usize), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().batch? as f64)),
-        ),
-        [1.0, 64.0],
-    ),
-    reaching(
-        address(
-            "/flaneur/train/gradient_weight",
-            Takes::Number { min: 0.0, max: 10_000.0 },
-            "Weight of the gradient penalty.",
-            |g| set(Settings { gradient_weight: Some(g.number), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().gradient_weight?)),
-        ),
-        [0.0, 100.0],
-    ),
-    address(
-        "/flaneur/train/ema",
-        Takes::Number { min: 0.0, max: 0.99999 },
-        "Decay of the generator's moving average, which is shown once there is one.",
-        |g| set(Settings { ema: Some(g.number), ..Settings::default() }),
-        Some(|r| number(r.show.lesson.settings().ema?)),
-    ),
-    address(
-        "/flaneur/train/rest",
-        Takes::Number { min: 0.0, max: 0.95 },
-        "Share of the time that the trainer rests at least.",
-        |g| Given::one(Act::Train(Training::Rest(g.number))),
-        Some(|r| number(r.show.lesson.settings().rest?)),
-    ),
-    reaching(
-        address(
-            "/flaneur/train/publish_every",
-            Takes::Number { min: 0.0, max: 1e9 },
-            "Epochs between two states that are shown; 0 is only when asked.",
-            |g| set(Settings { publish_every: Some(g.number as u64), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().publish_every? as f64)),
-        ),
-        [0.0, 100.0],
-    ),
-    reaching(
-        address(
-            "/flaneur/train/print_every",
-            Takes::Number { min: 1.0, max: 1e9 },
-            "Epochs between two checkpoints with a sample.",
-            |g| set(Settings { print_every: Some(g.number as u64), ..Settings::default() }),
-            Some(|r| number(r.show.lesson.settings().print_every? as f64)),
-        ),
-        [1.0, 1000.0],
-    ),
-    reaching(
-        address(
             "/flaneur/train/morph",
             Takes::Number { min: 0.0, max: 600.0 },
             "Seconds of the glide to a new state; a bar if nobody says.",
@@ -338,13 +306,6 @@ pub const ADDRESSES: &[Address] = &[
         "The second dataset, likewise.",
         |g| Given::one(Act::Train(Training::Second(g.text.into()))),
         Some(|r| Some(Value::Text(r.show.lesson.second().to_owned()))),
-    ),
-    address(
-        "/flaneur/train/data_mix",
-        SHARE,
-        "Share of the second dataset.",
-        |g| set(Settings { mix: Some(g.number), ..Settings::default() }),
-        Some(|r| number(r.show.lesson.settings().mix?)),
     ),
     address(
         "/flaneur/train/lines/<rule>",

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::errand::publish_secs;
 use super::{Around, Lesson};
 use crate::generator::Loaded;
 use crate::generator::learnt::Claim;
 use crate::preset::Train;
 use crate::show::takes::Takes;
-use crate::trainer::protocol::{Command, Settings, Source};
+use crate::trainer::protocol::{Command, Source};
 use crate::trainer::published;
+use crate::trainer::settings::Settings;
 
 /// One move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,15 +22,19 @@ pub enum Training {
     Go(Option<bool>),
     /// Ends it, all saved.
     Stop,
+    /// Changes settings.
     Set(Settings),
-    /// The least share of rest.
+    /// The least share of rest, as takes of older shows have it.
     Rest(f64),
+    /// Publishes the weights now.
     Publish,
+    /// Writes a sample grid now.
     Sample,
     /// Back to a state: its step, "first", "last", or "back" for the one before.
     Rewind(String),
     /// Other pictures: a folder, a zip, "lines", "fed".
     Data(String),
+    /// The second dataset, likewise.
     Second(String),
     /// Goes on from another model's weights.
     Fork(String),
@@ -56,8 +62,7 @@ impl Training {
             Self::Second(_) => Some("data2"),
             Self::Rest(_) => Some("rest"),
             Self::Morph(_) => Some("morph"),
-            Self::Set(settings) if settings.mix.is_some() => Some("data_mix"),
-            Self::Set(settings) if settings.generator_rate.is_some() => Some("lr"),
+            Self::Set(settings) => settings.path()?.strip_prefix("/flaneur/train/"),
             _ => None,
         }
     }
@@ -81,11 +86,8 @@ impl Lesson {
                 self.wanted = false;
                 self.end();
             }
-            Training::Rest(share) => {
-                let rest = self.governor.set_least(share);
-                self.command(Command::Set(Settings { rest: Some(rest), ..Settings::default() }));
-            }
-            Training::Set(settings) => self.command(Command::Set(settings)),
+            Training::Rest(share) => self.set(Settings { rest: Some(share), ..Settings::default() }),
+            Training::Set(settings) => self.set(settings),
             Training::Publish => self.command(Command::Publish),
             Training::Sample => self.command(Command::Sample),
             Training::Rewind(to) => self.rewind(&to, around),
@@ -98,7 +100,11 @@ impl Lesson {
             Training::Line(rule, value) => self.rule(&rule, &value),
             Training::Redraw => self.learn_from(0, "lines".into(), around),
             Training::Feed => self.feed(around),
-            Training::Morph(secs) => self.secs = Some(secs),
+            Training::Morph(secs) => {
+                self.secs = Some(secs);
+                let publish_secs = publish_secs(&self.train, secs);
+                self.send(Command::Set(Settings { publish_secs, ..Settings::default() }));
+            }
             Training::Look(step) => self.looked_at = Some((step, around.real)),
         }
     }
@@ -106,17 +112,8 @@ impl Lesson {
     /// Another preset's training: what can be set while it runs is, the rest waits for the next start.
     pub fn take_train(&mut self, train: &Train, around: &mut Around) {
         let before = std::mem::replace(&mut self.train, train.clone());
-        let differs = |a: f64, b: f64| (a != b).then_some(a);
-        let settings = Settings {
-            generator_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
-            critic_rate: differs(train.rate, before.rate).filter(|rate| *rate > 0.0),
-            critic_steps: (train.critic_steps != before.critic_steps).then_some(train.critic_steps),
-            publish_every: (train.publish_every != before.publish_every).then_some(train.publish_every),
-            mix: differs(train.data_mix, before.data_mix),
-            batch: (train.batch != before.batch && train.batch > 0).then_some(train.batch),
-            rest: differs(train.rest, before.rest).map(|least| self.governor.set_least(least)),
-            ..Settings::default()
-        };
+        let mut settings = train.settings().changed_since(&before.settings());
+        settings.rest = settings.rest.map(|least| self.governor.set_least(least));
         let (data, data2) = (train.data != before.data, train.data2 != before.data2);
         self.critic.always = train.critic;
         self.lines = train.lines.clone();
@@ -124,7 +121,7 @@ impl Lesson {
             self.words = [train.data.clone(), train.data2.clone()];
             return;
         }
-        if settings != Settings::default() {
+        if !settings.is_empty() {
             self.send(Command::Set(settings));
         }
         if data || (train.data == "lines" && train.lines != before.lines) {
@@ -133,13 +130,18 @@ impl Lesson {
         if data2 && !train.data2.is_empty() {
             self.learn_from(1, train.data2.clone(), around);
         }
-        let same = Train { rate: before.rate, data_mix: before.data_mix, lines: before.lines.clone(), ..train.clone() };
         let asks =
             |t: &Train| (t.trainer, t.model.clone(), t.from.clone(), t.arch.clone(), t.device.clone(), t.memory_mb);
-        if asks(&same) != asks(&before) {
+        if asks(train) != asks(&before) {
             self.board
                 .notice("training", "another trainer, model, device or limit takes effect when it is started again");
         }
+    }
+
+    /// Changes settings; how long the trainer rests is also the governor's.
+    fn set(&mut self, mut settings: Settings) {
+        settings.rest = settings.rest.map(|least| self.governor.set_least(least));
+        self.command(Command::Set(settings));
     }
 
     fn command(&mut self, command: Command) {

@@ -75,9 +75,13 @@ impl Lesson {
         let known = self.written;
         let words = self.words.clone();
         let fed = self.fed_folder(around.output.model());
+        // A state that is only looked at has its sheet beside it, others theirs in the history.
+        let target = self.target.as_ref().filter(|state| Some(state.step) == wants);
+        let beside = target.map(|state| published::beside(&state.weights)[1].clone());
         around.takes.chores().give(move || {
             let sheet = wants.and_then(|step| {
-                let picture = Picture::read(&published::state_files(&folder, step)[2])?;
+                let kept = published::state_files(&folder, step)[2].clone();
+                let picture = Picture::read(&kept).or_else(|| Picture::read(&beside?))?;
                 Some((step, Arc::new(picture)))
             });
             // Only what was written anew is read.

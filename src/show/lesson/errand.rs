@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Around, Lesson};
+use crate::clock::BAR;
 use crate::generator::Loaded;
 use crate::model;
 use crate::preset::{Preset, Train, Trainer};
 use crate::report::{Board, Stop};
-use crate::trainer::child::{Child, Errand, Running, Wishes};
-use crate::trainer::protocol::Settings;
+use crate::trainer::child::{Child, Launch, Requested, Running, own_program};
+use crate::trainer::settings::Settings;
 
 /// Seconds that a trainer without a show may take to save itself.
 const GRACE_SECS: &str = "1.0";
 /// Longest wait for the first weights of a training from nothing.
 const FIRST: Duration = Duration::from_secs(120);
-/// Epochs between two checkpoints.
-const PRINT_EVERY: &str = "50";
+/// States are shown no more often than this, in seconds, however short the glides are.
+const LEAST_PUBLISH_SECS: f64 = 0.25;
 
 impl Lesson {
     /// The folder that is trained into beside a model.
@@ -49,14 +50,16 @@ impl Lesson {
             Ok(program) => program,
             Err(error) => return self.board.fault("trainer", error),
         };
-        let errand = errand(program, &train, &folder, &shown.folder);
-        let mut wishes = match self.child.take() {
-            // What hands wished of the one before is wished of the next. It has ended.
-            Some(before) => Wishes { paused: false, ..before.wishes() },
-            None => wishes(&train),
+        let glide_secs = self.morph_secs(around.walk.clock().bpm());
+        let launch = launch(program, &train, &folder, &shown.folder);
+        let mut requested = match self.child.take() {
+            // What was requested of the one before is requested of the next. It has ended.
+            Some(before) => Requested { paused: false, ..before.requested() },
+            None => requested(&train, glide_secs),
         };
         // The governor's own share outlives a child, too.
-        wishes.settings.rest = Some(self.governor.rest());
+        requested.settings.rest = Some(self.governor.rest());
+        requested.settings.publish_secs = publish_secs(&train, glide_secs);
         if self.folder != folder {
             self.steps.clear();
             self.losses.clear();
@@ -66,7 +69,7 @@ impl Lesson {
         self.folder = folder;
         self.of.clone_from(&shown.name);
         self.start_checker(shown);
-        match Child::start(errand, wishes, &self.board) {
+        match Child::start(launch, requested, &self.board) {
             Ok(child) => self.child = Some(child),
             Err(error) => self.board.fault("trainer", format!("no thread for it: {error}")),
         }
@@ -92,8 +95,10 @@ pub fn ahead(preset: &Preset, trainer: Option<&PathBuf>, board: &Board, stop: &S
     if !own || !train.autostart || folder.join("model.toml").is_file() {
         return Ok(None);
     }
-    let errand = errand(program(trainer)?, train, &folder, &folder);
-    let child = Child::start(errand, wishes(train), board).map_err(|e| format!("no thread for the trainer: {e}"))?;
+    let launch = launch(program(trainer)?, train, &folder, &folder);
+    let glide_secs = train.morph_bars * BAR * 60.0 / preset.bpm;
+    let child = Child::start(launch, requested(train, glide_secs), board)
+        .map_err(|e| format!("no thread for the trainer: {e}"))?;
     board.notice("training", "waits for the first weights of a training from nothing");
     let start = Instant::now();
     while !folder.join("model.toml").is_file() {
@@ -109,27 +114,25 @@ pub fn ahead(preset: &Preset, trainer: Option<&PathBuf>, board: &Board, stop: &S
 fn program(given: Option<&PathBuf>) -> Result<PathBuf, String> {
     match given {
         Some(program) => Ok(program.clone()),
-        None => std::env::current_exe().map_err(|e| format!("the trainer's program is not known: {e}")),
+        None => own_program(),
     }
 }
 
-/// What is set beyond the command line.
-fn wishes(train: &Train) -> Wishes {
-    let rate = (train.rate > 0.0).then_some(train.rate);
-    let mix = (train.data_mix > 0.0).then_some(train.data_mix);
-    let settings = Settings {
-        rest: (train.rest > 0.0).then_some(train.rest),
-        generator_rate: rate,
-        critic_rate: rate,
-        mix,
-        ..Settings::default()
-    };
-    let second = (!train.data2.is_empty()).then(|| train.source(&train.data2));
-    let drawn = train.data == "lines" && train.lines != Default::default();
-    Wishes { settings, second, data: drawn.then(|| train.source("lines")), paused: false }
+/// Seconds between two states that are shown, at least: as long as the glide to one takes, unless the preset says.
+pub(super) fn publish_secs(train: &Train, glide_secs: f64) -> Option<f64> {
+    train.publish_secs.or(Some(glide_secs.max(LEAST_PUBLISH_SECS)))
 }
 
-fn errand(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Errand {
+/// What a preset wants of its training beyond the command line.
+fn requested(train: &Train, glide_secs: f64) -> Requested {
+    let second = (!train.data2.is_empty()).then(|| train.source(&train.data2));
+    let drawn = train.data == "lines" && train.lines != Default::default();
+    let data = drawn.then(|| train.source("lines"));
+    let settings = Settings { publish_secs: publish_secs(train, glide_secs), ..train.settings() };
+    Requested { settings, second, data, paused: false }
+}
+
+fn launch(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Launch {
     let on_cpu = train.device != "gpu";
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let threads = match train.threads {
@@ -141,17 +144,14 @@ fn errand(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Erran
     args.push(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).into());
     let words = [
         ("--report", "json".to_owned()),
-        ("--print-every", PRINT_EVERY.into()),
         ("--epochs", train.epochs.to_string()),
-        ("--critic-steps", train.critic_steps.to_string()),
-        ("--publish-every", train.publish_every.to_string()),
         ("--keep", train.keep.to_string()),
         ("--nice", train.nice.to_string()),
         ("--grace", GRACE_SECS.into()),
         ("--device", train.device.clone()),
     ];
     args.extend(words.into_iter().flat_map(|(key, value)| [key.into(), OsString::from(value)]));
-    args.push("--commands".into());
+    args.extend(["--commands".into(), "--in-memory".into()]);
     if train.memory_mb > 0 {
         args.extend(["--memory".into(), OsString::from(train.memory_mb.to_string())]);
     }
@@ -167,8 +167,9 @@ fn errand(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Erran
     } else {
         fresh.extend(["--arch".into(), OsString::from(&train.arch)]);
     }
-    if train.batch > 0 {
-        fresh.extend(["--batch".into(), OsString::from(train.batch.to_string())]);
+    // All else that can be set is sent as a command; how many pictures there have to be is asked before.
+    if let Some(batch) = train.settings().batch {
+        fresh.extend(["--batch".into(), OsString::from(batch.to_string())]);
     }
-    Errand { program, fresh, again, folder: folder.to_owned(), threads, memory_mb: train.memory_mb }
+    Launch { program, fresh, again, folder: folder.to_owned(), threads, memory_mb: train.memory_mb }
 }

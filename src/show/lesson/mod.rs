@@ -31,8 +31,9 @@ use crate::picture::Picture;
 use crate::preset::{Train, Trainer};
 use crate::report::Board;
 use crate::trainer::child::{Child, Running};
-use crate::trainer::protocol::{Command, Event, Lines, Settings, Step};
+use crate::trainer::protocol::{Command, Event, Lines, Step};
 use crate::trainer::published;
+use crate::trainer::settings::Settings;
 pub use acts::Training;
 use disk::Found;
 pub use errand::ahead;
@@ -180,7 +181,7 @@ impl Lesson {
         let Some(child) = &self.child else { return false };
         if let Command::Set(settings) = &command {
             let older = std::mem::replace(&mut self.settings, settings.clone());
-            self.settings.fill(older);
+            self.settings.fill(&older);
         }
         child.send(command);
         true
@@ -213,7 +214,7 @@ impl Lesson {
         (self.board, self.program, self.train) = (board.clone(), program, train.clone());
         self.lines = train.lines.clone();
         self.words = [train.data.clone(), train.data2.clone()];
-        self.governor = Governor::new(train.rest);
+        self.governor = Governor::new(train.rest.unwrap_or(0.0));
         self.critic.always = train.critic;
         if train.trainer == Trainer::Watch || child.is_some() {
             self.folder = self.train_folder(model);
@@ -276,10 +277,10 @@ impl Lesson {
             Event::State { paused, settings, data, data2, .. } => {
                 self.paused = paused;
                 self.settings = settings;
-                if let Some(mut wished) = self.child.as_ref().and_then(Child::unsent) {
+                if let Some(mut unsent) = self.child.as_ref().and_then(Child::unsent) {
                     // What was set since is on its way.
-                    wished.fill(std::mem::take(&mut self.settings));
-                    self.settings = wished;
+                    unsent.fill(&self.settings);
+                    self.settings = unsent;
                 }
                 self.data = data;
                 self.second = data2.unwrap_or_default();
@@ -310,10 +311,7 @@ impl Lesson {
             self.steps.sort_unstable();
         }
         let weights = PathBuf::from(state.as_ref().unwrap_or(&path));
-        let critic = match &state {
-            Some(_) => published::state_files(&self.folder, step)[1].clone(),
-            None => self.folder.join(model::CRITIC),
-        };
+        let [critic, _] = published::beside(&weights);
         let rewound = self.rewound.take_if(|(to, at)| *to == step || around.real - *at > REWIND_SECS);
         if self.rewound.is_some() || rewound.is_some_and(|(to, _)| to == step) {
             // From before the rewind, or the very state that is glided to already.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Lesson;
 use crate::clock::BAR;
 use crate::show::view;
-use crate::trainer::protocol::{Settings, Step};
+use crate::trainer::protocol::Step;
+use crate::trainer::settings::Settings;
 
 impl Lesson {
     /// Seconds of a glide to a new state, at `bpm` beats a minute.

@@ -17,7 +17,7 @@ use crate::picture::Picture;
 use crate::show::addresses::{Act, Training};
 use crate::show::addresses::{KEYS, find};
 use crate::show::view::{Desk, Lesson};
-use crate::trainer::protocol::Settings;
+use crate::trainer::settings::Settings;
 
 /// Highest that the sheet, the plot of the losses and the row of states may be.
 const SHEET_HIGH: f32 = 200.0;

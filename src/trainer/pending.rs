@@ -1,44 +1,47 @@
-//! What waits for a training to look: of each kind of command the newest, and a few complaints.
+//! What waits for a training to look: of each kind of command the newest, and why some lines were refused.
 //!
 //! Filled by `trainer::commands` line by line, emptied by `trainer::steer`. Its size is bounded whatever arrives.
 
-use super::protocol::{Command, Settings};
+use super::protocol::Command;
+use super::settings::Settings;
 
 /// Commands that wait for the end of an epoch: of each kind the newest, in the order in which those came.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct PendingCommands {
+    /// The newest of each kind, in the order in which they came.
     pub commands: Vec<Command>,
     /// Why lines were not taken, the first few of them, and how many more there were.
-    pub complaints: Vec<String>,
-    pub more: u64,
+    pub errors: Vec<String>,
+    /// Lines that were refused besides.
+    pub more_errors: u64,
 }
 
-/// Complaints that are kept between two epochs.
-const MOST_COMPLAINTS: usize = 8;
+/// Refused lines that are told of between two epochs.
+const MOST_ERRORS: usize = 8;
 
-impl Waiting {
-    /// Takes in one line.
-    pub fn hear(&mut self, line: &str) {
+impl PendingCommands {
+    /// Reads one line.
+    pub fn parse_line(&mut self, line: &str) {
         if line.trim().is_empty() {
             return;
         }
         match Command::parse(line) {
             Ok(Command::Set(mut settings)) => {
                 for text in settings.refuse() {
-                    self.complain(text);
+                    self.refuse(text);
                 }
                 self.push(Command::Set(settings));
             }
             Ok(command) => self.push(command),
-            Err(text) => self.complain(text),
+            Err(text) => self.refuse(text),
         }
     }
 
     /// Notes why something was not taken.
-    pub fn complain(&mut self, text: String) {
-        match self.complaints.len() < MOST_COMPLAINTS {
-            true => self.complaints.push(text),
-            false => self.more += 1,
+    pub fn refuse(&mut self, text: String) {
+        match self.errors.len() < MOST_ERRORS {
+            true => self.errors.push(text),
+            false => self.more_errors += 1,
         }
     }
 
@@ -47,7 +50,7 @@ impl Waiting {
         if let Some(at) = self.commands.iter().position(|waiting| waiting.same_kind(&command))
             && let (Command::Set(new), Command::Set(old)) = (&mut command, self.commands.remove(at))
         {
-            new.fill(old);
+            new.fill(&old);
         }
         self.commands.push(command);
     }
@@ -77,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_newest_of_a_kind_waits() {
-        let mut waiting = Waiting::default();
+        let mut pending = PendingCommands::default();
         for line in [
             r#"{"command":"set","generator_rate":0.1,"mix":0.5}"#,
             r#"{"command":"pause"}"#,
@@ -86,30 +89,30 @@ mod tests {
             r#"{"command":"rewind","step":2}"#,
             r#"{"command":"set","generator_rate":0.2,"rest":0.5}"#,
         ] {
-            waiting.hear(line);
+            pending.parse_line(line);
         }
         let set = Settings { generator_rate: Some(0.2), mix: Some(0.5), rest: Some(0.5), ..Settings::default() };
-        assert_eq!(waiting.commands, [Command::Run, Command::Rewind { step: 2 }, Command::Set(set)]);
-        assert_eq!(waiting.rest(), Some(0.5));
+        assert_eq!(pending.commands, [Command::Run, Command::Rewind { step: 2 }, Command::Set(set)]);
+        assert_eq!(pending.rest(), Some(0.5));
     }
 
     #[test]
     fn a_flood_stays_small() {
-        let mut waiting = Waiting::default();
+        let mut pending = PendingCommands::default();
         for i in 0..100_000 {
-            waiting.hear(&format!(r#"{{"v":1,"command":"set","critic_steps":{}}}"#, 1 + i % 1000));
-            waiting.hear("{");
+            pending.parse_line(&format!(r#"{{"v":1,"command":"set","critic_steps":{}}}"#, 1 + i % 1000));
+            pending.parse_line("{");
         }
-        assert_eq!(waiting.commands, [Command::Set(Settings { critic_steps: Some(1000), ..Settings::default() })]);
-        assert_eq!((waiting.complaints.len(), waiting.more), (MOST_COMPLAINTS, 100_000 - MOST_COMPLAINTS as u64));
+        assert_eq!(pending.commands, [Command::Set(Settings { critic_steps: Some(1000), ..Settings::default() })]);
+        assert_eq!((pending.errors.len(), pending.more_errors), (MOST_ERRORS, 100_000 - MOST_ERRORS as u64));
     }
 
     #[test]
     fn what_is_out_of_range_is_refused_by_itself() {
-        let mut waiting = Waiting::default();
-        waiting.hear(r#"{"command":"set","rest":0.99,"critic_steps":0,"mix":1.0}"#);
-        assert_eq!(waiting.commands, [Command::Set(Settings { mix: Some(1.0), ..Settings::default() })]);
-        assert!(waiting.complaints[0].contains("critic_steps 0 is below minimum 1"), "{:?}", waiting.complaints);
-        assert!(waiting.complaints[1].contains("rest 0.99 is above maximum 0.95"), "{:?}", waiting.complaints);
+        let mut pending = PendingCommands::default();
+        pending.parse_line(r#"{"command":"set","rest":0.99,"critic_steps":0,"mix":1.0}"#);
+        assert_eq!(pending.commands, [Command::Set(Settings { mix: Some(1.0), ..Settings::default() })]);
+        assert!(pending.errors[0].contains("critic_steps 0 is below minimum 1"), "{:?}", pending.errors);
+        assert!(pending.errors[1].contains("rest 0.99 is above maximum 0.95"), "{:?}", pending.errors);
     }
 }
