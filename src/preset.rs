@@ -27,6 +27,17 @@ pub enum Swap {
     Bar,
 }
 
+/// What becomes of pictures that flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flash {
+    /// They are shown.
+    #[default]
+    Off,
+    /// Never more than three flashes in a second (`picture::flash`).
+    Limit,
+}
+
 /// One show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,6 +61,7 @@ pub struct Preset {
     pub filter: Filter,
     /// Blend the last two pictures where the generator is slower than the screen.
     pub cross_blend: bool,
+    pub flash: Flash,
     /// Seconds of blackout, freeze and hush fades.
     pub fade_secs: f64,
     /// Seconds of the morph to a snapshot.
@@ -299,6 +311,7 @@ impl Default for Preset {
             fit: Fit::Fit,
             filter: Filter::Cubic,
             cross_blend: true,
+            flash: Flash::Off,
             fade_secs: 1.0,
             morph_secs: 2.0,
             record: Record::default(),
@@ -444,6 +457,7 @@ mod tests {
             ("bpm = 9000", "line 1", "20..400"),
             ("version = 7", "line 1", "newer"),
             ("swap = \"soon\"", "line 1", "unknown variant"),
+            ("flash = \"on\"", "line 1", "expected `off` or `limit`"),
             ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
             ("[train]\nlines = { vertcals = 3 }", "line 2", "did you mean verticals?"),
             ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),

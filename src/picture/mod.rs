@@ -4,6 +4,7 @@
 
 pub mod animation;
 pub mod canvas;
+pub mod flash;
 pub mod heat;
 pub mod plot;
 pub mod scene;

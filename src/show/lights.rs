@@ -107,7 +107,7 @@ impl Lights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::{Filter, Fit};
+    use crate::picture::scene::{Filter, Fit};
 
     #[test]
     fn fades_take_their_time_and_hush_does_not() {
