@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// The owner's wish that a worker end.
 #[derive(Clone, Default)]
@@ -38,6 +39,26 @@ impl Worker {
     /// Asks it to end, without waiting.
     pub fn end(&self) {
         self.ending.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets go of it without waiting: it may never end.
+    pub fn leave(mut self) {
+        self.end();
+        self.thread = None;
+    }
+
+    /// Asks it to end and waits for that, but no longer than `patience`; then it is left behind. Gives whether it ended.
+    pub fn end_within(self, patience: Duration) -> bool {
+        self.end();
+        let start = Instant::now();
+        while !self.ended() && start.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = self.ended();
+        if !ended {
+            self.leave();
+        }
+        ended
     }
 
     /// Whether it has ended.
@@ -96,7 +117,8 @@ impl Drop for Chores {
 }
 
 /// Whether faults are rehearsed: with `FLANEUR_REHEARSE` set, sketches have `rehearse_panic()`, and the
-/// generator fails on a z whose first dimension is 99 or more.
+/// generator fails on a z whose first dimension is 99 or more; where that is −99 or less its device does not answer,
+/// until two of them were given up.
 pub fn rehearsing() -> bool {
     std::env::var_os("FLANEUR_REHEARSE").is_some()
 }
@@ -148,5 +170,20 @@ mod tests {
         });
         drop(worker.unwrap());
         assert!(done.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_worker_that_does_not_end_is_left_behind() {
+        let go_on = Arc::new(AtomicBool::new(false));
+        let theirs = go_on.clone();
+        let deaf = Worker::start("test", 1 << 20, move |_| {
+            while !theirs.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+        });
+        assert!(!deaf.unwrap().end_within(Duration::from_millis(10)));
+        go_on.store(true, Ordering::Relaxed);
+        let willing = Worker::start("test", 1 << 20, |_| ()).unwrap();
+        assert!(willing.end_within(Duration::from_secs(60)));
     }
 }

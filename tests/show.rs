@@ -148,6 +148,12 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
     playing.hears("a rehearsed fault; the last picture stays, attempt 1");
     playing.sketch(&format!("{GOOD}\n\n"));
     playing.goes_on();
+    // Its device does not answer any more, twice, and then the processor draws what it was asked for.
+    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
+    playing.hears("has not answered for 2 s: another thread begins, the device is opened anew");
+    playing.hears("has not answered for 2 s: another thread begins, the second time within 10 minutes");
+    playing.sketch(&format!("{GOOD}\n\n\n"));
+    playing.goes_on();
     fs::remove_file(folder.path().join("sketches/a.rn")).unwrap();
     playing.hears("cannot be read");
     playing.goes_on();

@@ -133,7 +133,7 @@ pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, 
     out.write(path)
 }
 
-/// Writes a file like `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+/// Writes a file like `critic.safetensors`: what a later training goes on with, and a score for pictures.
 pub fn write_critic(path: &Path, critic: &Params, half: bool) -> Result<(), ModelError> {
     let mut out = Outgoing::default();
     out.add_params("critic", critic, half);

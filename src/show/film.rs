@@ -152,8 +152,9 @@ impl Show {
     /// A walk that waits for the ways which the frame before (or the sketch's trial) has named to be measured.
     pub(super) fn walk_measured(&mut self, tick: Tick) {
         self.collect_ways();
-        while self.generator.measuring() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+        // Where a device does not answer the wait for its pictures is the one that ends the film.
+        if let Err(error) = self.generator.wait_measured() {
+            self.board.fault("generator", error.to_string());
         }
         self.collect_ways();
         self.walk(tick);

@@ -24,7 +24,7 @@ use crate::control::hand::Hand;
 use crate::control::{Controls, Dial};
 use crate::files::{self, FileError};
 use crate::generator::Loaded;
-use crate::generator::eye::Opinion;
+use crate::generator::critic::CriticScore;
 use crate::latent::pose::Pose;
 use crate::preset::Preset;
 use crate::report::Board;
@@ -475,7 +475,7 @@ impl Show {
                 Line::Preset(preset) => self.take_preset(*preset),
                 Line::Weights(found) => weights = Some(found),
                 Line::Learnt(learnt) => self.glide_again(learnt),
-                Line::Opinion(score, gradient) => self.take_opinion(&Opinion { score, gradient }),
+                Line::Opinion(score, gradient) => self.take_opinion(&CriticScore { score, gradient }),
                 Line::Act(..) | Line::T(_) => {}
             }
         }

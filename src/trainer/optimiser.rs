@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::net::arch::Optimiser;
 use crate::net::ops;
 use crate::net::params::Params;
-use crate::net::pointwise::Descent;
+use crate::net::pointwise::AdamStep;
 
 /// Keras' default epsilon.
 const EPS: f32 = 1e-7;
@@ -50,13 +50,13 @@ impl Moments {
             _ => self.rate * (1.0 - f64::powf(beta2, t)).sqrt() / (1.0 - f64::powf(beta1, t)),
         };
         let beta1 = (self.kind != Optimiser::Rmsprop).then_some(beta1 as f32);
-        let descent = Descent { beta1, beta2: beta2 as f32, rate: rate as f32, eps: EPS };
+        let descent = AdamStep { beta1, beta2: beta2 as f32, rate: rate as f32, eps: EPS };
         let trained = params.list.iter_mut().filter(|p| p.trained).zip(gradients);
         for (((param, gradient), m), v) in trained.zip(&mut self.first).zip(&mut self.second) {
             let Some(gradient) = gradient else { continue };
             let taken = [&mut param.value, m, v].map(|kept| std::mem::replace(kept, gradient.clone()));
             let [w, first, second] = taken;
-            [param.value, *m, *v] = ops::descend([w, gradient, first, second], descent);
+            [param.value, *m, *v] = ops::adam_step([w, gradient, first, second], descent);
         }
     }
 }

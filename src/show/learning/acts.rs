@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::Show;
-use crate::generator::learnt::Claim;
+use crate::generator::learnt::Candidate;
 use crate::preset::Train;
 use crate::trainer::protocol::{Command, Settings, Source};
 use crate::trainer::published;
@@ -192,7 +192,7 @@ impl Show {
             return;
         }
         let model = self.model.name.clone();
-        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true });
+        self.claim(Candidate { model, weights, critic: Some(critic), step, fingerprint: None, known: true });
         self.board.notice("training", format!("back to step {step}"));
     }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::super::Show;
 use crate::generator::fingerprint_of;
-use crate::generator::learnt::Claim;
+use crate::generator::learnt::Candidate;
 use crate::model::{self, Card};
 use crate::picture::Picture;
 use crate::trainer::protocol::Command;
@@ -99,7 +99,7 @@ impl Show {
             } else if folder != self.learning.folder || !self.unseen() {
                 let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
                 let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
-                self.claim(Claim { model, weights, critic, step, fingerprint, known: false });
+                self.claim(Candidate { model, weights, critic, step, fingerprint, known: false });
             }
         }
         let learning = &mut self.learning;

@@ -38,7 +38,7 @@ impl Show {
         if !wanted {
             return;
         }
-        if !self.model.critic && self.learning.target.as_ref().is_none_or(|state| !state.sees()) {
+        if !self.model.critic && self.learning.target.as_ref().is_none_or(|state| !state.has_critic()) {
             if (score || gradient) && !std::mem::replace(&mut self.learning.eye.told, true) {
                 let name = &self.model.name;
                 self.board.notice("critic", format!("{name} has no critic.safetensors; t.critic is 0"));
@@ -46,16 +46,16 @@ impl Show {
             return;
         }
         if let Some(z) = self.pose.latents.first() {
-            self.generator.watch(z, gradient);
+            self.generator.ask_critic(z, gradient);
         }
-        if let Some(opinion) = self.generator.opinion() {
+        if let Some(opinion) = self.generator.critic_score() {
             self.log_opinion(&opinion);
             self.take_opinion(&opinion);
         }
     }
 
     /// What the critic thought becomes what sketches know.
-    pub(in crate::show) fn take_opinion(&mut self, opinion: &crate::generator::eye::Opinion) {
+    pub(in crate::show) fn take_opinion(&mut self, opinion: &crate::generator::critic::CriticScore) {
         let passed = (self.real - std::mem::replace(&mut self.learning.eye.at, self.real)).max(0.0);
         let share = 1.0 - (-passed / FOLLOW_SECS).exp();
         let new = f64::from(opinion.score);

@@ -1,7 +1,7 @@
 //! The film of a learning: the states that a training left behind, one after the other, by glides between them.
 
 use super::super::Show;
-use crate::generator::learnt::{Checker, Claim};
+use crate::generator::learnt::{Candidate, Checker};
 use crate::model::Card;
 use crate::trainer::published;
 
@@ -71,7 +71,7 @@ impl Show {
         // A history may be of other networks than the model is now.
         let arch = Card::read(&self.model.folder).map_or_else(|_| self.model.arch.clone(), |card| card.arch);
         let model = self.model.name.clone();
-        let claim = Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true };
+        let claim = Candidate { model, weights, critic: Some(critic), step, fingerprint: None, known: true };
         match Checker::now(&arch, &claim) {
             Ok(state) => {
                 self.generator.glide(state);

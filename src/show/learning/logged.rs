@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Show;
 use super::super::take::Line;
-use crate::generator::eye::Opinion;
-use crate::generator::learnt::{Checker, Claim, State};
+use crate::generator::critic::CriticScore;
+use crate::generator::learnt::{Candidate, Checker, State};
 
 /// The beginning of a glide to a state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Show {
         Learnt { weights: kept, ..Learnt::of(state, secs) }
     }
 
-    pub(super) fn log_opinion(&mut self, opinion: &Opinion) {
+    pub(super) fn log_opinion(&mut self, opinion: &CriticScore) {
         if self.take.is_some() {
             self.line(&Line::Opinion(opinion.score, opinion.gradient.clone()));
         }
@@ -100,7 +100,7 @@ impl Show {
     pub(in crate::show) fn glide_again(&mut self, learnt: Learnt) {
         let Learnt { weights, fingerprint, step, secs } = learnt;
         let model = self.model.name.clone();
-        let claim = Claim { model, weights, critic: None, step, fingerprint: Some(fingerprint), known: true };
+        let claim = Candidate { model, weights, critic: None, step, fingerprint: Some(fingerprint), known: true };
         // The share of the one before as of this very frame is where it begins.
         self.blend_learnt();
         match Checker::now(&self.model.arch, &claim) {

@@ -1,7 +1,7 @@
 //! A training beside the show: what it has learnt glides into the picture, hands steer it, the show stays on time.
 //!
 //! The show's end of three threads: the trainer's child process (`trainer::child`), the check of what it publishes
-//! (`generator::learnt`), and the critic's eye (`generator::eye`). Once a frame [`Show::learn`] takes what they have
+//! (`generator::learnt`), and the critic (`generator::critic`). Once a frame [`Show::learn`] takes what they have
 //! brought and never waits for one of them. Nothing is shown that was not checked; a training that fails in whatever
 //! way leaves the picture as it is and a line on the board.
 
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use super::Show;
 use crate::control::Dial;
 use crate::generator::Loaded;
-use crate::generator::learnt::{Checker, Claim, Refusal, State};
+use crate::generator::learnt::{Candidate, Checker, Refusal, State};
 use crate::latest::Latest;
 use crate::model;
 use crate::picture::Picture;
@@ -262,7 +262,7 @@ impl Show {
                     return;
                 }
                 let (model, fingerprint) = (self.model.name.clone(), Some(fingerprint));
-                self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint, known: false });
+                self.claim(Candidate { model, weights, critic: Some(critic), step, fingerprint, known: false });
             }
             Event::State { paused, settings, data, data2, .. } => {
                 learning.paused = paused;
@@ -302,7 +302,7 @@ impl Show {
     }
 
     /// Has weights checked, unless they stand already or are being checked.
-    fn claim(&mut self, claim: Claim) {
+    fn claim(&mut self, claim: Candidate) {
         self.start_checker();
         let learning = &mut self.learning;
         if let Some(fingerprint) = &claim.fingerprint {
@@ -324,14 +324,14 @@ impl Show {
             // Of a model that a hand has left since.
             Ok(state) if state.model != self.model.name => {}
             Ok(state) => self.glide_to(state, None),
-            Err(Refusal { step, why, astray }) => {
+            Err(Refusal { step, why, collapsed }) => {
                 self.learning.refused += 1;
                 self.learning.rewound.take_if(|(to, _)| *to == step);
                 self.board.fault("learning", format!("step {step} is not shown: {why}; the picture stays"));
                 // Only to what was seen to be good, and not over a hand's own rewind.
                 let good = self.learning.at().filter(|_| self.learning.rewound.is_none());
                 let known = good.and_then(|good| self.learning.steps.iter().rev().find(|s| **s <= good).copied());
-                if let Some(step) = known.filter(|_| astray && self.preset.train.rewind_on_divergence)
+                if let Some(step) = known.filter(|_| collapsed && self.preset.train.rewind_on_divergence)
                     && self.learning.send(Command::Rewind { step })
                 {
                     self.board.notice("training", format!("goes back to step {step}"));
