@@ -148,12 +148,6 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
     playing.hears("a rehearsed fault; the last picture stays, attempt 1");
     playing.sketch(&format!("{GOOD}\n\n"));
     playing.goes_on();
-    // Its device does not answer any more, twice, and then the processor draws what it was asked for.
-    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
-    playing.hears("has not answered for 2 s: another thread begins, the device is opened anew");
-    playing.hears("has not answered for 2 s: another thread begins, the second time within 10 minutes");
-    playing.sketch(&format!("{GOOD}\n\n\n"));
-    playing.goes_on();
     fs::remove_file(folder.path().join("sketches/a.rn")).unwrap();
     playing.hears("cannot be read");
     playing.goes_on();
@@ -164,6 +158,26 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
     assert!(versions.lines().count() >= 3, "{versions}");
     succeed(folder.path(), &["history", "a", "--restore", "1"]);
     fail(folder.path(), &["history", "a", "--restore", "99"], "there is no version 99");
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_opened_anew_and_then_given_up() {
+    let folder = stage();
+    let playing = Playing::start(folder.path(), &[]);
+    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
+    playing.hears("has not answered for 2 s: another thread begins, the device is opened anew");
+    playing.hears("has not answered for 2 s: another thread begins, the second time within 10 minutes: the CPU draws");
+    playing.sketch(&format!("{GOOD}\n"));
+    playing.goes_on();
+    // It ends at once while its device hangs.
+    playing.end();
+    let playing = Playing::start(folder.path(), &[]);
+    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
+    playing.hears("the device is opened anew");
+    std::thread::sleep(Duration::from_millis(500));
+    let end = Instant::now();
+    playing.end();
+    assert!(end.elapsed() < Duration::from_secs(3), "{:?}", end.elapsed());
 }
 
 #[test]
