@@ -40,9 +40,11 @@ const ENDING: &str = "the show ends";
 pub struct Candidate {
     /// The model that is shown, and that they are to be shown in place of.
     pub model: String,
-    /// A file like `weights.safetensors`, and the critic's beside it if there is one.
+    /// A file like `weights.safetensors`.
     pub weights: PathBuf,
+    /// The critic's file beside it, if there is one.
     pub critic: Option<PathBuf>,
+    /// The step of the training that wrote it.
     pub step: u64,
     /// What the file should be; it is looked for again while it is another.
     pub fingerprint: Option<String>,
@@ -55,13 +57,17 @@ pub struct Candidate {
 pub struct State {
     /// The model that it was checked against.
     pub model: String,
+    /// The step of the training that wrote it.
     pub step: u64,
+    /// The file it was read from.
     pub weights: PathBuf,
+    /// Of that file ([`super::fingerprint`]).
     pub fingerprint: String,
     /// One array for each of `net::generator::plans`.
     pub(super) generator: Vec<Vec<f32>>,
     /// One for each of `net::critic::plans`; empty without a critic.
     pub(super) critic: Vec<Vec<f32>>,
+    /// What its pictures are like.
     pub stats: PictureStats,
 }
 
@@ -75,7 +81,9 @@ impl State {
 /// Why weights are not shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
+    /// The step of the training that wrote them.
     pub step: u64,
+    /// A sentence for the board.
     pub why: String,
     /// The weights are whole and of the right networks, but their pictures are flat, all the same, or noise.
     pub collapsed: bool,

@@ -43,6 +43,7 @@ use thread::Start;
 /// What was drawn.
 #[derive(Clone)]
 pub struct Drawn {
+    /// The pose that was asked for.
     pub pose: Arc<Pose>,
     /// One a latent of the pose.
     pub pictures: Arc<Vec<Picture>>,
@@ -57,12 +58,15 @@ pub struct Drawn {
 pub struct Loaded {
     /// As it was asked for: a name or a path.
     pub name: String,
+    /// Where its files are.
     pub folder: PathBuf,
+    /// Dimensions of z.
     pub z_dim: usize,
     /// Height and width of a picture.
     pub size: [usize; 2],
     /// Fingerprint of the weights' file.
     pub fingerprint: String,
+    /// Its networks.
     pub arch: Arch,
     /// Whether there is a critic beside the generator.
     pub critic: bool,
@@ -101,7 +105,12 @@ pub enum GeneratorError {
     Slow(u64),
     /// The thread hangs.
     #[error("{device} has not answered for {secs} s; --device cpu draws without it")]
-    Silent { device: String, secs: u64 },
+    Silent {
+        /// Its name.
+        device: String,
+        /// Seconds since it last answered.
+        secs: u64,
+    },
     /// The thread is gone.
     #[error("the generator's thread has ended")]
     Ended,

@@ -92,7 +92,9 @@ pub enum Task {
 /// When the thread last came round or finished something, and what it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
+    /// How long ago that was.
     pub age: Duration,
+    /// [`Task::Waiting`] is knowingly idle, everything else busy.
     pub task: Task,
 }
 

@@ -8,7 +8,9 @@ pub enum Wanted {
     /// A real GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
+    /// The CPU.
     Cpu,
+    /// A GPU, be it a software one.
     Gpu,
     /// The same, drawing in half precision.
     GpuHalf,
@@ -16,7 +18,9 @@ pub enum Wanted {
 
 /// A device and how to name it to a person.
 pub struct Chosen {
+    /// As burn knows it.
     pub device: Device,
+    /// For a person.
     pub name: String,
     /// Draw in half precision. Training never is.
     pub half: bool,

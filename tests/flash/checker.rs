@@ -135,7 +135,7 @@ fn flashes_of(sequence: &Sequence, change: Change) -> usize {
     for (bytes, kind) in known {
         let series: Vec<Colour> = bytes.as_chunks::<3>().0.iter().map(|c| Colour::of(*c)).collect();
         let all = changes(&series, 0, count, change);
-        let within = |i: usize| match i % stride == 0 && all.len() > 6 {
+        let within = |i: usize| match i.is_multiple_of(stride) && all.len() > 6 {
             true => changes(&series, i, ends[i], change).len(),
             false => 0,
         };

@@ -24,7 +24,7 @@ fn passes(fit: Fit, seeds: u32, secs: f64) {
         let (before, share) = (at as usize, at.fract());
         let mix = |(a, b): (&f64, &f64)| (a + (b - a) * share) as f32;
         let z: Vec<f32> = points[before].iter().zip(&points[before + 1]).map(mix).collect();
-        let pictures = Arc::new(Picture::batch(ready.bytes(&[z.clone()]), size));
+        let pictures = Arc::new(Picture::batch(ready.bytes(std::slice::from_ref(&z)), size));
         let light = 1.0;
         let filter = Filter::Lanczos;
         let scene = Scene { pose: Arc::new(Pose::of(z)), pictures, before: None, version: frame, light, fit, filter };

@@ -157,15 +157,15 @@ impl Meter {
     /// How much of its step towards `next` each point may go, of [`ALL`], so that none makes a change too many: now, or
     /// if it went on as far as `ahead`.
     pub fn shares(&self, next: &Picture, ahead: &Picture, secs: f64, scale: f32) -> Vec<u16> {
-        let points = self.points.as_chunks::<3>().0.iter().zip(next.pixels.as_chunks::<3>().0);
-        let points = points.zip(ahead.pixels.as_chunks::<3>().0).enumerate();
-        let share = |(at, ((from, next), ahead)): (usize, ((&[u8; 3], &[u8; 3]), &[u8; 3]))| {
-            if from == ahead {
+        let colours = |frame: &Picture| frame.pixels.as_chunks::<3>().0.to_vec();
+        let (next, ahead) = (colours(next), colours(ahead));
+        let share = |(at, from): (usize, &[u8; 3])| {
+            if *from == ahead[at] {
                 return ALL;
             }
             let mut share = ALL;
             if self.general_flashes.full(at, secs) {
-                let [from, next, ahead] = [from, next, ahead].map(|colour| self.light.luminance(*colour));
+                let [from, next, ahead] = [*from, next[at], ahead[at]].map(|colour| self.light.luminance(colour));
                 let luminance = &self.luminance[at];
                 if luminance.change(from, next, scale) != 0 {
                     return 0;
@@ -175,17 +175,17 @@ impl Meter {
                 }
             }
             if self.red_flashes.full(at, secs) {
-                let red = |to: &[u8; 3]| self.red[at].change(self.light, *from, *to, scale) != 0;
-                if red(next) {
+                let red = |to| self.red[at].change(self.light, *from, to, scale) != 0;
+                if red(next[at]) {
                     return 0;
                 }
-                if red(ahead) {
+                if red(ahead[at]) {
                     share = share.min(ALL / 4);
                 }
             }
             share
         };
-        points.map(share).collect()
+        self.points.as_chunks::<3>().0.iter().enumerate().map(share).collect()
     }
 
     /// Counts the frame that was judged last.
