@@ -6,17 +6,21 @@
 #![allow(clippy::expect_used)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
 use flaneur::clock::Clock;
 use flaneur::dataset::lines::Rules;
 use flaneur::dataset::write::{Drawing, Format};
-use flaneur::latent;
+use flaneur::latent::{self, pose::Pose};
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::params::Params;
+use flaneur::picture::Picture;
+use flaneur::picture::flash::FlashLimiter;
+use flaneur::picture::scene::{Filter, Fit, Scene};
 use flaneur::random::RandomState;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Env, Language};
@@ -110,5 +114,29 @@ fn sketches(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sketches, forward, adapter, training, drawing);
+/// The flash limiter on a frame of 1024 x 1024, while it lets everything pass and while it lowers a strobe.
+fn flashes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("flash limiter");
+    let level = |x: usize, y: usize, t: usize| (128 + (x / 9 + y / 5 + 2 * t) % 64) as u8;
+    let picture = |t: usize| {
+        let pixels = (0..1024 * 1024 * 3).map(|i| level(i / 3 % 1024, i / 3072, t)).collect();
+        Arc::new(vec![Picture { width: 1024, height: 1024, pixels }])
+    };
+    let pictures: Vec<_> = (0..32).map(picture).collect();
+    for (name, dark) in [("passing", 1.0), ("lowering", 0.0)] {
+        let (mut limiter, mut frame) = (FlashLimiter::new([1024, 1024]), 0usize);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                frame += 1;
+                let light = if frame / 4 % 2 == 0 { 1.0 } else { dark };
+                let (pose, pictures) = (Arc::new(Pose::of(vec![0.0; 100])), pictures[frame % 32].clone());
+                let (version, fit, filter) = (frame as u64, Fit::Fit, Filter::Cubic);
+                let scene = Scene { pose, pictures, before: None, version, light, fit, filter };
+                limiter.limit(&scene, frame as f64 / 60.0)
+            });
+        });
+    }
+}
+
+criterion_group!(benches, sketches, forward, adapter, training, drawing, flashes);
 criterion_main!(benches);

@@ -31,6 +31,17 @@ pub enum Swap {
     Bar,
 }
 
+/// What becomes of pictures that flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flash {
+    /// They are shown.
+    #[default]
+    Off,
+    /// Never more than three flashes in a second (`picture::flash`).
+    Limit,
+}
+
 /// One show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -57,6 +68,7 @@ pub struct Preset {
     pub filter: Filter,
     /// Blend the last two pictures where the generator is slower than the screen.
     pub cross_blend: bool,
+    pub flash: Flash,
     /// Seconds of blackout, freeze and hush fades.
     pub fade_secs: f64,
     /// Seconds of the morph to a snapshot.
@@ -202,6 +214,7 @@ impl Default for Preset {
             fit: Fit::Fit,
             filter: Filter::Cubic,
             cross_blend: true,
+            flash: Flash::Off,
             fade_secs: 1.0,
             morph_secs: 2.0,
             record: Record::default(),
@@ -356,6 +369,7 @@ mod tests {
             ("version = 7", "line 1", "newer"),
             ("swap = \"soon\"", "line 1", "unknown variant"),
             ("display = [1]", "line 1", "no name and no number"),
+            ("flash = \"on\"", "line 1", "expected `off` or `limit`"),
             ("[record]\nfsp = 3", "line 2", "did you mean fps?"),
             ("[train]\nlines = { vertcals = 3 }", "line 2", "did you mean verticals?"),
             ("[train]\narch = \"smal\"", "line 2", "did you mean small?"),

@@ -90,6 +90,20 @@ impl Worker {
         self.thread = None;
     }
 
+    /// Asks it to end and waits for that, but no longer than `patience`; then it is left behind. Gives whether it ended.
+    pub fn end_within(self, patience: Duration) -> bool {
+        self.end();
+        let start = Instant::now();
+        while !self.ended() && start.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = self.ended();
+        if !ended {
+            self.leave();
+        }
+        ended
+    }
+
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -146,8 +160,9 @@ impl Drop for Chores {
 }
 
 /// Whether faults are rehearsed: with `FLANEUR_REHEARSE` set, sketches have `rehearse_panic()` and
-/// `rehearse_abort()`, the generator fails on a z whose first dimension is 99 or more, and with `freeze` or `freeze:SECS`
-/// in it the loop of a show stops for good after so many seconds (5).
+/// `rehearse_abort()`, the generator fails on a z whose first dimension is 99 or more, and where that is −99 or less its
+/// device does not answer, until two of them were given up. With `freeze` or `freeze:SECS` in it the loop of a show stops
+/// for good after so many seconds (5).
 pub fn rehearsing() -> bool {
     std::env::var_os("FLANEUR_REHEARSE").is_some()
 }
@@ -259,5 +274,20 @@ mod tests {
         });
         drop(worker.unwrap());
         assert!(done.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_worker_that_does_not_end_is_left_behind() {
+        let go_on = Arc::new(AtomicBool::new(false));
+        let theirs = go_on.clone();
+        let deaf = Worker::start("test", 1 << 20, move |_| {
+            while !theirs.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+        });
+        assert!(!deaf.unwrap().end_within(Duration::from_millis(10)));
+        go_on.store(true, Ordering::Relaxed);
+        let willing = Worker::start("test", 1 << 20, |_| ()).unwrap();
+        assert!(willing.end_within(Duration::from_secs(60)));
     }
 }

@@ -8,7 +8,7 @@ use flaneur::net::arch::Arch;
 use flaneur::net::generator::{self, Ready};
 use flaneur::net::kernels::{Act, Geometry};
 use flaneur::net::params::{Params, floats};
-use flaneur::net::pointwise::Descent;
+use flaneur::net::pointwise::AdamStep;
 use flaneur::net::{critic, ops, plain};
 use flaneur::random::RandomState;
 
@@ -96,7 +96,7 @@ fn our_convolutions_and_their_gradients_are_burns() {
 }
 
 #[test]
-fn our_batch_norm_and_slope_are_burns() {
+fn our_batch_norm_and_leaky_relu_gradient_are_burns() {
     let device = Device::flex();
     let mut random = RandomState::new(2);
     let x = tensor(&mut random, [4 * 6 * 6 * 5], &device);
@@ -108,53 +108,53 @@ fn our_batch_norm_and_slope_are_burns() {
             (norm(x.reshape([4, 6, 6, 5]), gamma, beta, 1e-3, 0.2) * weights.clone()).sum()
         })
     };
-    for (ours, theirs) in run(ops::norm::<4>).iter().zip(run(plain::norm::<4>)) {
+    for (ours, theirs) in run(ops::batch_norm::<4>).iter().zip(run(plain::batch_norm::<4>)) {
         same("norm", ours, &theirs);
     }
     let y = tensor(&mut random, [4, 6, 6, 5], &device).autodiff();
-    type Slope = fn(Tensor<4>, Tensor<4>, f32) -> Tensor<4>;
-    let run = |slope: Slope| {
+    type LeakyReluGrad = fn(Tensor<4>, Tensor<4>, f32) -> Tensor<4>;
+    let run = |grad: LeakyReluGrad| {
         with_gradients(std::slice::from_ref(&x).try_into().unwrap(), |[x]: [Tensor<1>; 1]| {
-            (slope(y.clone(), x.reshape([4, 6, 6, 5]), 0.2) * weights.clone()).sum()
+            (grad(y.clone(), x.reshape([4, 6, 6, 5]), 0.2) * weights.clone()).sum()
         })
     };
-    for (ours, theirs) in run(ops::slope).iter().zip(run(plain::slope)) {
-        same("slope", ours, &theirs);
+    for (ours, theirs) in run(ops::leaky_relu_grad).iter().zip(run(plain::leaky_relu_grad)) {
+        same("leaky ReLU gradient", ours, &theirs);
     }
 }
 
 #[test]
-fn our_lengths_and_steps_are_burns() {
+fn our_row_norms_and_steps_are_burns() {
     let device = Device::flex();
     let mut random = RandomState::new(7);
-    // One row of zeros, whose length has no slope.
+    // One row of zeros, whose norm has no gradient.
     let x = tensor(&mut random, [4 * 4 * 3 * 2], &device);
     let x = Tensor::cat(vec![x, Tensor::zeros([4 * 3 * 2], &device)], 0);
     let weights = tensor(&mut random, [5], &device).autodiff();
-    let run = |lengths: fn(Tensor<4>) -> Tensor<1>| {
+    let run = |row_norms: fn(Tensor<4>) -> Tensor<1>| {
         with_gradients(std::slice::from_ref(&x).try_into().unwrap(), |[x]: [Tensor<1>; 1]| {
-            (lengths(x.reshape([5, 4, 3, 2])) * weights.clone()).sum()
+            (row_norms(x.reshape([5, 4, 3, 2])) * weights.clone()).sum()
         })
     };
-    for (ours, theirs) in run(ops::lengths::<4>).iter().zip(run(plain::lengths::<4>)) {
-        same("lengths", ours, &theirs);
+    for (ours, theirs) in run(ops::row_norms::<4>).iter().zip(run(plain::row_norms::<4>)) {
+        same("row norms", ours, &theirs);
     }
     for beta1 in [Some(0.5), None] {
-        let step = Descent { beta1, beta2: 0.999, rate: 0.01, eps: 1e-7 };
+        let step = AdamStep { beta1, beta2: 0.999, rate: 0.01, eps: 1e-7 };
         let [w, m] = [(); 2].map(|()| tensor(&mut random, [200_000], &device));
         let v = tensor(&mut random, [200_000], &device).abs();
         let (mut ours, mut theirs) = ([w.clone(), m.clone(), v.clone()], [w.clone(), m, v]);
         for _ in 0..3 {
             let g = tensor(&mut random, [200_000], &device);
             let with = |[w, m, v]: [Tensor<1>; 3]| [w, g.clone(), m, v];
-            (ours, theirs) = (ops::descend(with(ours), step), plain::descend(with(theirs), step));
+            (ours, theirs) = (ops::adam_step(with(ours), step), plain::adam_step(with(theirs), step));
         }
         for (ours, theirs) in ours.into_iter().zip(theirs) {
             same(&format!("step {beta1:?}"), &floats(ours), &floats(theirs));
         }
         // What others still hold is not changed with it.
         let before = floats(w.clone());
-        ops::descend([w.clone(), w.clone(), w.clone(), w.clone().abs()], step);
+        ops::adam_step([w.clone(), w.clone(), w.clone(), w.clone().abs()], step);
         assert_eq!(floats(w), before);
     }
 }

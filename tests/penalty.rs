@@ -130,7 +130,7 @@ fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dro
     let real = critic::score(arch, &tracked, real.autodiff(), &real_masks).mean().neg();
     let fake = critic::score(arch, &tracked, fake.autodiff(), &fake_masks).mean();
     let gradient = critic::input_gradient(arch, &tracked, between.autodiff(), &masks);
-    let penalty = (ops::lengths(gradient).neg() + 1.0).powi_scalar(2).mean();
+    let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
     let mut gradients = (real.clone() + fake.clone() + penalty.clone() * weight).backward();
 
     let near = |a: f64, b: f64, scale: f64| (a - b).abs() < 1e-4 * scale.max(0.1);

@@ -165,6 +165,26 @@ fn whatever_is_wrong_with_a_sketch_the_show_goes_on() {
 }
 
 #[test]
+fn a_device_that_does_not_answer_is_opened_anew_and_then_given_up() {
+    let folder = stage();
+    let playing = Playing::start(folder.path(), &[]);
+    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
+    playing.hears("has not answered for 2 s: another thread begins, the device is opened anew");
+    playing.hears("has not answered for 2 s: another thread begins, the second time within 10 minutes: the CPU draws");
+    playing.sketch(&format!("{GOOD}\n"));
+    playing.goes_on();
+    // It ends at once while its device hangs.
+    playing.end();
+    let playing = Playing::start(folder.path(), &[]);
+    playing.sketch("pub fn walk(me, t, c) { constant(-99) }");
+    playing.hears("the device is opened anew");
+    std::thread::sleep(Duration::from_millis(500));
+    let end = Instant::now();
+    playing.end();
+    assert!(end.elapsed() < Duration::from_secs(3), "{:?}", end.elapsed());
+}
+
+#[test]
 fn whatever_happens_to_a_model_the_loaded_one_goes_on() {
     let folder = stage();
     let playing = Playing::start(folder.path(), &[]);

@@ -36,6 +36,7 @@ size = [1024, 1024]    # of the output window
 display = \"\"           # its display: a name, a part of it, or a number from the left; empty for any
 fit = \"fit\"            # fit, fill, tile, mirror
 filter = \"cubic\"       # nearest, linear, cubic, lanczos
+flash = \"off\"          # limit: never more than three flashes in a second
 fade_secs = 1.0        # blackout, freeze
 morph_secs = 2.0       # to a snapshot
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::learnt::State;
-use super::{Ask, Blend, Drawn, Glide, Loaded, Shared};
+use super::slots::{Ask, Blend, Glide, Liveness, Shown, Slots};
+use super::{Drawn, Loaded};
 use crate::latest::lock;
 use crate::model::arrays::Incoming;
 use crate::model::{self, Model};
@@ -25,9 +26,27 @@ use crate::worker::caught;
 /// takes long. The CPU has nothing to compile, and one picture tells whether the network works.
 const WARM: [usize; 4] = [1, 2, 4, 8];
 
+/// What draws pictures of latents.
+pub(super) trait Draws {
+    /// Begins pictures of latents `[z_dim]`.
+    fn begin(&self, latents: &[Vec<f32>]) -> Pending;
+    /// Draws with other weights from now on.
+    fn renew(&mut self, params: &Params);
+}
+
+impl Draws for Ready {
+    fn begin(&self, latents: &[Vec<f32>]) -> Pending {
+        Self::begin(self, latents)
+    }
+
+    fn renew(&mut self, params: &Params) {
+        Self::renew(self, params);
+    }
+}
+
 /// The network at work.
 pub(super) struct Engine {
-    ready: Ready,
+    ready: Box<dyn Draws>,
     pub(super) arch: Arch,
     /// Its weights as they were read, and those of the model before it where both have the same arrays.
     own: Params,
@@ -35,7 +54,7 @@ pub(super) struct Engine {
     /// The ends of the last glide between learnt states, both its own weights until there is one.
     from: Params,
     to: Params,
-    /// What is seen.
+    /// The weights that are shown.
     pub(super) blend: Blend,
     /// What the last blend took, and when it was made.
     blending: (Duration, Instant),
@@ -50,6 +69,24 @@ pub(super) struct Engine {
 const BLENDING: u32 = 4;
 
 impl Engine {
+    /// A network as it was read.
+    pub(super) fn new(name: &str, arch: Arch, ready: Box<dyn Draws>, own: Params, critic: Option<Params>) -> Self {
+        Self {
+            ready,
+            from: own.clone(),
+            to: own.clone(),
+            own,
+            before: None,
+            blend: Blend::WHOLE,
+            blending: (Duration::ZERO, Instant::now()),
+            critic,
+            name: name.to_owned(),
+            shape: arch.input_dim,
+            z_dim: arch.z_dim,
+            arch,
+        }
+    }
+
     /// Where a glide is at `share`.
     fn learnt(&self, share: f64) -> Params {
         match share {
@@ -59,8 +96,8 @@ impl Engine {
         }
     }
 
-    /// The weights that are seen. At the ends nothing is computed, so that they are the bytes of the files.
-    pub(super) fn seen(&self) -> Params {
+    /// The weights that are shown. At the ends nothing is computed, so that they are the bytes of the files.
+    pub(super) fn weights(&self) -> Params {
         let learnt = match self.blend.learnt {
             share if share >= 1.0 => self.learnt(self.blend.share),
             share if share <= 0.0 => self.own.clone(),
@@ -76,7 +113,7 @@ impl Engine {
     pub(super) fn show(&mut self, blend: Blend) {
         let start = Instant::now();
         self.blend = blend;
-        self.ready.renew(&self.seen());
+        self.ready.renew(&self.weights());
         self.blending = (start.elapsed(), Instant::now());
     }
 
@@ -88,9 +125,9 @@ impl Engine {
     }
 
     /// Begins the glides that wait, up to the one that is wanted. The queue is not held meanwhile.
-    pub(super) fn follow_glides(&mut self, shared: &Shared, wanted: u64) {
+    pub(super) fn follow_glides(&mut self, slots: &Slots, wanted: u64) {
         loop {
-            let next = lock(&shared.glides).pop_front_if(|glide| glide.number <= wanted);
+            let next = lock(&slots.glides).pop_front_if(|glide| glide.number <= wanted);
             let Some(Glide { number, left_at, to }) = next else { return };
             if to.model == self.name {
                 self.from = self.learnt(left_at);
@@ -98,6 +135,18 @@ impl Engine {
             }
             self.blend = Blend { glide: number, share: 0.0, ..self.blend };
         }
+    }
+
+    /// Shows what a network on a device before this one did: its learnt states, in their order, at a blend. What
+    /// cannot be blended is shown as it was read.
+    pub(super) fn restore(&mut self, shown: &Shown, blend: Blend) {
+        for state in &shown.states {
+            if state.model == self.name {
+                self.from = self.to.clone();
+                self.take_state(state);
+            }
+        }
+        let _ = caught(|| self.show(blend));
     }
 
     fn take_state(&mut self, state: &State) {
@@ -127,7 +176,7 @@ impl Engine {
             return self.show(before.blend);
         }
         if before.arch.same_networks(&self.arch) {
-            self.before = Some(before.seen());
+            self.before = Some(before.weights());
         }
         self.show(Blend { share: 1.0, ..before.blend });
     }
@@ -164,68 +213,69 @@ impl Engine {
     }
 
     /// Begins what is asked for; gives it back with the reason where that fails.
-    pub(super) fn start(&self, ask: Ask, rehearsing: bool) -> Result<OnTheWay, (Ask, String)> {
+    pub(super) fn start(&self, ask: Ask, rehearsed: Rehearsed) -> Result<InFlight, (Ask, String)> {
         let start = Instant::now();
         let begun = caught(|| {
-            let far = |z: &Vec<f32>| z.first().is_some_and(|v| *v >= 99.0);
-            assert!(!rehearsing || !ask.pose.latents.iter().any(far), "a rehearsed fault");
-            self.begin(&ask.pose.latents)
+            let any = |far: fn(f32) -> bool| ask.pose.latents.iter().any(|z| z.first().is_some_and(|v| far(*v)));
+            assert!(!rehearsed.fault || !any(|v| v >= 99.0), "a rehearsed fault");
+            match rehearsed.silence && any(|v| v <= -99.0) {
+                true => Pending::coming(std::future::pending()),
+                false => self.begin(&ask.pose.latents),
+            }
         });
         match begun {
-            Ok(pending) => Ok(OnTheWay { ask, pending, start }),
+            Ok(pending) => Ok(InFlight { ask, pending, start, told: start }),
             Err(panic) => Err((ask, panic)),
         }
     }
 
     /// Waits for what was begun.
-    pub(super) fn finish(&self, OnTheWay { ask, pending, start }: OnTheWay) -> Result<Drawn, String> {
+    pub(super) fn finish(&self, InFlight { ask, pending, start, .. }: InFlight) -> Result<Drawn, String> {
         let pictures = Arc::new(caught(|| self.take(pending, ask.pose.latents.len()))?);
         Ok(Drawn { pose: ask.pose, pictures, version: ask.version, took: start.elapsed() })
     }
 }
 
+/// Which faults are rehearsed (`worker::rehearsing`): a panic, and a card that never answers.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Rehearsed {
+    pub(super) fault: bool,
+    pub(super) silence: bool,
+}
+
 /// Pictures that are being drawn.
-pub(super) struct OnTheWay {
+pub(super) struct InFlight {
     pub(super) ask: Ask,
     pub(super) pending: Pending,
+    /// When the device could begin with them, and when it was told to.
     pub(super) start: Instant,
+    pub(super) told: Instant,
 }
 
 /// Reads and tries a model; it is not at work yet.
-pub(super) fn load(name: &str, chosen: &Chosen) -> Result<(Engine, Loaded), String> {
+///
+/// # Errors
+/// What is wrong with the model, or why the device cannot draw it.
+pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(Engine, Loaded), String> {
     let built = caught(|| {
         let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
-        let ready = model.ready(chosen.half);
-        let shape = model.card.arch.input_dim;
-        let (arch, own) = (model.card.arch.clone(), model.generator);
-        let z_dim = model.card.z_dim;
+        liveness.step();
+        let ready = Box::new(model.ready(chosen.half));
+        let (arch, own, z_dim) = (model.card.arch, model.generator, model.card.z_dim);
         let folder = model::folder(name);
         let critic = Incoming::open(&folder.join(model::CRITIC))
             .and_then(|file| file.params("critic", &critic::plans(&arch), &chosen.device))
             .ok();
-        let loaded_arch = arch.clone();
-        let engine = Engine {
-            ready,
-            arch,
-            from: own.clone(),
-            to: own.clone(),
-            own,
-            before: None,
-            blend: Blend::WHOLE,
-            blending: (Duration::ZERO, Instant::now()),
-            critic,
-            name: name.to_owned(),
-            shape,
-            z_dim,
-        };
+        let engine = Engine::new(name, arch, ready, own, critic);
         let sizes = if ops::ours(&chosen.device) { &WARM[..1] } else { &WARM };
         for &count in sizes {
             engine.draw(&vec![vec![0.0; engine.z_dim]; count]);
+            liveness.step();
         }
         let fingerprint = super::fingerprint_of(&folder.join(model::WEIGHTS)).map_err(|e| e.to_string())?;
-        let size = [shape[0], shape[1]];
-        let (arch, critic) = (loaded_arch, engine.critic.is_some());
-        let loaded = Loaded { name: name.to_owned(), folder, z_dim: engine.z_dim, size, fingerprint, arch, critic };
+        let (arch, critic) = (engine.arch.clone(), engine.critic.is_some());
+        let size = [engine.shape[0], engine.shape[1]];
+        let loaded = Loaded { name: name.to_owned(), folder, z_dim, size, fingerprint, arch, critic };
         Ok((engine, loaded))
     });
     built.unwrap_or_else(|panic| Err(format!("the network failed while it was tried: {panic}")))

@@ -2,18 +2,24 @@
 //!
 //! One thread owns the device and every call to the networks. Asked by the show, read by it; equal latents
 //! are not drawn twice; several latents are one batch. A fault keeps the last pictures, rebuilds the network
-//! with growing pauses, and is reported. A model is exchanged whole, between two forwards, after a check; what a
-//! training has learnt ([`learnt`]) is glided to, by blends of weights.
+//! with growing pauses, and is reported; a thread that does not answer is abandoned ([`recovery`]). A model is
+//! exchanged whole, between two forwards, after a check; what a training has learnt ([`learnt`]) is glided to, by
+//! blends of weights. No call here waits for the thread but [`Generator::start`] and those of films.
 
+mod backend;
+mod background;
+pub mod critic;
 mod engine;
-pub mod eye;
 pub mod learnt;
+mod recovery;
+mod slots;
+#[cfg(test)]
+mod tests;
 mod thread;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -25,52 +31,19 @@ use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};
 use crate::picture::Picture;
 use crate::report::Board;
-use crate::worker::Worker;
-use eye::Opinion;
+use backend::{Attempt, Backend};
+use critic::CriticScore;
 use learnt::State;
-
-/// Which blend of weights is to be seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Blend {
-    /// How much of the model's weights, 0..1, against the model before it.
-    mix: f64,
-    /// How much of what was learnt, 0..1, against the model as it was read.
-    learnt: f64,
-    /// The number of the last glide, and how far it has come, 0..1.
-    glide: u64,
-    share: f64,
-}
-
-impl Blend {
-    /// The model as it is.
-    const WHOLE: Self = Self { mix: 1.0, learnt: 1.0, glide: 0, share: 1.0 };
-}
-
-/// The beginning of a glide from what is seen to a state.
-pub(crate) struct Glide {
-    number: u64,
-    /// How far the glide before it had come.
-    left_at: f64,
-    to: Arc<State>,
-}
-
-/// What is asked for.
-#[derive(Clone)]
-pub(crate) struct Ask {
-    pose: Arc<Pose>,
-    version: u64,
-    blend: Blend,
-}
-
-/// A z that the critic is to look at.
-pub(crate) struct Look {
-    z: Vec<f32>,
-    gradient: bool,
-}
+pub use recovery::MOST_ABANDONED;
+use recovery::Supervisor;
+use slots::{Ask, Blend, CriticAsk, Glide, Measuring, Slots};
+pub use slots::{Heartbeat, Task};
+use thread::Start;
 
 /// What was drawn.
 #[derive(Clone)]
 pub struct Drawn {
+    /// The pose that was asked for.
     pub pose: Arc<Pose>,
     /// One a latent of the pose.
     pub pictures: Arc<Vec<Picture>>,
@@ -85,112 +58,135 @@ pub struct Drawn {
 pub struct Loaded {
     /// As it was asked for: a name or a path.
     pub name: String,
+    /// Where its files are.
     pub folder: PathBuf,
+    /// Dimensions of z.
     pub z_dim: usize,
     /// Height and width of a picture.
     pub size: [usize; 2],
     /// Fingerprint of the weights' file.
     pub fingerprint: String,
+    /// Its networks.
     pub arch: Arch,
     /// Whether there is a critic beside the generator.
     pub critic: bool,
 }
 
-/// Pictures along a way to be compared.
-pub(crate) struct Measuring {
-    key: u64,
-    samples: VecDeque<Vec<f32>>,
-    last: Option<Picture>,
-    changes: Vec<f64>,
-}
-
-/// A way that was measured: its key, and the change from each sample's picture to the next.
+/// A way that was measured: its key, and the change from each sample's picture to the next (the root of the mean
+/// square, 0..255).
 pub type Measured = (u64, Vec<f64>);
-
-/// What the two sides share.
-#[derive(Clone, Default)]
-pub(crate) struct Shared {
-    asks: Latest<Ask>,
-    drawn: Latest<Drawn>,
-    load: Latest<String>,
-    loaded: Latest<Loaded>,
-    measure: Arc<Mutex<VecDeque<Measuring>>>,
-    measured: Arc<Mutex<Vec<Measured>>>,
-    glides: Arc<Mutex<VecDeque<Glide>>>,
-    looks: Latest<Look>,
-    opinions: Latest<Opinion>,
-    /// A film: every blend is exact, and an opinion comes before the next picture.
-    exact: Arc<AtomicBool>,
-    device: Arc<Mutex<String>>,
-    failed: Arc<Mutex<Option<String>>>,
-}
 
 /// Ways that may wait to be measured.
 const MOST_MEASURES: usize = 16;
 
 /// The owner's end of the thread.
 pub struct Generator {
-    shared: Shared,
+    slots: Slots,
     version: u64,
     latents: Vec<Vec<f32>>,
     shown: Option<Drawn>,
     blend: Blend,
     asked: Blend,
-    _worker: Worker,
+    // Last, so that what the thread is given is gone before it is waited for.
+    supervisor: Supervisor,
 }
 
-/// The generator cannot start.
+/// The generator cannot start, or a film's picture does not come.
 #[derive(Debug, thiserror::Error)]
 pub enum GeneratorError {
+    /// The device or the model cannot be used.
     #[error("{0}")]
     Model(String),
+    /// The system gives no thread.
     #[error("the generator's thread cannot be started: {0}")]
     Thread(std::io::Error),
+    /// Nothing came, though the thread goes on.
     #[error("the generator gave no picture within {0} s")]
     Slow(u64),
+    /// The thread hangs.
+    #[error("{device} has not answered for {secs} s; --device cpu draws without it")]
+    Silent {
+        /// Its name.
+        device: String,
+        /// Seconds since it last answered.
+        secs: u64,
+    },
+    /// The thread is gone.
+    #[error("the generator's thread has ended")]
+    Ended,
 }
 
 /// Longest wait for a first model, and for one picture of a film: a large network on a slow processor.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The same for a first model whose kernels may have to be tried on a card.
 const PATIENCE_TRYING: Duration = Duration::from_secs(1800);
+/// How often those who wait look whether the thread still answers.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Generator {
-    /// Starts the thread, waits until the model is loaded and has drawn once.
+    /// Starts the thread, waits until the model is loaded and has drawn once. Where any device will do and a card does
+    /// not answer, the CPU draws.
     ///
     /// # Errors
     /// If the device or the model cannot be used, with what to do.
     pub fn start(model: &str, device: Wanted, board: &Board) -> Result<(Self, Loaded), GeneratorError> {
-        let shared = Shared::default();
-        shared.load.put(model.to_owned());
-        let theirs = shared.clone();
-        let board = board.clone();
-        let worker = Worker::start("generator", 16 << 20, move |ending| thread::run(theirs, device, &board, &ending))
-            .map_err(GeneratorError::Thread)?;
+        Self::start_on(Backend::of(device), model, device == Wanted::Auto, board)
+    }
+
+    /// Starts on a backend; `any` device will do.
+    fn start_on(backend: Backend, model: &str, any: bool, board: &Board) -> Result<(Self, Loaded), GeneratorError> {
+        let first = |attempt| Start { attempt, model: model.to_owned(), before: None, blend: None };
+        let begin = |attempt| {
+            let slots = Slots::default();
+            let supervisor = Supervisor::start(&slots, backend.clone(), first(attempt), board)?;
+            let (latents, blend) = (Vec::new(), Blend::WHOLE);
+            Ok(Self { slots, version: 0, latents, shown: None, blend, asked: blend, supervisor })
+        };
+        let mut generator: Self = begin(Attempt::First)?;
+        match generator.first_model() {
+            Err(GeneratorError::Silent { device, secs }) if any => {
+                board.fault("device", format!("{device} has not answered for {secs} s: the CPU draws"));
+                generator = begin(Attempt::Cpu)?;
+                generator.first_model().map(|loaded| (generator, loaded))
+            }
+            other => other.map(|loaded| (generator, loaded)),
+        }
+    }
+
+    /// Waits for the first model.
+    fn first_model(&self) -> Result<Loaded, GeneratorError> {
         let start = Instant::now();
         let patience = if device::trials().is_some() { PATIENCE_TRYING } else { PATIENCE };
         loop {
-            if let Some(loaded) = shared.loaded.wait(Duration::from_millis(20)) {
-                let (latents, blend) = (Vec::new(), Blend::WHOLE);
-                let generator = Self { shared, version: 0, latents, shown: None, blend, asked: blend, _worker: worker };
-                return Ok((generator, loaded));
+            let ended = self.supervisor.ended();
+            if let Some(loaded) = self.slots.loaded.wait(LOOK) {
+                return Ok(loaded);
             }
-            if let Some(failed) = lock(&shared.failed).take() {
+            if let Some(failed) = lock(&self.slots.failed).take() {
                 return Err(GeneratorError::Model(failed));
             }
-            if start.elapsed() > patience || worker.ended() {
-                return Err(GeneratorError::Slow(start.elapsed().as_secs()));
+            if let Some(silence) = self.silence(Instant::now()) {
+                return Err(silence);
+            }
+            if ended {
+                return Err(GeneratorError::Ended);
+            }
+            if start.elapsed() > patience {
+                return Err(GeneratorError::Slow(patience.as_secs()));
             }
         }
     }
 
     /// The device's name.
     pub fn device(&self) -> String {
-        lock(&self.shared.device).clone()
+        let name = lock(&self.slots.device).clone();
+        if name.is_empty() { "the device".into() } else { name }
     }
 
-    /// Asks for a pose's pictures; one with the same latents costs nothing.
+    /// Asks for a pose's pictures; one with the same latents costs nothing. Where the thread does not answer any more
+    /// another one is begun.
     pub fn ask(&mut self, pose: &Arc<Pose>) {
+        self.recover(Instant::now());
         if self.version > 0 && pose.latents == self.latents && self.asked == self.blend {
             // The same pictures with other marks.
             if let Some(shown) = &mut self.shown
@@ -204,11 +200,11 @@ impl Generator {
         self.latents.clone_from(&pose.latents);
         if pose.latents.is_empty() {
             let (pictures, took) = (Arc::new(Vec::new()), Duration::ZERO);
-            self.shared.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
+            self.slots.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
             return;
         }
         self.asked = self.blend;
-        self.shared.asks.put(Ask { pose: pose.clone(), version: self.version, blend: self.blend });
+        self.slots.asks.put(Ask { pose: pose.clone(), version: self.version, blend: self.blend });
     }
 
     /// The next ask is drawn even if its latents are the same: the weights are others.
@@ -219,7 +215,8 @@ impl Generator {
 
     /// Takes what was drawn since the last look, if anything was; [`Self::shown`] then holds it.
     pub fn look(&mut self) -> bool {
-        match self.shared.drawn.take() {
+        self.recover(Instant::now());
+        match self.slots.drawn.take() {
             Some(drawn) => {
                 self.shown = Some(drawn);
                 true
@@ -234,7 +231,7 @@ impl Generator {
         let mut new = self.look();
         while self.shown.as_ref().is_none_or(|shown| shown.version < self.version) {
             let left = patience.saturating_sub(start.elapsed());
-            match self.shared.drawn.wait(left) {
+            match self.slots.drawn.wait(left) {
                 Some(drawn) => (self.shown, new) = (Some(drawn), true),
                 None => return new,
             }
@@ -250,28 +247,26 @@ impl Generator {
     /// Waits for the pictures of the last ask: the step of a film.
     ///
     /// # Errors
-    /// If none comes within minutes.
+    /// If none comes within minutes, or the device does not answer.
     pub fn wait(&mut self) -> Result<(), GeneratorError> {
         let start = Instant::now();
         while self.shown.as_ref().is_none_or(|shown| shown.version < self.version) {
-            if let Some(drawn) = self.shared.drawn.wait(Duration::from_millis(200)) {
+            if let Some(drawn) = self.slots.drawn.wait(LOOK) {
                 self.shown = Some(drawn);
             }
-            if start.elapsed() > PATIENCE {
-                return Err(GeneratorError::Slow(PATIENCE.as_secs()));
-            }
+            self.still_answers(start)?;
         }
         Ok(())
     }
 
     /// Asks for another model; [`Self::loaded`] tells when it is at work.
     pub fn load(&self, model: &str) {
-        self.shared.load.put(model.to_owned());
+        self.slots.load.put(model.to_owned());
     }
 
     /// Asks for a model from elsewhere than the frame path.
     pub(crate) fn loader(&self) -> Latest<String> {
-        self.shared.load.clone()
+        self.slots.load.clone()
     }
 
     /// Asks for a blend of weights: 1 is the model at work, 0 the one before it.
@@ -287,10 +282,11 @@ impl Generator {
     /// Begins a glide to a state from where the weights are now. Glides follow each other in order; none is left
     /// out, so that the same shares give the same weights.
     pub fn glide(&mut self, to: Arc<State>) {
+        lock(&self.slots.shown).take_state(to.clone());
         let left_at = self.blend.share;
         self.blend.glide += 1;
         self.blend.share = 0.0;
-        lock(&self.shared.glides).push_back(Glide { number: self.blend.glide, left_at, to });
+        lock(&self.slots.glides).push_back(Glide { number: self.blend.glide, left_at, to });
     }
 
     /// How far the last glide has come, 0..1.
@@ -300,43 +296,62 @@ impl Generator {
 
     /// Draws every blend exactly from now on, whatever it costs: a film.
     pub fn be_exact(&self) {
-        self.shared.exact.store(true, Ordering::Relaxed);
+        self.slots.exact.store(true, Ordering::Relaxed);
     }
 
-    /// Asks what the critic thinks of z, and which way it would rather have it.
-    pub fn watch(&self, z: &[f32], gradient: bool) {
-        self.shared.looks.put(Look { z: z.to_vec(), gradient });
+    /// Asks for the critic's score of z, and for its gradient.
+    pub fn ask_critic(&self, z: &[f32], gradient: bool) {
+        self.slots.critic_asks.put(CriticAsk { z: z.to_vec(), gradient });
     }
 
-    /// What the critic thought since the last look; a film waits for it.
-    pub fn opinion(&self) -> Option<Opinion> {
-        match self.shared.exact.load(Ordering::Relaxed) {
-            true => self.shared.opinions.wait(PATIENCE),
-            false => self.shared.opinions.take(),
+    /// The critic's score since the last look; a film waits for it, as long as the device answers.
+    pub fn critic_score(&self) -> Option<CriticScore> {
+        if !self.slots.exact.load(Ordering::Relaxed) {
+            return self.slots.critic_scores.take();
+        }
+        let start = Instant::now();
+        loop {
+            let score = self.slots.critic_scores.wait(LOOK);
+            if score.is_some() || self.still_answers(start).is_err() {
+                return score;
+            }
         }
     }
 
     /// A model that was loaded since the last look.
     pub fn loaded(&self) -> Option<Loaded> {
-        self.shared.loaded.take()
+        self.slots.loaded.take()
     }
 
     /// Asks for the changes between the pictures of samples along a way.
     pub fn measure(&self, key: u64, samples: Vec<Vec<f32>>) {
-        let mut waiting = lock(&self.shared.measure);
+        let mut waiting = lock(&self.slots.measure);
         if waiting.len() < MOST_MEASURES {
-            waiting.push_back(Measuring { key, samples: samples.into(), last: None, changes: Vec::new() });
+            waiting.push_back(Measuring::new(key, samples));
         }
     }
 
     /// Ways measured since the last look.
     pub fn measured(&self) -> Vec<Measured> {
-        std::mem::take(&mut *lock(&self.shared.measured))
+        std::mem::take(&mut *lock(&self.slots.measured))
     }
 
     /// Whether ways wait to be measured.
     pub fn measuring(&self) -> bool {
-        !lock(&self.shared.measure).is_empty()
+        !lock(&self.slots.measure).is_empty()
+    }
+
+    /// Waits until all ways are measured: a film.
+    ///
+    /// # Errors
+    /// If that takes minutes, or the device does not answer.
+    pub fn wait_measured(&self) -> Result<(), GeneratorError> {
+        let start = Instant::now();
+        while self.measuring() {
+            self.still_answers(start)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 }
 

@@ -1,14 +1,18 @@
 //! The generator's thread: orders, what is asked for, faults and their rebuilding; the network is [`super::engine`]'s.
+//!
+//! Fed through [`Slots`], on devices of a [`Backend`]. A device that fails is opened anew and then given up for the CPU.
+//! One that never answers blocks this thread; the owner ([`super::recovery`]) then abandons it and starts another one,
+//! so everything here looks at its [`Ending`] before it tells anybody anything.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::engine::{Engine, OnTheWay, load};
-use super::{Ask, Blend, Look, Measuring, Shared, eye};
+use super::backend::{Attempt, Backend, Limits};
+use super::background::{Background, MEASURED_TOGETHER, MEASURING, SCORING, measure};
+use super::engine::{Engine, InFlight, Rehearsed};
+use super::slots::{Ask, Blend, Slots, Task};
 use crate::latest::lock;
-use crate::net::device::{self, Wanted};
-use crate::net::ops;
-use crate::picture::Picture;
+use crate::net::device::{self, Chosen};
 use crate::report::Board;
 use crate::worker::{Ending, caught, rehearsing};
 
@@ -18,211 +22,375 @@ const LOOK: Duration = Duration::from_millis(10);
 const SHORT_LOOK: Duration = Duration::from_micros(200);
 /// Longest pause before a broken network is built again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A card may take so many times as long as it took at most so far.
+const SLOWER: u32 = 8;
+
+/// What a thread begins with.
+pub(super) struct Start {
+    pub(super) attempt: Attempt,
+    pub(super) model: String,
+    /// The model before it, where a blend of both is shown.
+    pub(super) before: Option<String>,
+    /// What is shown; none on the first thread, which tells its owner what it has loaded, or why it could not.
+    pub(super) blend: Option<Blend>,
+}
 
 /// The thread, until its owner wishes it to end.
-pub(super) fn run(shared: Shared, wanted: Wanted, board: &Board, ending: &Ending) {
-    let chosen = match caught(|| device::choose(wanted)) {
-        Ok(Ok(chosen)) => chosen,
-        Ok(Err(error)) => return fail(&shared, error.to_string()),
-        Err(panic) => return fail(&shared, format!("the device cannot be used: {panic}; try --device cpu")),
-    };
-    lock(&shared.device).clone_from(&chosen.name);
-    if let Some((kept, false)) = device::trials().filter(|_| !ops::ours(&chosen.device)) {
-        let kept = kept.display();
-        board
-            .notice("kernels", format!("the first start tries them on this card, which takes minutes; kept in {kept}"));
-    }
-    let mut engine: Option<Engine> = None;
-    let mut faults = 0u32;
-    let (mut gaze, mut measures) = (Beside::default(), Beside::default());
-    let rehearsing = rehearsing();
-    // What a device is still at when the next is begun.
-    let mut on_the_way: Option<OnTheWay> = None;
+pub(super) fn run(slots: Slots, backend: Backend, start: &Start, board: &Board, ending: &Ending) {
+    let first = start.blend.is_none();
+    let mut attempt = start.attempt;
+    let mut faults = 0;
     while !ending.wished() {
-        let measuring = lock(&shared.measure).front().is_some();
-        let next = match shared.load.take() {
-            // What is on its way comes from the model before.
-            Some(name) => {
-                if let (Some(way), Some(engine)) = (on_the_way.take(), &engine) {
-                    let ask = way.ask.clone();
-                    match engine.finish(way) {
-                        Ok(drawn) => drop(shared.drawn.put(drawn)),
-                        Err(_) => shared.asks.put_back(ask),
-                    }
-                }
-                match load(&name, &chosen) {
-                    Ok((mut new, loaded)) => {
-                        if let Some(before) = &engine
-                            && let Err(panic) = caught(|| new.follow(before))
-                        {
-                            board.notice("mix", format!("no blend with the model before: {panic}"));
-                        }
-                        engine = Some(new);
-                        board.clear("kernels");
-                        board.clear("model");
-                        shared.loaded.put(loaded);
-                    }
-                    Err(why) if engine.is_none() => return fail(&shared, why),
-                    Err(why) => board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
-                }
-                None
+        slots.liveness.begin(Task::Starting, Limits::CARD.load);
+        match Thread::open(&slots, &backend, start, attempt, board, ending) {
+            Ok(thread) => return thread.run(start),
+            Err(_) if ending.wished() => return,
+            Err(why) if first => {
+                *lock(&slots.failed) = Some(why);
+                return;
             }
-            None => shared.asks.wait(match (measuring, &on_the_way) {
-                (true, _) => Duration::ZERO,
-                (false, Some(_)) => SHORT_LOOK,
-                (false, None) => LOOK,
-            }),
-        };
-        let Some(at_work) = &mut engine else { continue };
-        let asked = next.is_some();
-        let idle = !asked && on_the_way.is_none();
-        if let Some(ask) = &next {
-            blend(at_work, &shared, ask.blend, board);
-        }
-        match turn(at_work, &shared, &mut on_the_way, next, rehearsing) {
-            Ok(drawn) => {
-                if drawn && std::mem::take(&mut faults) > 0 {
-                    board.clear("generator");
-                }
-            }
-            Err((ask, panic)) => {
+            Err(why) => {
                 faults += 1;
-                board.fault("generator", format!("{panic}; the last picture stays, attempt {faults} to rebuild"));
+                board.fault("generator", format!("attempt {faults} to go on on another device failed: {why}"));
+                attempt = Attempt::Cpu;
+                slots.liveness.begin(Task::Pausing, Limits::CPU.load);
                 pause(faults, ending);
-                match load(&at_work.name.clone(), &chosen) {
-                    Ok((mut new, _)) => {
-                        // What cannot be blended is shown as it was read.
-                        let _ = caught(|| new.follow(at_work));
-                        engine = Some(new);
-                    }
-                    Err(why) => board.fault("generator", format!("attempt {faults} to rebuild failed: {why}")),
-                }
-                // What was asked for is still wanted, unless something newer is.
-                shared.asks.put_back(ask);
-                continue;
             }
-        }
-        let exact = shared.exact.load(Ordering::Relaxed);
-        if measuring && (!asked || exact || measures.due(MEASURING)) {
-            measures.spend(|| measure(&shared, at_work, if exact { MEASURED_TOGETHER } else { 1 }));
-        }
-        gaze.look(&shared, at_work);
-        // Nothing is drawn, and glides go on coming.
-        if idle && let Err(panic) = caught(|| at_work.follow_glides(&shared, u64::MAX)) {
-            board.fault("generator", format!("learnt weights could not be taken: {panic}"));
         }
     }
 }
 
-/// Begins what is asked for, before it waits for what is on the way; what is there already is handed over. Says
-/// whether pictures were; of a fault it gives the newest ask that has none.
-fn turn(
-    engine: &Engine,
-    shared: &Shared,
-    on_the_way: &mut Option<OnTheWay>,
-    next: Option<Ask>,
-    rehearsing: bool,
-) -> Result<bool, (Ask, String)> {
-    let mut drawn = false;
-    let mut hand_over = |mut way: OnTheWay, before: &mut Option<Instant>| {
+struct Thread<'a> {
+    slots: &'a Slots,
+    backend: &'a Backend,
+    board: &'a Board,
+    ending: &'a Ending,
+    chosen: Chosen,
+    limits: Limits,
+    /// The longest that pictures took on this device.
+    longest: Duration,
+    engine: Engine,
+    /// What a device is still at when the next is begun.
+    in_flight: Option<InFlight>,
+    /// Faults in a row.
+    faults: u32,
+    rehearsed: Rehearsed,
+    scores: Background,
+    measures: Background,
+}
+
+/// Opens a device.
+fn choose(slots: &Slots, backend: &Backend, attempt: Attempt) -> Result<Chosen, String> {
+    slots.liveness.begin(Task::Starting, Limits::CARD.load);
+    match caught(|| (backend.choose)(attempt)) {
+        Ok(chosen) => chosen,
+        Err(panic) => Err(format!("the device cannot be used: {panic}; try --device cpu")),
+    }
+}
+
+/// Reads and tries the models that are to be shown, the one before first.
+fn load(
+    slots: &Slots,
+    backend: &Backend,
+    chosen: &Chosen,
+    names: [Option<&String>; 2],
+) -> Result<(Engine, super::Loaded), String> {
+    slots.liveness.begin(Task::Loading, (backend.limits)(chosen).load);
+    let [before, name] = names;
+    let before = before.and_then(|name| (backend.load)(name, chosen, &slots.liveness).ok());
+    let name = name.ok_or("no model is named")?;
+    let (mut engine, loaded) = (backend.load)(name, chosen, &slots.liveness)?;
+    if let Some((before, _)) = before {
+        // Without it there is only no blend.
+        let _ = caught(|| engine.follow(&before));
+    }
+    Ok((engine, loaded))
+}
+
+impl<'a> Thread<'a> {
+    fn open(
+        slots: &'a Slots,
+        backend: &'a Backend,
+        start: &Start,
+        attempt: Attempt,
+        board: &'a Board,
+        ending: &'a Ending,
+    ) -> Result<Self, String> {
+        let chosen = choose(slots, backend, attempt)?;
+        if ending.wished() {
+            return Err(String::new());
+        }
+        lock(&slots.device).clone_from(&chosen.name);
+        if let Some((kept, false)) = device::trials().filter(|_| chosen.card) {
+            let kept = kept.display();
+            let text = format!("the first start tries them on this card, which takes minutes; kept in {kept}");
+            board.notice("kernels", text);
+        }
+        let (mut engine, loaded) = load(slots, backend, &chosen, [start.before.as_ref(), Some(&start.model)])?;
+        if ending.wished() {
+            return Err(String::new());
+        }
+        match start.blend {
+            Some(blend) => {
+                let shown = lock(&slots.shown).clone();
+                engine.restore(&shown, blend);
+            }
+            None => {
+                lock(&slots.shown).take_model(&start.model);
+                slots.loaded.put(loaded);
+            }
+        }
+        board.clear("kernels");
+        let limits = (backend.limits)(&chosen);
+        let rehearsing = rehearsing();
+        // The third device does not hang.
+        let rehearsed = Rehearsed { fault: rehearsing, silence: rehearsing && lock(&slots.losses).count() < 2 };
+        let (scores, measures) = (Background::default(), Background::default());
+        let (longest, in_flight, faults) = (Duration::ZERO, None, 0);
+        Ok(Self {
+            slots,
+            backend,
+            board,
+            ending,
+            chosen,
+            limits,
+            longest,
+            engine,
+            in_flight,
+            faults,
+            rehearsed,
+            scores,
+            measures,
+        })
+    }
+
+    fn run(mut self, start: &Start) {
+        let mut attempt = start.attempt;
+        while !self.ending.wished() {
+            let measuring = lock(&self.slots.measure).front().is_some();
+            let next = match self.slots.load.take() {
+                Some(name) => {
+                    self.take_model(&name);
+                    None
+                }
+                None => self.next_ask(measuring),
+            };
+            if self.ending.wished() {
+                return;
+            }
+            let asked = next.is_some();
+            let idle = !asked && self.in_flight.is_none();
+            if let Some(ask) = &next {
+                self.blend(ask.blend);
+            }
+            if let Err((ask, why)) = self.turn(next) {
+                if self.ending.wished() {
+                    return;
+                }
+                attempt = self.rebuild(&why, attempt);
+                // What was asked for is still wanted, unless something newer is.
+                self.slots.asks.put_back(ask);
+                continue;
+            }
+            self.beside(asked, measuring, idle);
+        }
+    }
+
+    /// What is asked for next, waiting for it where nothing else is to be done.
+    fn next_ask(&self, measuring: bool) -> Option<Ask> {
+        let patience = match (measuring, &self.in_flight) {
+            (true, _) => Duration::ZERO,
+            (false, Some(_)) => SHORT_LOOK,
+            (false, None) => {
+                self.slots.liveness.begin(Task::Waiting, Duration::MAX);
+                LOOK
+            }
+        };
+        self.slots.asks.wait(patience)
+    }
+
+    /// How long pictures may take.
+    fn patience(&self) -> Duration {
+        self.limits.draw.max(self.longest * SLOWER)
+    }
+
+    /// Reads another model and shows it.
+    fn take_model(&mut self, name: &String) {
+        // What is on its way comes from the model before.
+        if let Some(way) = self.in_flight.take() {
+            self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
+            let ask = way.ask.clone();
+            match self.engine.finish(way) {
+                Ok(drawn) if !self.ending.wished() => drop(self.slots.drawn.put(drawn)),
+                Ok(_) => return,
+                Err(_) => self.slots.asks.put_back(ask),
+            }
+        }
+        lock(&self.slots.shown).loading = Some(name.clone());
+        let read = load(self.slots, self.backend, &self.chosen, [None, Some(name)]);
+        lock(&self.slots.shown).loading = None;
+        match read {
+            _ if self.ending.wished() => {}
+            Ok((mut new, loaded)) => {
+                if let Err(panic) = caught(|| new.follow(&self.engine)) {
+                    self.board.notice("mix", format!("no blend with the model before: {panic}"));
+                }
+                self.engine = new;
+                self.board.clear("kernels");
+                self.board.clear("model");
+                lock(&self.slots.shown).take_model(name);
+                self.slots.loaded.put(loaded);
+            }
+            Err(why) => self.board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
+        }
+    }
+
+    /// Builds the network again after a fault: on the same device, then on it opened anew, then on the CPU. Gives which.
+    fn rebuild(&mut self, why: &str, attempt: Attempt) -> Attempt {
+        self.faults += 1;
+        let losses = lock(&self.slots.losses).one_more(Instant::now());
+        let text = format!("{why}; the last picture stays, attempt {} to rebuild", self.faults);
+        self.board.fault("generator", text);
+        self.slots.liveness.begin(Task::Pausing, Limits::CPU.load);
+        pause(self.faults, self.ending);
+        if self.ending.wished() {
+            return attempt;
+        }
+        let name = self.engine.name.clone();
+        let next = match losses {
+            // There is nothing below the CPU, and a film is drawn on one device.
+            _ if !self.chosen.card || self.slots.exact.load(Ordering::Relaxed) => attempt,
+            1 => attempt,
+            2 => Attempt::Fresh(lock(&self.slots.losses).one_more_fresh()),
+            _ => Attempt::Cpu,
+        };
+        let built = match next == attempt {
+            true => load(self.slots, self.backend, &self.chosen, [None, Some(&name)]).map(|(mut new, _)| {
+                // What cannot be blended is shown as it was read.
+                let _ = caught(|| new.follow(&self.engine));
+                new
+            }),
+            false => self.change_device(next, &name),
+        };
+        match built {
+            _ if self.ending.wished() => {}
+            Ok(new) => self.engine = new,
+            Err(why) => {
+                self.board.fault("generator", format!("attempt {} to rebuild failed: {why}", self.faults));
+            }
+        }
+        next
+    }
+
+    /// The model on another device, with what was learnt; nothing of the old device is touched.
+    fn change_device(&mut self, attempt: Attempt, name: &String) -> Result<Engine, String> {
+        let chosen = choose(self.slots, self.backend, attempt)?;
+        let shown = lock(&self.slots.shown).clone();
+        let before = shown.before.as_ref().filter(|_| self.engine.blend.mix < 1.0);
+        let (mut engine, _) = load(self.slots, self.backend, &chosen, [before, Some(name)])?;
+        engine.restore(&shown, self.engine.blend);
+        if !self.ending.wished() {
+            self.board.notice(
+                "device",
+                format!("draws on {} from now on, after faults of {}", chosen.name, self.chosen.name),
+            );
+            lock(&self.slots.device).clone_from(&chosen.name);
+            self.limits = (self.backend.limits)(&chosen);
+            self.longest = Duration::ZERO;
+            self.chosen = chosen;
+        }
+        Ok(engine)
+    }
+
+    /// Begins what is asked for, before it waits for what is on the way; what is there already is handed over. Of a
+    /// fault it gives the newest ask that has no pictures.
+    fn turn(&mut self, next: Option<Ask>) -> Result<(), (Ask, String)> {
+        let mut before = None;
+        if let Some(ask) = next {
+            let older = self.in_flight.take();
+            let newest = ask.clone();
+            let told = older.as_ref().map_or_else(Instant::now, |older| older.told);
+            self.slots.liveness.began(Task::Drawing, self.patience(), told);
+            self.in_flight = Some(self.engine.start(ask, self.rehearsed)?);
+            if let Some(older) = older {
+                // Where this one fails, the newer one is what is wanted again.
+                before = Some(self.hand_over(older, None).map_err(|(_, panic)| {
+                    self.in_flight = None;
+                    (newest, panic)
+                })?);
+            }
+            if let (Some(way), Some(before)) = (self.in_flight.as_mut(), before) {
+                way.start = before.max(way.start);
+            }
+        }
+        if let Some(way) = &mut self.in_flight {
+            let told = way.told;
+            let there = caught(|| way.pending.look()).unwrap_or(true);
+            self.slots.liveness.began(Task::Drawing, self.patience(), told);
+            if there && let Some(way) = self.in_flight.take() {
+                self.hand_over(way, before)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for pictures and hands them over; gives when they came. `before` is when the device could begin with them.
+    fn hand_over(&mut self, mut way: InFlight, before: Option<Instant>) -> Result<Instant, (Ask, String)> {
         let ask = way.ask.clone();
         // A device does one after the other: waiting for the one before is not this one's time.
         way.start = before.map_or(way.start, |before| before.max(way.start));
-        let pictures = engine.finish(way).map_err(|panic| (ask, panic))?;
-        *before = Some(Instant::now());
-        shared.drawn.put(pictures);
-        drawn = true;
-        Ok(())
-    };
-    let mut before = None;
-    if let Some(ask) = next {
-        let older = on_the_way.take();
-        let newest = ask.clone();
-        *on_the_way = Some(engine.start(ask, rehearsing)?);
-        if let Some(older) = older {
-            // Where this one fails, the newer one is what is wanted again.
-            hand_over(older, &mut before).map_err(|(_, panic)| {
-                *on_the_way = None;
-                (newest, panic)
-            })?;
+        let pictures = self.engine.finish(way).map_err(|panic| (ask, panic))?;
+        self.slots.liveness.step();
+        if !self.ending.wished() {
+            self.longest = self.longest.max(pictures.took);
+            self.slots.drawn.put(pictures);
+            if std::mem::take(&mut self.faults) > 0 {
+                self.board.clear("generator");
+            }
         }
-        if let (Some(way), Some(before)) = (on_the_way.as_mut(), before) {
-            way.start = before.max(way.start);
-        }
-    }
-    let there = match on_the_way {
-        Some(way) => caught(|| way.pending.look()).unwrap_or(true),
-        None => false,
-    };
-    if there && let Some(way) = on_the_way.take() {
-        hand_over(way, &mut before)?;
-    }
-    Ok(drawn)
-}
-
-/// Shows another blend of weights, if another one is asked for.
-fn blend(engine: &mut Engine, shared: &Shared, wanted: Blend, board: &Board) {
-    let exact = shared.exact.load(Ordering::Relaxed);
-    let done = caught(|| {
-        engine.follow_glides(shared, wanted.glide);
-        // An ask from before the last glide has its beginning.
-        let old = wanted.glide < engine.blend.glide;
-        let wanted = if old { Blend { glide: engine.blend.glide, share: 0.0, ..wanted } } else { wanted };
-        if engine.due(wanted, exact) {
-            engine.show(wanted);
-        }
-    });
-    match done {
-        Ok(()) if engine.before.is_none() && wanted.mix < 1.0 => {
-            board.notice("mix", "there is no other model of this architecture to blend with; load one first");
-        }
-        Ok(()) => board.clear("mix"),
-        Err(panic) => board.fault("mix", format!("the weights cannot be blended: {panic}")),
-    }
-}
-
-/// Work beside the pictures: when it was done last, and how long it took.
-#[derive(Default)]
-struct Beside(Option<(Instant, Duration)>);
-
-/// For how many times as long as the last look of the critic took there is none, and the same of a sample of a way
-/// that is measured, while pictures are asked for faster than they come.
-const GAZING: u32 = 9;
-const MEASURING: u32 = 4;
-/// Samples that are drawn at once for a film, which waits for all of them.
-const MEASURED_TOGETHER: usize = 8;
-
-impl Beside {
-    /// Whether pictures have had `times` as long as the last piece took.
-    fn due(&self, times: u32) -> bool {
-        self.0.is_none_or(|(at, took)| at.elapsed() >= took * times)
+        Ok(Instant::now())
     }
 
-    fn spend(&mut self, work: impl FnOnce()) {
-        let start = Instant::now();
-        work();
-        self.0 = Some((Instant::now(), start.elapsed()));
-    }
-
-    /// Has the critic look at what is waiting, if that is cheap enough now.
-    fn look(&mut self, shared: &Shared, engine: &Engine) {
-        if !self.due(GAZING) && !shared.exact.load(Ordering::Relaxed) {
-            return;
-        }
-        let Some(Look { mut z, gradient }) = shared.looks.take() else { return };
-        z.resize(engine.z_dim, 0.0);
-        self.spend(|| {
-            let found = engine.critic.as_ref().and_then(|critic| {
-                caught(|| eye::opinion(&engine.arch, &engine.seen(), critic, &z, gradient)).ok().flatten()
-            });
-            // Without a critic nobody waits for one.
-            shared.opinions.put(found.unwrap_or(eye::Opinion { score: 0.0, gradient: Vec::new() }));
+    /// Shows another blend of weights, if another one is asked for.
+    fn blend(&mut self, wanted: Blend) {
+        let exact = self.slots.exact.load(Ordering::Relaxed);
+        let (engine, slots) = (&mut self.engine, self.slots);
+        let done = caught(|| {
+            engine.follow_glides(slots, wanted.glide);
+            // An ask from before the last glide has its beginning.
+            let old = wanted.glide < engine.blend.glide;
+            let wanted = if old { Blend { glide: engine.blend.glide, share: 0.0, ..wanted } } else { wanted };
+            if engine.due(wanted, exact) {
+                engine.show(wanted);
+            }
         });
+        match done {
+            Ok(()) if self.engine.before.is_none() && wanted.mix < 1.0 => {
+                let text = "there is no other model of this architecture to blend with; load one first";
+                self.board.notice("mix", text);
+            }
+            Ok(()) => self.board.clear("mix"),
+            Err(panic) => self.board.fault("mix", format!("the weights cannot be blended: {panic}")),
+        }
     }
-}
 
-fn fail(shared: &Shared, why: String) {
-    *lock(&shared.failed) = Some(why);
+    /// What is done beside the pictures: ways are measured, the critic scores, glides go on where nothing is drawn.
+    fn beside(&mut self, asked: bool, measuring: bool, idle: bool) {
+        let exact = self.slots.exact.load(Ordering::Relaxed);
+        let patience = self.patience();
+        let (slots, engine) = (self.slots, &mut self.engine);
+        if measuring && (!asked || exact || self.measures.due(MEASURING)) {
+            slots.liveness.begin(Task::Measuring, patience);
+            self.measures.spend(|| measure(slots, engine, if exact { MEASURED_TOGETHER } else { 1 }, self.ending));
+        }
+        if self.scores.due(SCORING) || exact {
+            self.scores.score(slots, engine, patience);
+        }
+        // Nothing is drawn, and glides go on coming.
+        if idle && let Err(panic) = caught(|| engine.follow_glides(slots, u64::MAX)) {
+            self.board.fault("generator", format!("learnt weights could not be taken: {panic}"));
+        }
+    }
 }
 
 /// 0.1 s, doubled with each fault in a row.
@@ -232,33 +400,4 @@ fn pause(faults: u32, ending: &Ending) {
     while start.elapsed() < pause && !ending.wished() {
         std::thread::sleep(LOOK);
     }
-}
-
-/// The next samples of the way that is being measured, at most so many.
-fn measure(shared: &Shared, engine: &Engine, most: usize) {
-    let samples: Vec<Vec<f32>> = match lock(&shared.measure).front_mut() {
-        Some(way) => way.samples.drain(..most.min(way.samples.len())).collect(),
-        None => return,
-    };
-    // Those that fail leave their way unmeasured; the fault will show in the frame that asks for it.
-    let pictures = caught(|| engine.draw(&samples)).unwrap_or_default();
-    let mut waiting = lock(&shared.measure);
-    let Some(current) = waiting.front_mut() else { return };
-    for picture in pictures {
-        if let Some(before) = &current.last {
-            current.changes.push(change(before, &picture));
-        }
-        current.last = Some(picture);
-    }
-    if current.samples.is_empty()
-        && let Some(Measuring { key, changes, .. }) = waiting.pop_front()
-    {
-        lock(&shared.measured).push((key, changes));
-    }
-}
-
-/// How much two pictures differ: the root of the mean square, 0..255.
-fn change(a: &Picture, b: &Picture) -> f64 {
-    let sum: f64 = a.pixels.iter().zip(&b.pixels).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    (sum / a.pixels.len().max(1) as f64).sqrt()
 }

@@ -155,7 +155,7 @@ pub fn write_weights(path: &Path, generator: &Params, average: Option<&Params>, 
     out.write(path)
 }
 
-/// Writes a file like `critic.safetensors`: what a later training goes on with, and an eye for pictures.
+/// Writes a file like `critic.safetensors`: what a later training goes on with, and a score for pictures.
 ///
 /// # Errors
 /// If it cannot be written.

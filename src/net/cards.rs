@@ -34,7 +34,7 @@ pub enum Product {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Then {
     /// This slope below zero; 1 for nothing. At most 1.
-    Slope(f32),
+    LeakyRelu(f32),
     Tanh,
 }
 
@@ -301,7 +301,7 @@ fn wide(channels: usize) -> usize {
 
 fn constants(then: Then) -> (f32, bool) {
     match then {
-        Then::Slope(slope) => (slope, false),
+        Then::LeakyRelu(slope) => (slope, false),
         Then::Tanh => (1.0, true),
     }
 }

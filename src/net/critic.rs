@@ -112,7 +112,9 @@ pub fn input_gradient(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: 
         }
         d = match arch.critic_activation {
             // A constant slope, so the output can be brought in without its graph.
-            a if a.slope().is_some() => ops::slope(lift(step.out.clone().inner(), &d), d, a.slope().unwrap_or(1.0)),
+            a if a.slope().is_some() => {
+                ops::leaky_relu_grad(lift(step.out.clone().inner(), &d), d, a.slope().unwrap_or(1.0))
+            }
             Activation::Tanh => d * (step.out.clone().powi_scalar(2).neg() + 1.0),
             Activation::Sigmoid => d * (step.out.clone() * (step.out.clone().neg() + 1.0)),
             // elu with α = 1: its slope is 1 above zero and out + 1 below.

@@ -8,7 +8,9 @@ pub enum Wanted {
     /// A real GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
+    /// The CPU.
     Cpu,
+    /// A GPU, be it a software one.
     Gpu,
     /// The same, drawing in half precision.
     GpuHalf,
@@ -16,10 +18,14 @@ pub enum Wanted {
 
 /// A device and how to name it to a person.
 pub struct Chosen {
+    /// As burn knows it.
     pub device: Device,
+    /// For a person.
     pub name: String,
     /// Draw in half precision. Training never is.
     pub half: bool,
+    /// Whether it is a graphics card, which may fail where the CPU does not.
+    pub card: bool,
 }
 
 /// No GPU, or not such a one, where one was asked for.
@@ -28,18 +34,39 @@ pub struct Chosen {
 pub struct NoGpu(String);
 
 /// Chooses. A software Vulkan adapter is not a GPU for `Auto`; `Gpu` takes it, and says so.
+///
+/// # Errors
+/// If a GPU was asked for and there is none, or not such a one.
 pub fn choose(wanted: Wanted) -> Result<Chosen, NoGpu> {
     match wanted {
         Wanted::Cpu => Ok(cpu()),
         Wanted::Auto => Ok(gpu::real().unwrap_or_else(cpu)),
         Wanted::Gpu => gpu::any(),
-        Wanted::GpuHalf => {
-            let Chosen { device, name, .. } = gpu::any()?;
-            match halves(&device) {
-                true => Ok(Chosen { device, name: format!("{name}, half precision"), half: true }),
-                false => Err(NoGpu(format!("{name} has no half precision: use --device gpu"))),
-            }
-        }
+        Wanted::GpuHalf => halved(gpu::any()?),
+    }
+}
+
+/// Chooses again after the device was lost for the `nth` time, 1 and up: a card is opened anew, beside what is left of
+/// it. The CPU where there is no other way to the card.
+///
+/// # Errors
+/// If a card in half precision was asked for and it has none.
+pub fn choose_fresh(wanted: Wanted, nth: usize) -> Result<Chosen, NoGpu> {
+    let fresh = match wanted {
+        Wanted::Cpu => None,
+        Wanted::Auto | Wanted::Gpu | Wanted::GpuHalf => gpu::fresh(nth),
+    };
+    match fresh {
+        Some(chosen) if wanted == Wanted::GpuHalf => halved(chosen),
+        fresh => Ok(fresh.unwrap_or_else(cpu)),
+    }
+}
+
+fn halved(chosen: Chosen) -> Result<Chosen, NoGpu> {
+    let name = chosen.name.clone();
+    match halves(&chosen.device) {
+        true => Ok(Chosen { name: format!("{name}, half precision"), half: true, ..chosen }),
+        false => Err(NoGpu(format!("{name} has no half precision: use --device gpu"))),
     }
 }
 
@@ -61,7 +88,7 @@ pub fn trials() -> Option<(std::path::PathBuf, bool)> {
 
 fn cpu() -> Chosen {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)"), half: false }
+    Chosen { device: Device::flex(), name: format!("cpu ({threads} threads)"), half: false, card: false }
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -80,6 +107,10 @@ mod gpu {
         None
     }
 
+    pub fn fresh(_: usize) -> Option<Chosen> {
+        None
+    }
+
     pub fn any() -> Result<Chosen, NoGpu> {
         Err(NoGpu("this program was built without GPU support".into()))
     }
@@ -87,7 +118,8 @@ mod gpu {
 
 #[cfg(feature = "gpu")]
 mod gpu {
-    use burn::tensor::{Device, DeviceType};
+    use burn::tensor::wgpu::WgpuBackend;
+    use burn::tensor::{Device, DeviceKind, DeviceType};
 
     use super::{Chosen, NoGpu};
 
@@ -116,7 +148,25 @@ mod gpu {
         let card = Device::enumerate_physical().into_iter().next()?;
         let device = card.devices.into_vec().into_iter().next()?;
         ask_at_once();
-        Some(Chosen { device, name: format!("gpu ({})", card.name), half: false })
+        Some(Chosen { device, name: format!("gpu ({})", card.name), half: false, card: true })
+    }
+
+    /// The card under another of its names: each has a device and a queue of its own, so that what hangs in one does
+    /// not hold up the other. There are not many.
+    pub fn fresh(nth: usize) -> Option<Chosen> {
+        if !any_card() {
+            return None;
+        }
+        let device = match nth {
+            1 => Device::wgpu(DeviceKind::DefaultDevice),
+            2 if cfg!(not(target_os = "macos")) => {
+                Device::wgpu_options().graphics_api(WgpuBackend::Vulkan).init().ok()?
+            }
+            _ => return None,
+        };
+        ask_at_once();
+        let name = device.identity().map_or_else(|| "unnamed".into(), |identity| identity.name);
+        Some(Chosen { device, name: format!("gpu ({name}), opened anew"), half: false, card: true })
     }
 
     /// Has a device asked for its answer when that is wanted, not when it is looked at: only then can other
@@ -194,6 +244,7 @@ mod gpu {
             device,
             name: format!("gpu ({name}; software, no graphics card: slower than the cpu)"),
             half: false,
+            card: false,
         })
     }
 }

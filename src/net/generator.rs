@@ -130,8 +130,8 @@ fn norm_or_act<const D: usize>(
     statistics.push((*at + 2, mean, var));
     *at += 4;
     match arch.generator_activation.slope() {
-        Some(slope) => ops::norm(x, gamma, beta, NORM_EPS, slope),
-        None => activate(ops::norm(x, gamma, beta, NORM_EPS, 1.0), arch.generator_activation),
+        Some(slope) => ops::batch_norm(x, gamma, beta, NORM_EPS, slope),
+        None => activate(ops::batch_norm(x, gamma, beta, NORM_EPS, 1.0), arch.generator_activation),
     }
 }
 
@@ -455,7 +455,7 @@ fn hidden(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, p
     let Folded { dense: (kernel, bias), convs, on_card, .. } = folded;
     let act = arch.generator_activation;
     #[cfg(feature = "gpu")]
-    let then = Then::Slope(act.slope().unwrap_or(1.0));
+    let then = Then::LeakyRelu(act.slope().unwrap_or(1.0));
     let x = match on_card {
         #[cfg(feature = "gpu")]
         true => curved(cards::layer(z, kernel, bias, Product::Dense, then), act),

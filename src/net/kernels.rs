@@ -81,7 +81,7 @@ pub enum After<'a> {
     Act(&'a [f32], Act),
     /// They are gradients, or tangents, and are multiplied by the slope that a leaky activation had where its
     /// output, of the same shape as theirs, was `y`. See [`pointwise::leaky_grad`].
-    Slope { y: &'a [f32], slope: f32 },
+    LeakyReluGrad { y: &'a [f32], slope: f32 },
 }
 
 impl<'a> After<'a> {
@@ -89,7 +89,7 @@ impl<'a> After<'a> {
     pub(super) fn apply(&self, part: &mut [f32], from: usize) {
         match *self {
             Self::Act(bias, act) => finish(part, bias, act),
-            Self::Slope { y, slope } => Arch::new().dispatch(
+            Self::LeakyReluGrad { y, slope } => Arch::new().dispatch(
                 #[inline(always)]
                 || pointwise::leaky(&y[from..from + part.len()], part, slope),
             ),
@@ -502,7 +502,7 @@ pub(super) mod tests {
         let behind = |of: &[f32], made: &mut dyn FnMut(&mut [f32], After)| {
             let y = noise(of.len(), 4);
             let (mut found, mut expected) = (vec![f32::NAN; of.len()], of.to_vec());
-            made(&mut found, After::Slope { y: &y, slope: 0.25 });
+            made(&mut found, After::LeakyReluGrad { y: &y, slope: 0.25 });
             pointwise::leaky_grad(&y, &mut expected, 0.25);
             for (a, b) in found.iter().zip(&expected) {
                 assert!((a - b).abs() < 1e-4, "{g:?}: slopes: {a} {b}");

@@ -117,11 +117,11 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
     let worth: Vec<f32> = [-one, one, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
     let (slopes, mut tangent) = walk.back(&maps, &worth);
     let each = tangent.len() / n;
-    let lengths = pointwise::lengths(&tangent, each);
-    let penalty = lengths.iter().map(|l| (1.0 - l).powi(2)).sum::<f32>() / n as f32;
+    let norms = pointwise::row_norms(&tangent, each);
+    let penalty = norms.iter().map(|norm| (1.0 - norm).powi(2)).sum::<f32>() / n as f32;
     // From ∇D to v, the penalty's gradient in it; a length of 0 has none.
     let weight = 2.0 * one * arch.grad_weight as f32;
-    tangent.par_chunks_mut(each).zip(&lengths).for_each(|(tangent, l)| {
+    tangent.par_chunks_mut(each).zip(&norms).for_each(|(tangent, l)| {
         let factor = if *l > 0.0 { weight * (l - 1.0) / l } else { 0.0 };
         tangent.iter_mut().for_each(|v| *v *= factor);
     });
@@ -193,7 +193,7 @@ impl Walk<'_> {
             // Nobody asks what the first two batches' pictures would have to be.
             let (from, after) = match i {
                 0 => (d.len() / 3 * 2, After::Act(&none, Act::Leaky(1.0))),
-                _ => (0, After::Slope { y: &maps[i], slope: self.slope }),
+                _ => (0, After::LeakyReluGrad { y: &maps[i], slope: self.slope }),
             };
             let n = d[from..].len() / (g.oh() * g.ow() * g.o);
             let mut before = self.buffers.take(n * g.h * g.w * g.c);
@@ -208,7 +208,7 @@ impl Walk<'_> {
     fn through(&mut self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
         let mut next = self.buffers.take(map.len() / 3);
         let from = map.len() - next.len();
-        let after = After::Slope { y: &map[from..], slope: self.slope };
+        let after = After::LeakyReluGrad { y: &map[from..], slope: self.slope };
         kernels::conv_to(&mut next, tangent, self.kernel(i), &self.layers[i], after);
         self.drop(i, &mut next, from);
         next

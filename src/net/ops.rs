@@ -42,15 +42,15 @@ pub trait NetOps: Backend {
         g: Geometry,
         act: Act,
     ) -> FloatTensor<Self>;
-    fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
-    fn net_norm(
+    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+    fn net_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f32,
         slope: f32,
     ) -> FloatTensor<Self>;
-    fn net_lengths(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn net_row_norms(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn net_adam_step(
         w: FloatTensor<Self>,
         g: FloatTensor<Self>,
@@ -128,7 +128,7 @@ fn changed(tensor: Array, change: impl FnOnce(&mut [f32])) -> Array {
     tensor
 }
 
-fn flex_slope(y: &Array, dy: Array, slope: f32) -> Array {
+fn flex_leaky_relu_grad(y: &Array, dy: Array, slope: f32) -> Array {
     with_values(y, |y| changed(dy, |dy| pointwise::leaky_grad(y, dy, slope)))
 }
 
@@ -136,14 +136,14 @@ fn flex_slope(y: &Array, dy: Array, slope: f32) -> Array {
 fn before(act: Act, y: &Array, dy: Array) -> Array {
     match act {
         Act::Leaky(1.0) => dy,
-        Act::Leaky(slope) => flex_slope(y, dy, slope),
+        Act::Leaky(slope) => flex_leaky_relu_grad(y, dy, slope),
         Act::Tanh => with_values(y, |y| changed(dy, |dy| pointwise::tanh_grad(y, dy))),
     }
 }
 
-fn flex_lengths(x: &Array) -> Array {
+fn flex_row_norms(x: &Array) -> Array {
     let n = shape(x).first().copied().unwrap_or(1);
-    let values = with_values(x, |x| pointwise::lengths(x, (x.len() / n).max(1)));
+    let values = with_values(x, |x| pointwise::row_norms(x, (x.len() / n).max(1)));
     let len = values.len();
     array(values, &[len])
 }
@@ -157,16 +157,16 @@ impl NetOps for Flex {
         flex_conv_t(&y, &w, &b, &g, act)
     }
 
-    fn net_slope(y: Array, dy: Array, slope: f32) -> Array {
-        flex_slope(&y, dy, slope)
+    fn net_leaky_relu_grad(y: Array, dy: Array, slope: f32) -> Array {
+        flex_leaky_relu_grad(&y, dy, slope)
     }
 
-    fn net_norm(x: Array, gamma: Array, beta: Array, eps: f32, slope: f32) -> Array {
-        norm_forward(&x, &gamma, &beta, eps, slope).0
+    fn net_batch_norm(x: Array, gamma: Array, beta: Array, eps: f32, slope: f32) -> Array {
+        batch_norm_forward(&x, &gamma, &beta, eps, slope).0
     }
 
-    fn net_lengths(x: Array) -> Array {
-        flex_lengths(&x)
+    fn net_row_norms(x: Array) -> Array {
+        flex_row_norms(&x)
     }
 
     fn net_adam_step(w: Array, g: Array, m: Array, v: Array, d: AdamStep) -> (Array, Array, Array) {
@@ -177,9 +177,9 @@ impl NetOps for Flex {
 }
 
 /// Output of batch normalisation and what its derivative needs: mean and 1/σ per channel.
-fn norm_forward(x: &Array, gamma: &Array, beta: &Array, eps: f32, slope: f32) -> (Array, Vec<f32>, Vec<f32>) {
+fn batch_norm_forward(x: &Array, gamma: &Array, beta: &Array, eps: f32, slope: f32) -> (Array, Vec<f32>, Vec<f32>) {
     let (out, mean, rstd) = with_values(x, |x| {
-        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::norm(x, gamma, beta, eps, slope)))
+        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::batch_norm(x, gamma, beta, eps, slope)))
     });
     (array(out, &shape(x)), mean, rstd)
 }
@@ -233,27 +233,28 @@ impl Backward<Flex, 3> for ConvBackward {
 }
 
 #[derive(Debug)]
-struct SlopeBackward;
+struct LeakyReluGradBackward;
 
-impl Backward<Flex, 1> for SlopeBackward {
+impl Backward<Flex, 1> for LeakyReluGradBackward {
     type State = (Array, f32);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (y, slope) = ops.state;
-        unary::<Flex, _>(ops.parents, ops.node, grads, |d| flex_slope(&y, d, slope));
+        unary::<Flex, _>(ops.parents, ops.node, grads, |d| flex_leaky_relu_grad(&y, d, slope));
     }
 }
 
 #[derive(Debug)]
-struct LengthsBackward;
+struct RowNormsBackward;
 
-impl Backward<Flex, 1> for LengthsBackward {
+impl Backward<Flex, 1> for RowNormsBackward {
     type State = (Array, Array);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (x, y) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
-            let dx = with_values(&x, |x| with_values(&y, |y| with_values(&dy, |dy| pointwise::lengths_grad(x, y, dy))));
+            let dx =
+                with_values(&x, |x| with_values(&y, |y| with_values(&dy, |dy| pointwise::row_norms_grad(x, y, dy))));
             array(dx, &shape(&x))
         });
     }
@@ -270,7 +271,7 @@ impl Backward<Flex, 3> for NormBackward {
         let (x, gamma, y, mean, rstd, slope) = ops.state;
         let dz = before(Act::Leaky(slope), &y, grads.consume::<Flex>(&ops.node));
         let (dx, dgamma, dbeta) = with_values(&x, |x| {
-            with_values(&dz, |dz| with_values(&gamma, |gamma| pointwise::norm_grad(x, dz, gamma, &mean, &rstd)))
+            with_values(&dz, |dz| with_values(&gamma, |gamma| pointwise::batch_norm_grad(x, dz, gamma, &mean, &rstd)))
         });
         let channels = mean.len();
         let mut give = |node: Option<NodeId>, values: Vec<f32>, shape: &[usize]| {
@@ -305,22 +306,22 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         ConvBackward { transposed: true }.track::<C>([y, w, b], g, act)
     }
 
-    fn net_slope(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
-        let out = flex_slope(y.primitive(), dy.primitive().clone(), slope);
-        match SlopeBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
+    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
+        let out = flex_leaky_relu_grad(y.primitive(), dy.primitive().clone(), slope);
+        match LeakyReluGradBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), slope), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
 
-    fn net_norm(
+    fn net_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f32,
         slope: f32,
     ) -> FloatTensor<Self> {
-        let (y, mean, rstd) = norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, slope);
+        let (y, mean, rstd) = batch_norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, slope);
         match NormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, slope), y)
@@ -329,9 +330,9 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         }
     }
 
-    fn net_lengths(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let y = flex_lengths(x.primitive());
-        match LengthsBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+    fn net_row_norms(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let y = flex_row_norms(x.primitive());
+        match RowNormsBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((x.into_primitive(), y.clone()), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
@@ -377,33 +378,33 @@ pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -
 }
 
 /// `dy` times the slope that a leaky activation had where its output was `y`; y counts as constant.
-pub fn slope(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
+pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
     match ours(&dy.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_slope(y.into_dispatch(), dy.into_dispatch(), slope)),
-        false => plain::slope(y, dy, slope),
+        true => Tensor::from_dispatch(Dispatch::net_leaky_relu_grad(y.into_dispatch(), dy.into_dispatch(), slope)),
+        false => plain::leaky_relu_grad(y, dy, slope),
     }
 }
 
 /// Batch normalisation over all axes but the last with the statistics of this batch (biased
 /// variance), then a leaky activation: x `[.., c]`, gamma and beta `[c]`.
-pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
+pub fn batch_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
     match ours(&x.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_norm(
+        true => Tensor::from_dispatch(Dispatch::net_batch_norm(
             x.into_dispatch(),
             gamma.into_dispatch(),
             beta.into_dispatch(),
             eps,
             slope,
         )),
-        false => plain::norm(x, gamma, beta, eps, slope),
+        false => plain::batch_norm(x, gamma, beta, eps, slope),
     }
 }
 
 /// The length of each of the n pieces of x `[n, ..]`, the root of its sum of squares: `[n]`.
-pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     match ours(&x.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_lengths(x.into_dispatch())),
-        false => plain::lengths(x),
+        true => Tensor::from_dispatch(Dispatch::net_row_norms(x.into_dispatch())),
+        false => plain::row_norms(x),
     }
 }
 

@@ -51,14 +51,14 @@ pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -
     apply(channels_last(x) + b.reshape([1, 1, 1, g.c]), act)
 }
 
-/// See [`super::ops::slope`].
-pub fn slope(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
+/// See [`super::ops::leaky_relu_grad`].
+pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
     let mask = y.detach().greater_elem(0.0).float();
     dy * (mask * (1.0 - slope) + slope)
 }
 
-/// See [`super::ops::norm`].
-pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
+/// See [`super::ops::batch_norm`].
+pub fn batch_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
     let dims = x.dims();
     let channels = dims[D - 1];
     let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
@@ -68,12 +68,12 @@ pub fn norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps
     leaky(scaled, slope).reshape(dims)
 }
 
-/// See [`super::ops::lengths`].
-pub fn lengths<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+/// See [`super::ops::row_norms`].
+pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let dims = x.dims();
     let flat: Tensor<2> = x.reshape([dims[0], dims.iter().product::<usize>() / dims[0]]);
     let squares: Tensor<1> = flat.powi_scalar(2).sum_dim(1).reshape([dims[0]]);
-    // The root has no slope at 0; there the length counts as constant.
+    // The root has no gradient at 0; there the norm counts as constant.
     let none = squares.clone().lower_equal_elem(0.0);
     squares.mask_fill(none.clone(), 1.0).sqrt().mask_fill(none, 0.0)
 }

@@ -57,15 +57,15 @@ pub fn tanh_grad(y: &[f32], dy: &mut [f32]) {
     });
 }
 
-/// Lengths of rows of `each` values: the root of the sum of squares.
-pub fn lengths(x: &[f32], each: usize) -> Vec<f32> {
+/// L2 norms of rows of `each` values.
+pub fn row_norms(x: &[f32], each: usize) -> Vec<f32> {
     let squares = |part: &[f32]| part.iter().map(|v| v * v).sum::<f32>();
     // Short sums first, which lose less; their order is the same everywhere.
     x.par_chunks(each).map(|row| row.chunks(256).map(squares).sum::<f32>().sqrt()).collect()
 }
 
-/// The gradient of [`lengths`], `x · (dy / y)`; where y is 0 it is 0.
-pub fn lengths_grad(x: &[f32], y: &[f32], dy: &[f32]) -> Vec<f32> {
+/// The gradient of [`row_norms`], `x · (dy / y)`; where y is 0 it is 0.
+pub fn row_norms_grad(x: &[f32], y: &[f32], dy: &[f32]) -> Vec<f32> {
     let mut out = zeros(x.len());
     let each = x.len() / y.len();
     out.par_chunks_mut(each).zip(x.par_chunks(each)).zip(y.par_iter().zip(dy)).for_each(|((out, x), (y, dy))| {
@@ -124,7 +124,7 @@ pub fn moments(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
 
 /// `leaky(gamma · (x − mean) / sqrt(var + eps) + beta)` with the batch's own statistics; also the
 /// mean and `1 / sqrt(var + eps)`.
-pub fn norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn batch_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let channels = gamma.len();
     let (mean, var) = moments(x, channels);
     let rstd: Vec<f32> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
@@ -143,9 +143,15 @@ pub fn norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Ve
     (out, mean, rstd)
 }
 
-/// Gradients of [`norm`] before its activation, in x, gamma and beta (Ioffe & Szegedy 2015, section 3):
+/// Gradients of [`batch_norm`] before its activation, in x, gamma and beta (Ioffe & Szegedy 2015, section 3):
 /// `dx = gamma · rstd · (dz − mean(dz) − x̂ · mean(dz · x̂))`.
-pub fn norm_grad(x: &[f32], dz: &[f32], gamma: &[f32], mean: &[f32], rstd: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn batch_norm_grad(
+    x: &[f32],
+    dz: &[f32],
+    gamma: &[f32],
+    mean: &[f32],
+    rstd: &[f32],
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let channels = gamma.len();
     let share = share_of(x.len(), channels);
     let parts: Vec<(Vec<f32>, Vec<f32>)> = x
@@ -236,10 +242,10 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_their_gradient() {
+    fn row_norms_and_their_gradient() {
         let x = [3.0, 4.0, 0.0, 0.0];
-        let y = lengths(&x, 2);
+        let y = row_norms(&x, 2);
         assert_eq!(y, [5.0, 0.0]);
-        assert_eq!(lengths_grad(&x, &y, &[10.0, 1.0]), [6.0, 8.0, 0.0, 0.0]);
+        assert_eq!(row_norms_grad(&x, &y, &[10.0, 1.0]), [6.0, 8.0, 0.0, 0.0]);
     }
 }

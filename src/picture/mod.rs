@@ -4,6 +4,7 @@
 
 pub mod animation;
 pub mod canvas;
+pub mod flash;
 pub mod heat;
 pub mod layout;
 pub mod plot;

@@ -15,7 +15,7 @@ use super::{Show, acts};
 use crate::clock::Tick;
 use crate::files;
 use crate::generator::GeneratorError;
-use crate::generator::eye::Opinion;
+use crate::generator::critic::CriticScore;
 use crate::latent::pose::Pose;
 use crate::latest::lock;
 use crate::picture::canvas::Canvas;
@@ -210,8 +210,9 @@ impl Show {
     /// A walk that waits for the ways which the frame before (or the sketch's trial) has named to be measured.
     fn walk_measured(&mut self, tick: Tick, steps: Steps) -> Result<(), FilmError> {
         self.after_walk();
-        while self.output.generator().measuring() {
-            std::thread::sleep(Duration::from_millis(1));
+        // Where a device does not answer the wait for its pictures is the one that ends the film.
+        if let Err(error) = self.output.generator().wait_measured() {
+            self.board.fault("generator", error.to_string());
         }
         self.after_walk();
         let walked = match steps {
@@ -376,8 +377,8 @@ impl Show {
                 Line::Preset(preset) => acts::take_preset(self, *preset),
                 Line::Weights(found) => weights = Some(found),
                 Line::Learnt(learnt) => self.lesson.glide_again(learnt, &mut around!(self)),
-                Line::Opinion(score, gradient) => {
-                    self.lesson.take_opinion(&Opinion { score, gradient }, &mut around!(self));
+                Line::Critic(score, gradient) => {
+                    self.lesson.take_critic(&CriticScore { score, gradient }, &mut around!(self));
                 }
                 Line::Steps(had) => steps = had,
                 Line::Act(..) | Line::T(_) => {}

@@ -359,7 +359,7 @@ impl State {
         };
         let (real_term, fake_term) = (real_scores.mean().neg(), fake_scores.mean());
         let gradient = critic::input_gradient(arch, &tracked, lifted(between), &masks[2]);
-        let penalty = (ops::lengths(gradient).neg() + 1.0).powi_scalar(2).mean();
+        let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
         let total = real_term.clone() + fake_term.clone() + penalty.clone() * arch.grad_weight;
         let mut gradients = total.backward();
         self.critic_moments.update(&mut self.critic, tracked.gradients(&mut gradients));

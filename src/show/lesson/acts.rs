@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::errand::publish_secs;
 use super::{Around, Lesson};
 use crate::generator::Loaded;
-use crate::generator::learnt::Claim;
+use crate::generator::learnt::Candidate;
 use crate::preset::Train;
 use crate::show::takes::Takes;
 use crate::trainer::protocol::{Command, Source};
@@ -203,7 +203,7 @@ impl Lesson {
             return self.board.notice("training", how);
         };
         let [weights, critic, _] = published::state_files(&self.folder, step);
-        self.claimed.clear();
+        self.checking.clear();
         if self.send(Command::Rewind { step }) {
             self.rewound = Some((step, around.real));
         }
@@ -212,7 +212,7 @@ impl Lesson {
             return;
         }
         let model = shown.name.clone();
-        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint: None, known: true }, shown);
+        self.check(Candidate { model, weights, critic: Some(critic), step, fingerprint: None, known: true }, shown);
         self.board.notice("training", format!("back to step {step}"));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Around, Lesson};
-use crate::generator::eye::Opinion;
+use crate::generator::critic::CriticScore;
 use crate::show::takes::log::Line;
 use crate::sketch::thread::Critic;
 
@@ -40,7 +40,7 @@ impl Lesson {
         if !wanted {
             return;
         }
-        if !around.output.model().critic && self.target.as_ref().is_none_or(|state| !state.sees()) {
+        if !around.output.model().critic && self.target.as_ref().is_none_or(|state| !state.has_critic()) {
             if (score || gradient) && !std::mem::replace(&mut self.critic.told, true) {
                 let name = &around.output.model().name;
                 self.board.notice("critic", format!("{name} has no critic.safetensors; t.critic is 0"));
@@ -48,32 +48,32 @@ impl Lesson {
             return;
         }
         if let Some(z) = around.walk.pose().latents.first() {
-            around.output.generator().watch(z, gradient);
+            around.output.generator().ask_critic(z, gradient);
         }
-        if let Some(opinion) = around.output.generator().opinion() {
-            around.takes.line(|| Line::Opinion(opinion.score, opinion.gradient.clone()));
-            self.take_opinion(&opinion, around);
+        if let Some(score) = around.output.generator().critic_score() {
+            around.takes.line(|| Line::Critic(score.score, score.gradient.clone()));
+            self.take_critic(&score, around);
         }
     }
 
     /// What the critic thought becomes what sketches know.
-    pub fn take_opinion(&mut self, opinion: &Opinion, around: &mut Around) {
+    pub fn take_critic(&mut self, score: &CriticScore, around: &mut Around) {
         let passed = (around.real - std::mem::replace(&mut self.critic.at, around.real)).max(0.0);
         let share = 1.0 - (-passed / FOLLOW_SECS).exp();
-        let new = f64::from(opinion.score);
-        let score = self.critic.score.map_or(new, |old| old + (new - old) * share);
-        self.critic.score = Some(score);
-        let length = opinion.gradient.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let new = f64::from(score.score);
+        let smooth = self.critic.score.map_or(new, |old| old + (new - old) * share);
+        self.critic.score = Some(smooth);
+        let length = score.gradient.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         let before = around.walk.critic().direction.clone();
         let direction = if length > 0.0 {
-            let unit = opinion.gradient.iter().map(|v| f64::from(*v) / length);
-            match before.len() == opinion.gradient.len() {
+            let unit = score.gradient.iter().map(|v| f64::from(*v) / length);
+            match before.len() == score.gradient.len() {
                 true => Arc::new(unit.zip(before.iter()).map(|(new, old)| old + (new - old) * share).collect()),
                 false => Arc::new(unit.collect()),
             }
         } else {
             before
         };
-        around.walk.set_critic(Critic { score, direction });
+        around.walk.set_critic(Critic { score: smooth, direction });
     }
 }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::{Around, Lesson};
 use crate::generator::Loaded;
 use crate::generator::fingerprint_of;
-use crate::generator::learnt::Claim;
+use crate::generator::learnt::Candidate;
 use crate::model::{self, Card};
 use crate::picture::Picture;
 use crate::trainer::protocol::Command;
@@ -121,7 +121,7 @@ impl Lesson {
         } else if folder != self.folder || !self.unseen(shown) {
             let (weights, critic) = (folder.join(model::WEIGHTS), Some(folder.join(model::CRITIC)));
             let (model, fingerprint) = (shown.name.clone(), Some(fingerprint));
-            self.claim(Claim { model, weights, critic, step, fingerprint, known: false }, shown);
+            self.check(Candidate { model, weights, critic, step, fingerprint, known: false }, shown);
         }
     }
 

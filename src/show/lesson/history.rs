@@ -2,7 +2,7 @@
 
 use super::Lesson;
 use crate::generator::Loaded;
-use crate::generator::learnt::{Checker, Claim};
+use crate::generator::learnt::{Candidate, Checker};
 use crate::model::Card;
 use crate::report::Board;
 use crate::show::output::Output;
@@ -73,8 +73,8 @@ fn state_now(step: u64, whole: bool, output: &mut Output, board: &Board) {
     // A history may be of other networks than the model is now.
     let arch = Card::read(&model.folder).map_or_else(|_| model.arch.clone(), |card| card.arch);
     let name = model.name.clone();
-    let claim = Claim { model: name, weights, critic: Some(critic), step, fingerprint: None, known: true };
-    match Checker::now(&arch, &claim) {
+    let candidate = Candidate { model: name, weights, critic: Some(critic), step, fingerprint: None, known: true };
+    match Checker::now(&arch, &candidate) {
         Ok(state) => {
             output.generator().glide(state);
             output.generator().set_share(if whole { 1.0 } else { 0.0 });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Lesson};
-use crate::generator::learnt::{Checker, Claim, State};
+use crate::generator::learnt::{Candidate, Checker, State};
 use crate::show::takes::Takes;
 use crate::show::takes::log::Line;
 
@@ -95,8 +95,8 @@ impl Lesson {
         let Learnt { weights, fingerprint, step, secs } = learnt;
         let shown = around.output.model();
         let model = shown.name.clone();
-        let claim = Claim { model, weights, critic: None, step, fingerprint: Some(fingerprint), known: true };
-        let checked = Checker::now(&shown.arch, &claim);
+        let candidate = Candidate { model, weights, critic: None, step, fingerprint: Some(fingerprint), known: true };
+        let checked = Checker::now(&shown.arch, &candidate);
         // The share of the one before as of this very frame is where it begins.
         self.blend(around.output, around.controls, around.real);
         match checked {

@@ -1,7 +1,7 @@
 //! A training beside the show: what it has learnt glides into the picture, hands steer it, the show stays on time.
 //!
 //! The show's end of three threads: the trainer's child process (`trainer::child`), the check of what it publishes
-//! (`generator::learnt`), and the critic (`generator::eye`). Once a frame [`Lesson::frame`] takes what they have
+//! (`generator::learnt`), and the critic (`generator::critic`). Once a frame [`Lesson::frame`] takes what they have
 //! brought, and says to the output what to blend. May take: nothing; it never waits for one of them. Nothing is shown
 //! that was not checked; a training that fails in whatever way leaves the picture as it is and a line on the board.
 
@@ -24,7 +24,7 @@ use super::takes::Takes;
 use super::walk::Walk;
 use crate::control::{Controls, Dial};
 use crate::generator::Loaded;
-use crate::generator::learnt::{Checker, Claim, Refusal, State};
+use crate::generator::learnt::{Candidate, Checker, Refusal, State};
 use crate::latest::Latest;
 use crate::model;
 use crate::picture::Picture;
@@ -77,7 +77,7 @@ pub struct Lesson {
     target: Option<Arc<State>>,
     /// The one before it.
     before: Option<Arc<State>>,
-    claimed: String,
+    checking: String,
     /// A film of a training is made.
     course: bool,
     /// When the glide began and how long it takes, in real seconds.
@@ -322,7 +322,7 @@ impl Lesson {
             return;
         }
         let (model, fingerprint) = (shown.name.clone(), Some(fingerprint));
-        self.claim(Claim { model, weights, critic: Some(critic), step, fingerprint, known: false }, shown);
+        self.check(Candidate { model, weights, critic: Some(critic), step, fingerprint, known: false }, shown);
     }
 
     /// Whether a hand has gone to another model than the one that is trained: then that is what it wants to see.
@@ -336,35 +336,35 @@ impl Lesson {
     }
 
     /// Has weights checked, unless they stand already or are being checked.
-    fn claim(&mut self, claim: Claim, shown: &Loaded) {
+    fn check(&mut self, candidate: Candidate, shown: &Loaded) {
         self.start_checker(shown);
-        if let Some(fingerprint) = &claim.fingerprint {
+        if let Some(fingerprint) = &candidate.fingerprint {
             let stands = self.target.as_ref().is_some_and(|state| state.fingerprint == *fingerprint);
-            if self.claimed == *fingerprint || (stands && !claim.known) {
+            if self.checking == *fingerprint || (stands && !candidate.known) {
                 return;
             }
-            self.claimed.clone_from(fingerprint);
+            self.checking.clone_from(fingerprint);
         }
         if let Some(checker) = &self.checker {
-            checker.check(claim);
+            checker.check(candidate);
         }
     }
 
     fn take_checked(&mut self, around: &mut Around) {
         let Some(found) = self.checker.as_ref().and_then(Checker::found) else { return };
-        self.claimed.clear();
+        self.checking.clear();
         match found {
             // Of a model that a hand has left since.
             Ok(state) if state.model != around.output.model().name => {}
             Ok(state) => self.glide_to(state, None, around),
-            Err(Refusal { step, why, astray }) => {
+            Err(Refusal { step, why, collapsed }) => {
                 self.refused += 1;
                 self.rewound.take_if(|(to, _)| *to == step);
                 self.board.fault("learning", format!("step {step} is not shown: {why}; the picture stays"));
                 // Only to what was seen to be good, and not over a hand's own rewind.
                 let good = self.at().filter(|_| self.rewound.is_none());
                 let known = good.and_then(|good| self.steps.iter().rev().find(|s| **s <= good).copied());
-                if let Some(step) = known.filter(|_| astray && around.train.rewind_on_divergence)
+                if let Some(step) = known.filter(|_| collapsed && around.train.rewind_on_divergence)
                     && self.send(Command::Rewind { step })
                 {
                     self.board.notice("training", format!("goes back to step {step}"));
@@ -409,7 +409,7 @@ impl Lesson {
             return;
         }
         (self.target, self.before, self.glide) = (None, None, None);
-        self.claimed.clear();
+        self.checking.clear();
         self.critic = self.critic.anew();
         if let Some(checker) = &self.checker {
             checker.show(now.arch.clone(), &now.folder);

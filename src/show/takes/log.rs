@@ -119,8 +119,9 @@ pub enum Line {
     Preset(Box<Preset>),
     /// A glide to a learnt state begins.
     Learnt(Learnt),
-    /// What the critic thought, and the way in which it would rather have z.
-    Opinion(f32, Vec<f32>),
+    /// The critic's score, and its gradient with respect to z.
+    #[serde(alias = "opinion")]
+    Critic(f32, Vec<f32>),
 }
 
 /// The file of a log.

@@ -1,7 +1,7 @@
-//! The critic as an eye: what it thinks of a picture, and which way z would please it more.
+//! The critic's score of a picture, and its gradient in z.
 //!
-//! On the generator's thread, between two pictures, for whoever asks ([`super::Generator::watch`]); a live show pays
-//! a tenth of that thread's time for it at most.
+//! On the generator's thread, between two pictures, for whoever asks ([`super::Generator::ask_critic`]); a live show
+//! pays a tenth of that thread's time for it at most. Nothing is trained here.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -10,10 +10,10 @@ use crate::net::critic;
 use crate::net::generator::Ready;
 use crate::net::params::{Param, Params, floats};
 
-/// What the critic makes of one z.
+/// The critic's score of the picture of one z.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opinion {
-    /// Its score; higher is more like the data. It has no unit and no bounds.
+pub struct CriticScore {
+    /// Higher is more like the data. It has no unit and no bounds.
     pub score: f32,
     /// The gradient of the score in z `[z_dim]`; empty if nobody asked for it.
     pub gradient: Vec<f32>,
@@ -25,24 +25,30 @@ fn constants(params: &Params) -> Params {
     Params { list: list.collect() }
 }
 
-/// Asks the critic about the picture of z `[z_dim]`.
-pub(super) fn opinion(arch: &Arch, generator: &Params, eye: &Params, z: &[f32], gradient: bool) -> Option<Opinion> {
-    let device = eye.list.first()?.value.device();
+/// Scores the picture of z `[z_dim]`; none if the score is no number.
+pub(super) fn score(
+    arch: &Arch,
+    generator: &Params,
+    critic_params: &Params,
+    z: &[f32],
+    gradient: bool,
+) -> Option<CriticScore> {
+    let device = critic_params.list.first()?.value.device();
     let z: Tensor<2> = Tensor::from_data(TensorData::new(z.to_vec(), [1, z.len()]), &device);
     let none = Vec::new();
     let (score, gradient) = if gradient {
         let z = z.autodiff().require_grad();
         let pictures = Ready::new(arch, &constants(generator), false).pictures(z.clone(), None);
-        let score = critic::score(arch, &constants(eye), pictures, &none);
+        let score = critic::score(arch, &constants(critic_params), pictures, &none);
         let grads = score.clone().sum().backward();
         (score.inner(), z.grad(&grads).map(floats).unwrap_or_default())
     } else {
         let pictures = Ready::new(arch, generator, false).pictures(z, None);
-        (critic::score(arch, eye, pictures, &none), Vec::new())
+        (critic::score(arch, critic_params, pictures, &none), Vec::new())
     };
     let score = floats(score).first().copied()?;
     let sound = score.is_finite() && gradient.iter().all(|v| v.is_finite());
-    sound.then_some(Opinion { score, gradient })
+    sound.then_some(CriticScore { score, gradient })
 }
 
 #[cfg(test)]
@@ -60,17 +66,18 @@ mod tests {
         let device = Device::flex();
         let mut random = RandomState::new(1);
         let net = Params::init(&generator::plans(&arch), &mut random, &device);
-        let eye = Params::init(&critic::plans(&arch), &mut random, &device);
+        let critic_params = Params::init(&critic::plans(&arch), &mut random, &device);
         let z: Vec<f32> = latent::seed(3, arch.z_dim).iter().map(|v| *v as f32).collect();
-        let first = opinion(&arch, &net, &eye, &z, true).unwrap();
+        let first = super::score(&arch, &net, &critic_params, &z, true).unwrap();
         let length = first.gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
         assert!(length > 0.0);
         let step = 0.05;
         let along = |sign: f32| -> Vec<f32> {
             z.iter().zip(&first.gradient).map(|(z, g)| z + sign * step * g / length).collect()
         };
-        let [up, down] = [1.0, -1.0].map(|sign| opinion(&arch, &net, &eye, &along(sign), false).unwrap().score);
-        let slope = (up - down) / (2.0 * step);
-        assert!((slope - length).abs() < 0.05 * length, "{slope} {length}");
+        let [up, down] =
+            [1.0, -1.0].map(|sign| super::score(&arch, &net, &critic_params, &along(sign), false).unwrap().score);
+        let difference = (up - down) / (2.0 * step);
+        assert!((difference - length).abs() < 0.05 * length, "{difference} {length}");
     }
 }
