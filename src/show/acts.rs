@@ -93,7 +93,7 @@ fn do_it(show: &mut Show, act: Act, hand: &Hand) {
         }
         Act::Store(name) => store(show, &name),
         Act::Recall(name, secs) => recall(show, &name, secs, hand),
-        Act::Still => show.takes.still(show.output.scene(show.real), &show.preset.record),
+        Act::Still => show.takes.still(show.output.displayed(show.real), &show.preset.record),
         Act::Reload => show.library.again(),
         Act::Tempo(_) | Act::Tap | Act::Beat(_) if show.walk.clock().led() => {
             let leader = show.hands.leader().unwrap_or("another program");
@@ -124,6 +124,10 @@ fn set(show: &mut Show, switch: Switch, on: Option<bool>) {
                 fades.set_hushed(on);
                 show.walk.clock_mut().hold(on);
             }
+        }
+        Switch::Limit => {
+            let on = other(fades.limits());
+            fades.set_limits(on);
         }
         Switch::Hold => {
             let on = other(clock.held());

@@ -1,4 +1,4 @@
-//! Blackout, freeze and hush: what lies over the walk, each fading in its time.
+//! Blackout, freeze and hush: what lies over the walk, each fading in its time; and whether flashes are limited.
 
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ pub struct Fades {
     frozen: bool,
     /// How much of the frozen moment shows, 0..1.
     freeze: f64,
+    /// Whether the picture is kept from flashing.
+    #[serde(default)]
+    limits: bool,
     #[serde(skip)]
     moment: Option<Moment>,
 }
@@ -30,7 +33,8 @@ pub struct Fades {
 impl Fades {
     /// All off; fades take `secs`.
     pub fn new(secs: f64) -> Self {
-        Self { secs, black: false, hushed: false, light: 1.0, fade: 1.0, frozen: false, freeze: 0.0, moment: None }
+        let (light, fade, freeze) = (1.0, 1.0, 0.0);
+        Self { secs, black: false, hushed: false, light, fade, frozen: false, freeze, limits: false, moment: None }
     }
 
     /// Other fade times.
@@ -70,6 +74,16 @@ impl Fades {
         if hushed {
             self.light = 0.0;
         }
+    }
+
+    /// Whether the picture is kept from flashing.
+    pub fn limits(&self) -> bool {
+        self.limits
+    }
+
+    /// Sets that.
+    pub fn set_limits(&mut self, on: bool) {
+        self.limits = on;
     }
 
     /// Freezes what is shown, or lets go of it.

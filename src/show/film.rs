@@ -146,7 +146,8 @@ impl Show {
             if drawn.is_empty() && drawing.is_none() {
                 break;
             }
-            for scene in drawn {
+            for (scene, limits) in drawn {
+                let scene = self.output.limit(scene, limits, done as f64 / fps);
                 let canvas = canvas.clone();
                 recorder.put(done, Box::new(move || lock(&canvas).draw(&scene, size, !raw)))?;
                 done += 1;
@@ -179,8 +180,8 @@ impl Show {
         Ok((Arc::new(all), batch))
     }
 
-    /// The scenes of a batch that was asked for, when its pictures are there.
-    fn film_drawn(&mut self, batch: Option<Batch>) -> Result<Vec<Scene>, FilmError> {
+    /// The scenes of a batch that was asked for, when its pictures are there, and whether their flashes are limited.
+    fn film_drawn(&mut self, batch: Option<Batch>) -> Result<Vec<(Scene, bool)>, FilmError> {
         let Some(batch) = batch else { return Ok(Vec::new()) };
         self.output.generator().wait()?;
         let scene = self.output.unlit(self.real);
@@ -188,7 +189,7 @@ impl Show {
             let pictures = places.iter().filter_map(|at| scene.pictures.get(*at).cloned()).collect();
             let mut scene = Scene { pose, pictures: Arc::new(pictures), before: None, ..scene.clone() };
             fades.shine(&mut scene);
-            scene
+            (scene, fades.limits())
         };
         Ok(batch.into_iter().map(own).collect())
     }

@@ -323,6 +323,7 @@ impl Show {
             self.health.spent("generate", took);
         }
         let scene = self.output.scene(self.real);
+        let scene = self.output.limit(scene, self.output.fades().limits(), self.real);
         self.output.keep(&scene, self.real, self.preset.query.page);
         scene
     }
@@ -393,6 +394,11 @@ impl Show {
     /// If the system gives no thread.
     pub fn watch(&mut self) -> std::io::Result<()> {
         self.health.watch()
+    }
+
+    /// The output's window has so many pixels.
+    pub fn set_output_size(&mut self, size: [u32; 2]) {
+        self.output.set_size(size);
     }
 
     /// A frame of the output was handed to the display: what a watchdog waits for where there is a window.

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use super::fades::{Fades, Moment};
 use super::opening::Opening;
 use super::recording::Recording;
-use crate::generator::{Drawn, Generator, GeneratorError, Loaded};
+use crate::generator::{Drawn, Generator, GeneratorError, Loaded, Task};
 use crate::latent::pose::Pose;
 use crate::latest::{Latest, lock};
 use crate::picture::Picture;
+use crate::picture::flash::FlashLimiter;
 use crate::picture::scene::{Filter, Fit, Scene};
-use crate::preset::Preset;
+use crate::preset::{Flash, Preset};
 use crate::worker::Chores;
 
 /// How long the first frame waits for its picture.
@@ -58,9 +59,11 @@ pub struct Output {
     version: u64,
     manner: Manner,
     fades: Fades,
+    limiter: FlashLimiter,
     opening: Opening,
     recording: Recording,
-    /// The scene on display, for the page's picture.
+    /// The scene on display: for stills, and shared with whoever draws the page's picture.
+    displayed: Option<Scene>,
     shown: Arc<Mutex<Option<Scene>>>,
 }
 
@@ -75,9 +78,11 @@ impl Output {
             arrival: Arrival::default(),
             version: 0,
             manner: Manner::of(preset),
-            fades: Fades::new(preset.fade_secs),
+            fades: fades(preset),
+            limiter: FlashLimiter::new(preset.record.size),
             opening: Opening::new(&preset.hours),
             recording: Recording::default(),
+            displayed: None,
             shown: Arc::default(),
         }
     }
@@ -86,6 +91,7 @@ impl Output {
     pub fn take_preset(&mut self, preset: &Preset) {
         self.manner = Manner::of(preset);
         self.fades.set_secs(preset.fade_secs);
+        self.fades.set_limits(preset.flash == Flash::Limit);
         self.opening.set(&preset.hours);
     }
 
@@ -123,6 +129,12 @@ impl Output {
     /// Asks for another model from elsewhere than the frame path.
     pub fn loader(&self) -> Latest<String> {
         self.generator.loader()
+    }
+
+    /// How long ago the generator's thread last came round; none while it has nothing to do.
+    pub fn generator_age(&self) -> Option<Duration> {
+        let beat = self.generator.beat();
+        (beat.task != Task::Waiting).then_some(beat.age)
     }
 
     /// The device's name.
@@ -252,12 +264,33 @@ impl Output {
         Scene { pose, pictures, before, version: self.version, light: 1.0, fit, filter }
     }
 
+    /// What may be displayed in place of a scene, where flashes are limited.
+    pub fn limit(&mut self, scene: Scene, limits: bool, real: f64) -> Scene {
+        if limits { self.limiter.limit(&scene, real) } else { scene }
+    }
+
+    /// Whether flashes are being lowered.
+    pub fn lowers(&self) -> bool {
+        self.fades.limits() && self.limiter.working()
+    }
+
+    /// The size of the output in pixels: that of its window, or of recordings where there is none.
+    pub fn set_size(&mut self, size: [u32; 2]) {
+        self.limiter.set_output(size);
+    }
+
     /// The scene that is displayed: into the recording, and for the page's picture if there is a page.
     pub fn keep(&mut self, scene: &Scene, real: f64, page: bool) {
         self.recording.frame(real, scene);
         if page {
             *lock(&self.shown) = Some(scene.clone());
         }
+        self.displayed = Some(scene.clone());
+    }
+
+    /// The scene on display.
+    pub fn displayed(&self, real: f64) -> Scene {
+        self.displayed.clone().unwrap_or_else(|| self.scene(real))
     }
 
     /// The scene on display, shared with whoever draws the page's picture.
@@ -282,4 +315,11 @@ impl Output {
             false => self.recording.end(),
         }
     }
+}
+
+/// Fades as a preset has them.
+fn fades(preset: &Preset) -> Fades {
+    let mut fades = Fades::new(preset.fade_secs);
+    fades.set_limits(preset.flash == Flash::Limit);
+    fades
 }

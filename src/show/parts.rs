@@ -73,6 +73,7 @@ pub fn told(walk: &Walk, output: &Output, lesson: &Lesson, takes: &Takes, real: 
         silent: walk.silent(),
         model: output.model().name.clone(),
         device: output.device(),
+        generator: output.generator_age(),
         trainer: lesson.word(),
         recording: output.recording().state(real),
         folder: takes.disk().place(),

@@ -1,7 +1,6 @@
 //! The show on stage: the show itself, the scene that is displayed, and what the player wants of the windows.
 //!
-//! On the main thread only: a sketch's machine must not change threads. Closes the show exactly once, however
-//! the windows end.
+//! On the main thread only, as windows are. Closes the show exactly once, however the windows end.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,11 @@ impl Live {
     pub(super) fn new(show: Show) -> Self {
         let handed = Instant::now();
         Self { show, scene: None, handed, uploading: Duration::ZERO, over: false, closed: false }
+    }
+
+    /// The output's window has so many pixels.
+    pub(super) fn set_size(&mut self, size: [u32; 2]) {
+        self.show.set_output_size(size);
     }
 
     /// Takes the next frame from the show; what it was is kept once it is over.

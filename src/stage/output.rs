@@ -90,6 +90,9 @@ pub(super) fn draw(
     queue: Res<RenderQueue>,
     windows: Query<&Window, With<OutputWindow>>,
 ) {
+    if let Ok(window) = windows.single() {
+        live.set_size(window.physical_size().to_array());
+    }
     live.advance();
     let mut frame = lock(&frame.0);
     if device.is_changed() {

@@ -17,6 +17,8 @@ pub enum Switch {
     Hold,
     /// Black and held at once; nothing killed.
     Hush,
+    /// The picture never flashes more than three times in a second.
+    Limit,
     /// A recording.
     Recording,
     /// The log of a take.

@@ -119,7 +119,7 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 pub const ADDRESSES: &[Address] = &with_settings();
 
 /// All addresses but a training's settings.
-const ROWS: [Address; 61] = [
+const ROWS: [Address; 65] = [
     reaching(
         kind(
             Kinds::Z,
@@ -395,6 +395,10 @@ const ROWS: [Address; 61] = [
     switch("/flaneur/out/hush", Switch::Hush, "Black and held at once, nothing killed.", |r| {
         flag(r.show.output.fades().hushed())
     }),
+    switch("/flaneur/out/limit", Switch::Limit, "Lowers what would be more than three flashes in a second.", |r| {
+        flag(r.show.output.fades().limits())
+    }),
+    tells("/flaneur/out/flash", Kind::Int, "1 while flashes are being lowered.", |r| flag(r.show.output.lowers())),
     reaching(
         kind(
             Kinds::Tempo,
@@ -440,6 +444,10 @@ const ROWS: [Address; 61] = [
         |r| flag(r.show.takes.logging()),
     ),
     address("/flaneur/still", Takes::Trigger, "Writes a still.", |_| Given::one(Act::Still), None),
+    tells("/flaneur/stat/frame", Kind::Int, "Frames so far.", |r| number(r.show.health.frames() as f64)),
+    tells("/flaneur/stat/age", Kind::Float, "Seconds since the last frame; it grows while the show stands still.", |r| {
+        number(r.show.health.age_secs())
+    }),
     tells("/flaneur/stat/frame_ms", Kind::Float, "Milliseconds of a frame, the median.", |r| {
         number(r.show.health.stat().p50)
     }),

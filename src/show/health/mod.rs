@@ -54,6 +54,8 @@ pub struct Told {
     pub silent: usize,
     pub model: String,
     pub device: String,
+    /// How long ago the generator's thread last came round, while it has work.
+    pub generator: Option<Duration>,
     /// How the training does, in a word.
     pub trainer: &'static str,
     /// File, seconds, dropped and repeated frames of a recording.
@@ -70,8 +72,6 @@ pub struct Vitals {
     /// Of the loop, and of frames that a window has presented.
     pub frame: Beat,
     pub presented: Beat,
-    /// Of the generator's thread, while it has work.
-    pub generator: Beat,
     frames: AtomicU64,
     late: AtomicU64,
     /// The loop is over in order: nobody need worry.
@@ -104,14 +104,20 @@ impl Vitals {
     pub fn well(&self) -> bool {
         let fresh = |beat: &Beat, most: Duration| beat.age().is_none_or(|age| age < most);
         let loop_goes = self.frame.age().is_some_and(|age| age < STILL);
-        loop_goes && fresh(&self.presented, 5 * STILL) && (fresh(&self.generator, SILENT) || self.told().held)
+        loop_goes && fresh(&self.presented, 5 * STILL) && self.generator_answers()
+    }
+
+    fn generator_answers(&self) -> bool {
+        let told = lock(&self.told);
+        told.held || told.generator.is_none_or(|age| age < SILENT)
     }
 
     /// For `GET /health`: whether all is well, and one JSON object.
     pub fn report(&self) -> (bool, String) {
         let told = self.told();
         let well = self.well();
-        let secs = |beat: &Beat| beat.age().map(|age| (age.as_secs_f64() * 1e3).round() / 1e3);
+        let rounded = |age: Duration| (age.as_secs_f64() * 1e3).round() / 1e3;
+        let secs = |beat: &Beat| beat.age().map(rounded);
         let recorder = told.recording.map(|(path, secs, dropped, repeated)| {
             json!({"file": path, "secs": secs, "dropped": dropped, "repeated": repeated})
         });
@@ -120,7 +126,7 @@ impl Vitals {
             "secs": told.secs,
             "frame": {"count": self.frames(), "age_secs": secs(&self.frame), "late": self.late.load(Ordering::Relaxed)},
             "presented_age_secs": secs(&self.presented),
-            "generator": {"model": told.model, "device": told.device, "age_secs": secs(&self.generator), "held": told.held},
+            "generator": {"model": told.model, "device": told.device, "age_secs": told.generator.map(rounded), "held": told.held},
             "sketch": {"name": told.sketch, "complaint": told.complaint, "given_up": told.silent},
             "trainer": told.trainer,
             "recorder": recorder,
@@ -229,6 +235,16 @@ impl Health {
         let board = worst.map_or(String::new(), |line| format!("{}: {}", line.origin, line.text));
         self.stat = Stat { p50, p99, fps, board, at: real.max(1e-9), frames };
         *lock(&self.vitals.told) = told();
+    }
+
+    /// Frames that were begun.
+    pub fn frames(&self) -> u64 {
+        self.vitals.frames()
+    }
+
+    /// Seconds since the last frame began.
+    pub fn age_secs(&self) -> f64 {
+        self.vitals.frame.age().map_or(0.0, |age| age.as_secs_f64())
     }
 
     /// Figures of the last second.

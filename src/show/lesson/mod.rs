@@ -26,7 +26,6 @@ use crate::control::{Controls, Dial};
 use crate::generator::Loaded;
 use crate::generator::learnt::{Candidate, Checker, Refusal, State};
 use crate::latest::Latest;
-use crate::model;
 use crate::picture::Picture;
 use crate::preset::{Train, Trainer};
 use crate::report::Board;
