@@ -69,6 +69,8 @@ pub struct Preset {
     /// Blend the last two pictures where the generator is slower than the screen.
     pub cross_blend: bool,
     pub flash: Flash,
+    /// Begin where the last show of this preset ended, as with `--resume`.
+    pub resume: bool,
     /// Seconds of blackout, freeze and hush fades.
     pub fade_secs: f64,
     /// Seconds of the morph to a snapshot.
@@ -215,6 +217,7 @@ impl Default for Preset {
             filter: Filter::Cubic,
             cross_blend: true,
             flash: Flash::Off,
+            resume: false,
             fade_secs: 1.0,
             morph_secs: 2.0,
             record: Record::default(),

@@ -12,6 +12,7 @@ pub mod new;
 pub mod play;
 pub mod score;
 mod settings;
+pub mod soak;
 pub mod still;
 pub mod supervise;
 pub mod train;
@@ -61,6 +62,8 @@ enum Command {
     History(history::History),
     /// What this machine has, and what to install
     Doctor(doctor::Doctor),
+    /// Play a show for hours with hands, reloads and faults, and measure what that costs
+    Soak(soak::Soak),
     /// Draw a dataset, or look at one
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -166,6 +169,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::New(new) => new.run(),
         Command::History(history) => history.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Soak(soak) => soak.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),

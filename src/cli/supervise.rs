@@ -82,7 +82,7 @@ fn ends(status: ExitStatus) -> bool {
 }
 
 /// This program, also where its file was replaced meanwhile.
-fn program() -> OsString {
+pub fn program() -> OsString {
     let own = std::path::Path::new("/proc/self/exe");
     match own.exists() {
         true => own.into(),

@@ -152,11 +152,13 @@ impl Show {
         let film = options.film;
         let folder = state_folder();
         let found = if film { None } else { last::find(&folder, options.target.as_deref()) };
-        let resumed = found.as_ref().filter(|_| options.resume);
-        if let (Some(last), None) = (resumed, &options.target) {
+        if let (Some(last), None) = (found.as_ref().filter(|_| options.resume), &options.target) {
             options.target = Some(last.target.clone()).filter(|target| !target.is_empty());
         }
         let (mut preset, preset_path) = preset_of(&options)?;
+        let own = |last: &Last| last.target == options.target.as_deref().unwrap_or_default();
+        options.resume |= preset.resume && !film && found.as_ref().is_some_and(own);
+        let resumed = found.as_ref().filter(|_| options.resume);
         if let Some(last) = resumed {
             preset.model.clone_from(&last.start.preset.model);
         }

@@ -172,8 +172,8 @@ impl Eyes {
             let now = Identity::of(folder);
             let before = self.watched.get(folder).copied();
             if now != before {
-                self.let_go(folder);
                 let back = before.is_none() && self.refused.contains(folder);
+                self.let_go(folder);
                 self.watch(folder, now);
                 // One that is new to us has been read by whoever wants it watched.
                 if before.is_some() || (back && now.is_some()) {

@@ -2,8 +2,10 @@
 //!
 //! On the main thread only, as windows are. Closes the show exactly once, however the windows end.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::latest::lock;
 use crate::picture::scene::Scene;
 use crate::show::Show;
 
@@ -16,13 +18,15 @@ pub(super) struct Live {
     pub(super) uploading: Duration,
     /// Nothing new is asked of the show any more.
     pub(super) over: bool,
+    /// Why the show ended by itself, if it did; kept beyond the windows.
+    failed: Arc<Mutex<Option<String>>>,
     closed: bool,
 }
 
 impl Live {
     pub(super) fn new(show: Show) -> Self {
         let handed = Instant::now();
-        Self { show, scene: None, handed, uploading: Duration::ZERO, over: false, closed: false }
+        Self { show, scene: None, handed, uploading: Duration::ZERO, over: false, failed: Arc::default(), closed: false }
     }
 
     /// The output's window has so many pixels.
@@ -43,7 +47,13 @@ impl Live {
     pub(super) fn close(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
             self.show.close();
+            *lock(&self.failed) = self.show.failed().map(str::to_owned);
         }
+    }
+
+    /// Where it will say, once it is closed, why the show ended by itself.
+    pub(super) fn failed(&self) -> Arc<Mutex<Option<String>>> {
+        self.failed.clone()
     }
 }
 

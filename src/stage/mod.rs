@@ -29,6 +29,7 @@ mod x11;
 
 use std::path::PathBuf;
 
+use crate::latest::lock;
 use crate::picture::PictureError;
 use crate::show::Show;
 
@@ -86,6 +87,9 @@ pub enum StageError {
     Broken(String),
     #[error("the screenshot was not taken: the window showed nothing within {0} s")]
     NoShot(u64),
+    /// The show cannot go on and is to be started again.
+    #[error("{0}")]
+    Failed(String),
     #[error(transparent)]
     Picture(#[from] PictureError),
 }
@@ -103,10 +107,15 @@ pub fn check() -> Result<(), StageError> {
 ///
 /// # Errors
 /// Where there is no display or no graphics adapter, before any window opens; a screenshot that could not be
-/// written, after all else is done.
+/// written, and a show that ended by itself, after all else is done.
 pub fn run(show: Show, options: Options) -> Result<(), StageError> {
     let live = live::Live::new(show);
     probe::display()?;
     let adapter = probe::adapter()?;
-    app::run(live, options, adapter)
+    let failed = live.failed();
+    app::run(live, options, adapter)?;
+    match lock(&failed).take() {
+        Some(why) => Err(StageError::Failed(why)),
+        None => Ok(()),
+    }
 }

@@ -74,6 +74,8 @@ pub struct Vitals {
     pub presented: Beat,
     frames: AtomicU64,
     late: AtomicU64,
+    /// The longest frame of the last minute, in microseconds.
+    longest_us: AtomicU64,
     /// The loop is over in order: nobody need worry.
     closing: AtomicBool,
     told: Mutex<Told>,
@@ -124,7 +126,12 @@ impl Vitals {
         let report = json!({
             "healthy": well,
             "secs": told.secs,
-            "frame": {"count": self.frames(), "age_secs": secs(&self.frame), "late": self.late.load(Ordering::Relaxed)},
+            "frame": {
+                "count": self.frames(),
+                "age_secs": secs(&self.frame),
+                "late": self.late.load(Ordering::Relaxed),
+                "longest_ms": self.longest_us.load(Ordering::Relaxed) as f64 / 1e3,
+            },
             "presented_age_secs": secs(&self.presented),
             "generator": {"model": told.model, "device": told.device, "age_secs": told.generator.map(rounded), "held": told.held},
             "sketch": {"name": told.sketch, "complaint": told.complaint, "given_up": told.silent},
@@ -168,6 +175,7 @@ pub struct Health {
     stat: Stat,
     /// Time a frame should take, if the show has a rate.
     frame: Option<Duration>,
+    began: Instant,
     last: Option<Instant>,
     vitals: Arc<Vitals>,
     watchdog: Option<watchdog::Watchdog>,
@@ -178,7 +186,7 @@ impl Health {
     pub fn new(fps: f64, every_secs: Option<f64>) -> Self {
         let frame = (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps));
         let (timing, figures, vitals) = (Timing::default(), Figures::new(every_secs), Arc::default());
-        Self { timing, figures, stat: Stat::default(), frame, last: None, vitals, watchdog: None }
+        Self { timing, figures, stat: Stat::default(), frame, began: Instant::now(), last: None, vitals, watchdog: None }
     }
 
     /// Has a thread that watches the loop, and ends the process when no frame comes; see [`watchdog`].
@@ -203,7 +211,9 @@ impl Health {
     /// A frame begins at `now`.
     pub fn begin(&mut self, now: Instant) {
         if let Some(last) = self.last.replace(now) {
-            self.timing.frame(now - last, self.frame);
+            let second = (now - self.began).as_secs();
+            self.timing.frame(now - last, self.frame, second);
+            self.vitals.longest_us.store((self.timing.longest_ms(second) * 1e3) as u64, Ordering::Relaxed);
         }
         self.vitals.frame.now();
         self.vitals.frames.fetch_add(1, Ordering::Relaxed);
