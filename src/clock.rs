@@ -18,7 +18,9 @@ pub struct Tick {
     pub dt: f64,
     /// Real seconds since the last frame: what smoothing and fades go by.
     pub real_dt: f64,
+    /// Beats since the start, with fractions.
     pub beat: f64,
+    /// Beats a minute.
     pub bpm: f64,
 }
 

@@ -15,7 +15,9 @@ pub use parts::{is_gone, signature, sweep, temporary};
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {cause}", path = shown(path))]
 pub struct FileError {
+    /// The file or folder.
     pub path: PathBuf,
+    /// What the system said.
     pub cause: io::Error,
 }
 

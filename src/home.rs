@@ -51,6 +51,7 @@ impl Why {
 pub struct Places {
     /// Empty where it is the working folder, so that paths in it stay short.
     pub home: PathBuf,
+    /// Why the home is there.
     pub why: Why,
     /// Written to where the home cannot be; none where the system names no such folder.
     pub user: Option<PathBuf>,

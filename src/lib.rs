@@ -1,4 +1,5 @@
 #![doc = include_str!("ARCHITECTURE.md")]
+#![deny(missing_docs, clippy::missing_errors_doc)]
 #![forbid(unsafe_code)]
 
 pub mod cli;

@@ -56,6 +56,7 @@ pub struct Preset {
     pub bpm: f64,
     /// Walk speed, −8..8.
     pub speed: f64,
+    /// When a new version of the sketch takes over.
     pub swap: Swap,
     /// Width and height of the output window in points.
     pub size: [u32; 2],
@@ -64,10 +65,13 @@ pub struct Preset {
     pub display: String,
     /// Most frames a second; 0 follows the screen.
     pub fps: f64,
+    /// How the frame sits in a window of another shape.
     pub fit: Fit,
+    /// How pictures become larger.
     pub filter: Filter,
     /// Blend the last two pictures where the generator is slower than the screen.
     pub cross_blend: bool,
+    /// What becomes of pictures that flash.
     pub flash: Flash,
     /// Begin where the last show of this preset ended, as with `--resume`.
     pub resume: bool,
@@ -75,11 +79,17 @@ pub struct Preset {
     pub fade_secs: f64,
     /// Seconds of the morph to a snapshot.
     pub morph_secs: f64,
+    /// How live recordings are made.
     pub record: Record,
+    /// Where OSC is listened to.
     pub osc: Osc,
+    /// OSCQuery, and the page.
     pub query: Query,
+    /// Controllers.
     pub midi: Midi,
+    /// The training beside the show.
     pub train: Train,
+    /// Opening hours of a show that plays unattended.
     pub hours: hours::Hours,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
@@ -91,7 +101,9 @@ pub struct Preset {
 pub struct Record {
     /// Where recordings, takes and stills go, in the first home folder that can be written.
     pub folder: PathBuf,
+    /// Width and height of a recording in pixels.
     pub size: [u32; 2],
+    /// Frames a second of a recording.
     pub fps: f64,
     /// Recordings, takes and samples stop when less than so many megabytes are free on the disk; 0 is no floor.
     pub floor_mb: u64,
@@ -108,6 +120,7 @@ impl Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Osc {
+    /// Whether OSC is listened to.
     pub on: bool,
     /// Address and port; only this machine is heard (`localhost:9000`) unless it says otherwise (`0.0.0.0:9000`).
     #[serde(deserialize_with = "bind::deserialize")]
@@ -127,6 +140,7 @@ pub struct Osc {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Query {
+    /// Whether OSCQuery is served.
     pub on: bool,
     /// Address and port; only this machine is served (`localhost:9001`) unless it says otherwise (`0.0.0.0:9001`).
     #[serde(deserialize_with = "bind::deserialize")]
@@ -146,6 +160,7 @@ pub struct Query {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Midi {
+    /// Whether MIDI ports are opened.
     pub on: bool,
     /// Names of files in presets/mappings; none for all of them.
     pub mappings: Vec<String>,
@@ -234,8 +249,15 @@ impl Default for Preset {
 /// What is wrong with a preset.
 #[derive(Debug, thiserror::Error)]
 pub enum PresetError {
+    /// The file can be read, and what it says cannot be taken.
     #[error("{path}: {why}", path = path.display())]
-    Wrong { path: PathBuf, why: String },
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the line.
+        why: String,
+    },
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -300,7 +322,9 @@ pub const SKETCHES: &str = "sketches";
 /// What `play` and `film` were pointed at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// A preset's file.
     Preset(PathBuf),
+    /// A sketch's file.
     Sketch(PathBuf),
 }
 

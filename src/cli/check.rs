@@ -19,6 +19,7 @@ use crate::show::addresses;
 use crate::show::walk::Walk;
 use crate::sketch;
 
+/// What `flaneur check` takes.
 #[derive(Args)]
 pub struct Check {
     /// Sketches (.rn), presets and mapping files (.toml), model folders [default: all there are]

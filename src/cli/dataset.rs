@@ -11,6 +11,7 @@ use crate::dataset::write::{Drawing, Format};
 use crate::files::shown;
 use crate::report::{Progress, Stop, say};
 
+/// What `flaneur dataset` can do.
 #[derive(Subcommand)]
 pub enum Dataset {
     /// Draw pictures of coloured lines, as in "Trois lignes dans un espace latent"
@@ -22,6 +23,7 @@ pub enum Dataset {
     },
 }
 
+/// What `flaneur dataset lines` takes.
 #[derive(Args)]
 pub struct Lines {
     /// Folder to make, or file if the name ends in .zip; must not exist

@@ -17,6 +17,7 @@ use crate::net::ops;
 use crate::recorder::ffmpeg_version;
 use crate::report::say;
 
+/// What `flaneur doctor` takes.
 #[derive(Args)]
 pub struct Doctor {
     /// The model to time
@@ -37,6 +38,10 @@ fn line(name: &str, what: &str) {
 }
 
 impl Doctor {
+    /// Prints what this machine has, draws with the model and times it.
+    ///
+    /// # Errors
+    /// If the model cannot be drawn with.
     pub fn run(self) -> anyhow::Result<()> {
         line("flaneur", env!("CARGO_PKG_VERSION"));
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());

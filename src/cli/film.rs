@@ -15,6 +15,7 @@ use crate::show::film::Film;
 use crate::show::takes::replay::Take;
 use crate::show::{Options, Show};
 
+/// What `flaneur film` takes.
 #[derive(Args)]
 pub struct FilmOf {
     /// A preset or a sketch, by name or path

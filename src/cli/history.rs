@@ -9,6 +9,7 @@ use crate::preset;
 use crate::report::{print, say};
 use crate::sketch::history;
 
+/// What `flaneur history` takes.
 #[derive(Args)]
 pub struct History {
     /// A sketch, by name or path

@@ -16,6 +16,7 @@ use crate::midi::{Heard, Midi};
 use crate::report::{Board, Stop, print, say, tell};
 use crate::show::addresses::ADDRESSES;
 
+/// What `flaneur learn` takes.
 #[derive(Args)]
 pub struct Learn {
     /// What the control is for: knob[0], z[3], z[0..8], or an address; asked for if it is left out
@@ -32,6 +33,10 @@ pub struct Learn {
 const LISTEN: Duration = Duration::from_millis(800);
 
 impl Learn {
+    /// Waits for a control, asks what it is for, and writes that into the mapping file.
+    ///
+    /// # Errors
+    /// If the target or the mapping file is wrong, nothing is touched in time, or the file cannot be written.
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(target) = &self.target {
             Target::read(target, 0).map_err(anyhow::Error::msg)?;

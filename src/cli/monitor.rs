@@ -8,6 +8,7 @@ use clap::Args;
 use crate::osc::query;
 use crate::report::{Stop, print, tell};
 
+/// What `flaneur monitor` takes.
 #[derive(Args)]
 pub struct Monitor {
     /// Where the show serves OSCQuery
@@ -22,6 +23,10 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// Prints what comes into a show until Ctrl-C, the wanted number of lines, or the end of the show.
+    ///
+    /// # Errors
+    /// If the address is none, or no show answers there.
     pub fn run(self) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
         let addresses = addresses(&self.at)?;

@@ -7,12 +7,19 @@ use crate::home;
 use crate::preset::{self, PRESETS};
 use crate::report::say;
 
+/// What `flaneur new` can make.
 #[derive(Subcommand)]
 pub enum New {
     /// A sketch in the folder sketches of the home
-    Sketch { name: String },
+    Sketch {
+        /// Its name without an ending: letters, digits, - and _
+        name: String,
+    },
     /// A preset in the folder presets of the home
-    Preset { name: String },
+    Preset {
+        /// Its name without an ending: letters, digits, - and _
+        name: String,
+    },
 }
 
 const SKETCH: &str = "\

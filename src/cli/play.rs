@@ -14,6 +14,7 @@ use crate::report::{Board, Stop, begin_log, tell};
 use crate::show::{Options, Show};
 use crate::worker::SUPERVISED;
 
+/// What `flaneur play` takes.
 #[derive(Args)]
 pub struct Play {
     /// A preset or a sketch, by name or path [default: the preset "default"]
@@ -81,6 +82,10 @@ pub struct Play {
 }
 
 impl Play {
+    /// Plays the show until it is finished or its window is closed.
+    ///
+    /// # Errors
+    /// If an option is out of its range, the show cannot be opened, or it ended otherwise than in order.
     pub fn run(self) -> anyhow::Result<()> {
         if self.stats.is_some_and(|every| !every.is_finite() || every <= 0.0) {
             bail!("--stats takes seconds, more than 0");

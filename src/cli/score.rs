@@ -11,12 +11,14 @@ use crate::latent;
 use crate::model::Model;
 use crate::report::{Progress, Stop, say};
 
+/// What `flaneur score` can measure.
 #[derive(Subcommand)]
 pub enum Measure {
     /// Lines: whole verticals and horizontals, colours, spread of places
     Lines(Lines),
 }
 
+/// What `flaneur score lines` takes.
 #[derive(Args)]
 pub struct Lines {
     /// Name or folder of the model

@@ -32,14 +32,18 @@ pub struct Source {
     overwrite: bool,
 }
 
+/// What `flaneur still` can make.
 #[derive(Subcommand)]
 pub enum Still {
     /// A sheet of pictures of successive seeds
     Sheet {
+        /// The model, and where it runs.
         #[command(flatten)]
         source: Source,
+        /// Rows of the sheet
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
         rows: u16,
+        /// Pictures in a row
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
         cols: u16,
         /// Seed of the first picture
@@ -53,6 +57,7 @@ pub enum Still {
     Interpolate(Interpolate),
     /// Pairs of random points: pictures, heat maps and texts of z
     Pairs {
+        /// The model, and where it runs.
         #[command(flatten)]
         source: Source,
         /// Pairs to make
@@ -72,6 +77,7 @@ pub enum Still {
     From {
         /// File with one or more z
         file: PathBuf,
+        /// The model, and where it runs.
         #[command(flatten)]
         source: Source,
         /// Folder for the pictures
@@ -80,8 +86,10 @@ pub enum Still {
     },
     /// Hand-made z with annotated heat maps beside their pictures
     Study {
+        /// Which z are made
         #[arg(value_enum)]
         study: StudyChoice,
+        /// The model, and where it runs.
         #[command(flatten)]
         source: Source,
         /// Folder for the frames
@@ -93,6 +101,7 @@ pub enum Still {
     },
 }
 
+/// What `flaneur still interpolate` takes.
 #[derive(Args)]
 pub struct Interpolate {
     #[command(flatten)]
@@ -129,6 +138,7 @@ enum Mode {
     Slerp,
 }
 
+/// The studies of z that there are.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum StudyChoice {
     /// One row of ten at 3, the rest 0

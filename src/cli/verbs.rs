@@ -6,6 +6,7 @@ use clap::Args;
 use crate::report::{print, say};
 use crate::sketch::verbs::{self, FIELDS, Group, Verb};
 
+/// What `flaneur verbs` takes.
 #[derive(Args)]
 pub struct Verbs {
     /// Only this verb, or those whose name or sentence holds this word
@@ -16,6 +17,10 @@ pub struct Verbs {
 }
 
 impl Verbs {
+    /// Prints the verbs that fit the word, by group, or all of them as a table for the README.
+    ///
+    /// # Errors
+    /// If no verb fits the word; it says which one was probably meant.
     pub fn run(self) -> anyhow::Result<()> {
         if self.markdown {
             print(verbs::markdown());

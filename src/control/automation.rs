@@ -10,7 +10,9 @@ use super::Controls;
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("line {line}: {why}; a line is \"seconds knob value\" (0..1), or \"seconds name!\" for a trigger")]
 pub struct AutomationError {
+    /// The line that is wrong, from 1.
     pub line: usize,
+    /// What is wrong with it, in words.
     pub why: String,
 }
 

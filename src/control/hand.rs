@@ -28,6 +28,7 @@ impl Hand {
 pub enum Value {
     /// Floats, integers, true and false: people's programs send what they have.
     Number(f64),
+    /// A text: a name, a path, a choice.
     Text(String),
     /// Blobs, colours and the like, which nothing here takes.
     Other(()),
@@ -72,9 +73,11 @@ impl What {
 /// One movement of one control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
+    /// Which kind of message it was.
     pub what: What,
     /// 1..=16; 0 for keys and the mouse.
     pub channel: u8,
+    /// Controller, note, parameter or program; the character of a key; 0 is x and 1 is y of the mouse.
     pub number: u16,
     /// 0 to [`What::top`].
     pub value: u16,

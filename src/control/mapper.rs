@@ -18,16 +18,22 @@ const PRESSED: u16 = 64;
 /// What a target takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// A number in a range.
     Number,
+    /// On or off.
     Switch,
+    /// Nothing: that it is pressed is all.
     Trigger,
+    /// A text, or a name that may be a number.
     Text,
 }
 
 /// What a target is, just now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct About {
+    /// Its full address, as `/flaneur/z/3`.
     pub address: String,
+    /// What it takes.
     pub role: Role,
     /// Of a number, in its unit, as far as a control should reach.
     pub range: [f64; 2],
@@ -38,8 +44,11 @@ pub struct About {
 /// A value for an address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
+    /// Where the values go, as `/flaneur/z/3`.
     pub address: String,
+    /// Its arguments, as a message of OSC has them; empty for a trigger.
     pub values: Vec<Value>,
+    /// The device that moved, and over how many seconds its steps are smoothed.
     pub hand: Hand,
 }
 

@@ -21,18 +21,23 @@ const MOST: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// A control change, 0..127.
     Cc,
+    /// Two control changes as one value of 14 bits, 0..16383.
     Cc14,
+    /// A non-registered parameter, 0..16383.
     Nrpn,
     /// Pressed or not.
     Note,
     /// How hard a note was pressed last.
     Velocity,
+    /// The pitch wheel, 0..16383; the middle is 8192.
     PitchBend,
     /// With a number of that note, without of the channel.
     Aftertouch,
     /// An encoder without ends, on a control change.
     Relative,
+    /// A program change.
     Program,
     /// A key of the keyboard, named by `key`.
     Key,
@@ -71,6 +76,7 @@ impl Encoding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Curve {
+    /// Straight.
     #[default]
     Linear,
     /// Fine at the bottom.
@@ -124,10 +130,12 @@ pub struct Entry {
     /// Of this control, where it is another than the file's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// What the control sends.
     pub kind: Kind,
     /// 1..16; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<u8>,
+    /// Controller, note, parameter or program, from 0; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u16>,
     /// The character of a key.
@@ -138,25 +146,34 @@ pub struct Entry {
     pub count: u16,
     /// `knob[0]`, `z[3]`, `z[0..8]`, or an address.
     pub target: String,
+    /// The target's value at the control's bottom, in the target's unit; none for the bottom of the target's range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
+    /// The target's value at the control's top, in the target's unit; none for the top of the target's range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+    /// How the way from `min` to `max` is bent.
     #[serde(default)]
     pub curve: Curve,
+    /// Turned around: the control's bottom is the target's top.
     #[serde(default)]
     pub invert: bool,
+    /// What happens when control and target stand apart; none for pickup, or jump where a control comes back by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takeover: Option<Takeover>,
+    /// Milliseconds over which steps are smoothed; none for the usual time of the control's resolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smooth_ms: Option<f64>,
+    /// Send the target's value back to the control: to its lamp or motor.
     #[serde(default)]
     pub feedback: bool,
+    /// How an encoder without ends tells up from down.
     #[serde(default)]
     pub encoding: Encoding,
     /// Share of the range for one step of an encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<f64>,
+    /// What a press does; none for toggle on a switch, hold on a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub button: Option<Button>,
     /// What a press sends to a target that takes a text or a number.
@@ -179,6 +196,7 @@ fn is_one(count: &u16) -> bool {
 pub enum Target {
     /// The running sketch's knob of that place in its list.
     Knob(usize),
+    /// An address, as `/flaneur/z/3`.
     Address(String),
 }
 
@@ -266,6 +284,7 @@ pub struct Mapping {
     /// Part of the port's name, in any case; "*" for devices that no other file names.
     #[serde(default)]
     pub device: String,
+    /// The controls of the file, in its order.
     #[serde(default)]
     pub map: Vec<Entry>,
 }
@@ -273,8 +292,15 @@ pub struct Mapping {
 /// What is wrong with a mapping file.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
+    /// The file can be read, and what it says cannot be taken.
     #[error("{path}: {why}", path = path.display())]
-    Wrong { path: std::path::PathBuf, why: String },
+    Wrong {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it, with the line.
+        why: String,
+    },
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
 }

@@ -47,10 +47,13 @@ impl Knob {
 /// A knob as shown to a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnobState {
+    /// Name, as sketches say it.
     pub name: String,
-    /// Where it is going, and its default, 0..1.
+    /// Where it is going, 0..1.
     pub goal: f64,
+    /// Where it stands when no hand has moved it, 0..1.
     pub default: f64,
+    /// What 0 and 1 mean to the sketch.
     pub range: [f64; 2],
 }
 

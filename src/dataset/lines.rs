@@ -15,7 +15,12 @@ pub enum Law {
     /// Real uniform between the margins, truncated: 10…117.
     Uniform,
     /// Normal with this mean and deviation, truncated towards zero.
-    Gaussian { mean: f64, deviation: f64 },
+    Gaussian {
+        /// The middle, in pixels of a 128-pixel picture.
+        mean: f64,
+        /// The standard deviation, in pixels of a 128-pixel picture.
+        deviation: f64,
+    },
 }
 
 /// The place of the original's second horizontal.
@@ -55,8 +60,11 @@ pub fn colour(text: &str) -> Result<[u8; 3], String> {
 pub struct Rules {
     /// Side of the square picture in pixels; every measure scales with it.
     pub size: usize,
+    /// The colours that a line can have, as RGB bytes.
     pub palette: Vec<[u8; 3]>,
+    /// Vertical lines of a picture.
     pub verticals: usize,
+    /// Horizontal lines of a picture.
     pub horizontals: usize,
     /// One law a line, verticals first.
     pub laws: Vec<Law>,
@@ -71,9 +79,11 @@ impl Default for Rules {
 /// The lines of one picture in painting order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
+    /// Whether it goes from top to bottom, or else from left to right.
     pub vertical: bool,
     /// x of a vertical, y of a horizontal, in pixels; may lie outside the picture.
     pub at: i64,
+    /// Its colour, as RGB bytes.
     pub colour: [u8; 3],
 }
 

@@ -31,7 +31,9 @@ const CHUNK_COUNT: usize = 256;
 /// A file that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad {
+    /// Its name in the folder or zip, without what would act on a terminal.
     pub name: String,
+    /// Why it could not be read.
     pub why: String,
 }
 

@@ -17,22 +17,48 @@ use crate::files::{FileError, shown};
 /// What stops work on a dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
+    /// A dataset is to be written where there is something already.
     #[error("{path} is there already; remove it or give another --out", path = shown(.0))]
     Exists(PathBuf),
+    /// There is no such folder or file.
     #[error("there is no {path}; give a folder or a zip of pictures (flaneur dataset lines draws one)", path = shown(.0))]
     Missing(PathBuf),
+    /// It is neither a folder nor a zip.
     #[error("{path} is neither a folder nor a zip that can be read ({why}); give a folder or a zip of pictures", path = shown(path))]
-    NotData { path: PathBuf, why: String },
+    NotData {
+        /// What was given.
+        path: PathBuf,
+        /// Why it cannot be read as a zip.
+        why: String,
+    },
+    /// Fewer pictures can be read than a training needs.
     #[error(
         "{path} holds {count} readable pictures ({bad} unreadable), and at least {least} are needed; \
          add pictures, or draw some with flaneur dataset lines",
         path = shown(path)
     )]
-    TooFew { path: PathBuf, count: usize, bad: usize, least: usize },
+    TooFew {
+        /// The folder or zip.
+        path: PathBuf,
+        /// Pictures that can be read.
+        count: usize,
+        /// Files that cannot.
+        bad: usize,
+        /// Pictures that are needed.
+        least: usize,
+    },
+    /// A drawn picture does not fit into its file format.
     #[error("{name}: could not be encoded: {why}")]
-    Encode { name: String, why: String },
+    Encode {
+        /// Name of the picture's file.
+        name: String,
+        /// What the format says.
+        why: String,
+    },
+    /// Somebody asked to stop.
     #[error("stopped before the dataset was whole; nothing was left behind")]
     Stopped,
+    /// A file or folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }

@@ -34,6 +34,7 @@ pub enum Fit {
 pub struct Census {
     /// Width, height (upright) and how many pictures have them, most frequent first.
     pub sizes: Vec<((u32, u32), usize)>,
+    /// Files that could not be read.
     pub bad: Vec<Bad>,
     /// Files with other endings, not looked into, by ending.
     pub others: BTreeMap<String, usize>,
@@ -55,7 +56,9 @@ impl Census {
 pub struct Pictures {
     /// `[n, h, w, c]`.
     pub bytes: Vec<u8>,
+    /// How many pictures there are: n.
     pub count: usize,
+    /// Files that could not be read.
     pub bad: Vec<Bad>,
     /// SHA-256 of size and bytes, in hexadecimal: the same for the same pictures in the same order.
     pub fingerprint: String,

@@ -24,6 +24,7 @@ pub struct Seen {
     pub verticals: Vec<f64>,
     /// Middles of the full-width horizontal lines, in pixels.
     pub horizontals: Vec<f64>,
+    /// Lit pixels: brighter than the ground.
     pub lit: usize,
     /// Lit pixels near a colour of the palette.
     pub near: usize,
@@ -72,21 +73,24 @@ fn runs(full: &[bool]) -> Vec<f64> {
 /// The measure over many pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Score {
+    /// Pictures that were measured.
     pub count: usize,
     /// Share of pictures with at least one full vertical and one full horizontal.
     pub both: f64,
-    /// Mean number of full verticals and of full horizontals in a picture.
+    /// Mean number of full verticals in a picture.
     pub verticals: f64,
+    /// Mean number of full horizontals in a picture.
     pub horizontals: f64,
     /// Share of lit pixels within [`NEAR`] of a colour of the palette.
     pub near: f64,
-    /// Share of the places a line can have (10…117, in bins of 4 pixels) that verticals and
-    /// horizontals reach; a bin counts if it holds at least a quarter of what an even spread would
-    /// put there.
+    /// Share of the places a line can have (10…117, in bins of 4 pixels) that verticals reach; a bin counts if it holds
+    /// at least a quarter of what an even spread would put there.
     pub vertical_cover: f64,
+    /// The same of horizontals.
     pub horizontal_cover: f64,
-    /// Mean and standard deviation of the verticals' places.
+    /// Mean of the verticals' places, in pixels.
     pub vertical_mean: f64,
+    /// Standard deviation of the verticals' places, in pixels.
     pub vertical_deviation: f64,
 }
 

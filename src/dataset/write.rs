@@ -17,15 +17,20 @@ use crate::report::{Progress, Stop};
 pub enum Format {
     /// Quality 0.9, chroma 4:2:0, as the original's: the colour fringes are part of the data.
     Jpg,
+    /// RGB, 8 bits a channel, nothing lost.
     Png,
 }
 
 /// How a dataset is drawn.
 #[derive(Clone, Debug)]
 pub struct Drawing {
+    /// What is on the pictures.
     pub rules: Rules,
+    /// How many pictures.
     pub count: u64,
+    /// Seed of all of them: each picture follows from it and its index.
     pub seed: u32,
+    /// File format of the pictures.
     pub format: Format,
 }
 

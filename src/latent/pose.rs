@@ -7,9 +7,13 @@
 /// A rectangle in shares of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
+    /// Left edge.
     pub x: f32,
+    /// Upper edge.
     pub y: f32,
+    /// Width.
     pub w: f32,
+    /// Height.
     pub h: f32,
 }
 
@@ -29,43 +33,66 @@ pub const INK: Colour = [1.0; 4];
 pub enum Mark {
     /// The picture of `latents[latent]`.
     Picture {
+        /// Index of the latent in the pose.
         latent: usize,
+        /// Where it lies.
         place: Place,
+        /// 0 (not seen) to 1.
         opacity: f32,
     },
-    /// `latents[latent]` as grey cells, `columns` in a row, with its numbers if asked. `range` is what
-    /// black and white stand for.
+    /// `latents[latent]` as grey cells, with their numbers if asked.
     Heatmap {
+        /// Index of the latent in the pose.
         latent: usize,
+        /// Where it lies.
         place: Place,
+        /// Cells in a row.
         columns: usize,
+        /// Whether each cell has its number in it.
         numbers: bool,
+        /// What black and white stand for.
         range: [f32; 2],
+        /// 0 (not seen) to 1.
         opacity: f32,
     },
+    /// A straight line with round ends.
     Line {
+        /// Where it begins: x and y.
         from: [f32; 2],
+        /// Where it ends: x and y.
         to: [f32; 2],
+        /// Its width.
         weight: f32,
+        /// Its colour.
         colour: Colour,
     },
     /// Filled, or with a line of `weight` where that is above 0.
     Rect {
+        /// Where it lies.
         place: Place,
+        /// Width of its outline; 0 fills it.
         weight: f32,
+        /// Its colour.
         colour: Colour,
     },
     /// Within `place`; filled, or with a line of `weight`.
     Ellipse {
+        /// The rectangle that it touches on all four sides.
         place: Place,
+        /// Width of its outline; 0 fills it.
         weight: f32,
+        /// Its colour.
         colour: Colour,
     },
     /// One line of text, its middle at `at`.
     Text {
+        /// What is written, at most [`MOST_LETTERS`] characters.
         text: String,
+        /// The middle of the line: x and y.
         at: [f32; 2],
+        /// The letters' em.
         size: f32,
+        /// The letters' colour.
         colour: Colour,
     },
 }

@@ -25,8 +25,11 @@ const MOST: u16 = 16_383;
 pub enum Transport {
     /// 24 a quarter note.
     Tick,
+    /// Plays from the beginning.
     Start,
+    /// Plays on from where it stands.
     Continue,
+    /// Stops where it stands.
     Stop,
     /// In sixteenth notes.
     Position(u16),

@@ -18,6 +18,7 @@ use crate::net::params::{Param, Params, Plan};
 #[derive(Default)]
 pub struct Outgoing {
     arrays: Vec<(String, Vec<usize>, Dtype, Vec<u8>)>,
+    /// Texts by name, which stand in the file's header beside the arrays.
     pub notes: HashMap<String, String>,
 }
 
@@ -39,6 +40,9 @@ impl Outgoing {
     }
 
     /// Writes the file whole.
+    ///
+    /// # Errors
+    /// If the arrays cannot be put into the format, or the file cannot be written.
     pub fn write(self, path: &Path) -> Result<(), ModelError> {
         Ok(files::write(path, &self.bytes(path)?)?)
     }
@@ -110,6 +114,9 @@ const HEADER: u64 = 100_000_000;
 
 impl Incoming {
     /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// If it is not there, cannot be read, or is not a whole safetensors file.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         if !path.is_file() {
             return Err(ModelError::NoWeights(path.into()));
@@ -118,6 +125,9 @@ impl Incoming {
     }
 
     /// A file that has been read whole.
+    ///
+    /// # Errors
+    /// If it is not a whole safetensors file.
     pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, ModelError> {
         Self::begin(path, Content::Memory(bytes))
     }
@@ -162,6 +172,9 @@ impl Incoming {
     }
 
     /// The values of one array of this shape (f32, f16 or bf16 in the file).
+    ///
+    /// # Errors
+    /// If there is no such array, or its shape, its type or a value of it is not as it must be.
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let info = self.header.info(name).ok_or_else(|| self.wrong(format!("it has no array {name}")))?;
         if info.shape != shape {
@@ -185,6 +198,9 @@ impl Incoming {
     }
 
     /// All arrays of a network, stored as `prefix.name`.
+    ///
+    /// # Errors
+    /// As [`Self::values`], at the first array that is wrong.
     pub fn params(&self, prefix: &str, plans: &[Plan], device: &Device) -> Result<Params, ModelError> {
         let list = plans.iter().map(|plan| {
             let values = self.values(&format!("{prefix}.{}", plan.name), &plan.shape)?;

@@ -23,16 +23,37 @@ pub const FOLDER: &str = "models";
 /// What is wrong with a model folder.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
+    /// There is no such folder, or no card in it; and what to do.
     #[error("there is no model {0}; {1}")]
     Missing(String, String),
+    /// The card is there and this file of weights is not.
     #[error("{path} is missing; copy the model folder again, or train it again", path = .0.display())]
     NoWeights(PathBuf),
+    /// A file of weights is not what the card describes.
     #[error("{path}: {why}; copy the model folder again, or train it again", path = path.display())]
-    Weights { path: PathBuf, why: String },
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `model.toml` cannot be taken.
     #[error("{path}: {why}", path = path.display())]
-    Card { path: PathBuf, why: String },
+    Card {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `model.toml` describes no network that can be built.
     #[error("{path}: {cause}", path = path.display())]
-    Arch { path: PathBuf, cause: ArchError },
+    Arch {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        cause: ArchError,
+    },
+    /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -43,23 +64,30 @@ pub enum ModelError {
 pub struct Card {
     /// Layout of this file; 1.
     pub format: u32,
+    /// Name of the model, for people.
     pub name: String,
     /// Name of the architecture, or "custom".
     pub arch_name: String,
+    /// Dimensions of z; the same as the architecture's.
     pub z_dim: usize,
     /// Epochs (generator updates) done.
     pub step: u64,
+    /// Seed of the training's random numbers.
     pub seed: u32,
-    /// The data as it was given, how many pictures, and their fingerprint.
+    /// The data as it was given.
     pub data: String,
+    /// How many pictures it held.
     pub data_count: usize,
+    /// SHA-256 of the pictures, in hexadecimal.
     pub data_fingerprint: String,
     /// Licence of the weights; empty if nobody said.
     #[serde(default)]
     pub licence: String,
-    /// Version of flaneur and of burn that wrote the weights.
+    /// Version of flaneur that wrote the weights.
     pub flaneur: String,
+    /// Version of burn that wrote the weights.
     pub burn: String,
+    /// The architecture of both networks.
     pub arch: Arch,
 }
 
@@ -138,8 +166,9 @@ pub fn live_folder(model: &Path) -> PathBuf {
     home::beside(&model.with_file_name(name), FOLDER)
 }
 
-/// Names of the weights' files in a model folder.
+/// Name of the generator's weights in a model folder.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// Name of the critic's weights in a model folder.
 pub const CRITIC: &str = "critic.safetensors";
 
 /// Writes a file like `weights.safetensors`: the generator and, if there is one, its moving average.
@@ -167,6 +196,7 @@ pub fn write_critic(path: &Path, critic: &Params, half: bool) -> Result<(), Mode
 
 /// A model read from its folder.
 pub struct Model {
+    /// What the model is.
     pub card: Card,
     /// The moving average if the file has one, else the generator itself.
     pub generator: Params,

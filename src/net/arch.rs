@@ -14,10 +14,15 @@ use super::kernels::{Act, Geometry};
 pub enum Activation {
     /// Slope 0.2 below zero.
     LeakyRelu,
+    /// `max(x, 0)`.
     Relu,
+    /// The identity.
     Linear,
+    /// The hyperbolic tangent.
     Tanh,
+    /// `1 / (1 + e⁻ˣ)`.
     Sigmoid,
+    /// x above zero, `eˣ − 1` below.
     Elu,
 }
 
@@ -51,32 +56,49 @@ pub enum Optimiser {
 pub struct Arch {
     /// Height, width, channels of a picture.
     pub input_dim: [usize; 3],
+    /// Filters of the critic's layers, one entry a layer.
     pub critic_conv_filters: Vec<usize>,
+    /// Side of their square kernels, one entry a layer.
     pub critic_conv_kernel_size: Vec<usize>,
+    /// Their strides, one entry a layer.
     pub critic_conv_strides: Vec<usize>,
     /// Decay of the moving statistics; absent means no batch norm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critic_batch_norm_momentum: Option<f32>,
+    /// What follows each of the critic's convolutions.
     pub critic_activation: Activation,
+    /// Share of values that dropout leaves out in the critic, 0..1; absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critic_dropout_rate: Option<f32>,
+    /// Step size of the critic's optimiser.
     pub critic_learning_rate: f64,
     /// Height, width, channels of the map behind the dense layer.
     pub generator_initial_dense_layer_size: [usize; 3],
     /// 2: nearest ×2 and a convolution; 1: a transposed convolution. One entry a stage.
     pub generator_upsample: Vec<usize>,
+    /// Filters of the generator's stages, one entry a stage; the last is the channels of a picture.
     pub generator_conv_filters: Vec<usize>,
+    /// Side of their square kernels, one entry a stage.
     pub generator_conv_kernel_size: Vec<usize>,
+    /// Their strides, one entry a stage.
     pub generator_conv_strides: Vec<usize>,
+    /// Decay of the moving statistics; absent means no batch norm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_batch_norm_momentum: Option<f32>,
+    /// What follows the dense layer and each stage but the last, which ends in tanh.
     pub generator_activation: Activation,
+    /// Share of values that dropout leaves out in the generator, 0..1; absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_dropout_rate: Option<f32>,
+    /// Step size of the generator's optimiser.
     pub generator_learning_rate: f64,
+    /// The optimiser of both networks.
     pub optimiser: Optimiser,
+    /// Weight of the gradient penalty in the critic's loss; 10 in the paper.
     pub grad_weight: f64,
+    /// Dimensions of z.
     pub z_dim: usize,
+    /// Pictures of one update.
     pub batch_size: usize,
 }
 
@@ -149,6 +171,9 @@ impl Arch {
     }
 
     /// Checks that the layers fit together and lead from z to a picture of `input_dim`.
+    ///
+    /// # Errors
+    /// At the first thing that does not fit, in a sentence.
     pub fn check(&self) -> Result<(), ArchError> {
         let err = |text: String| Err(ArchError(text));
         let critic = self.critic_conv_filters.len();

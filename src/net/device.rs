@@ -111,6 +111,10 @@ mod gpu {
         None
     }
 
+    /// Without GPU support there is none.
+    ///
+    /// # Errors
+    /// Always.
     pub fn any() -> Result<Chosen, NoGpu> {
         Err(NoGpu("this program was built without GPU support".into()))
     }
@@ -231,6 +235,9 @@ mod gpu {
     }
 
     /// A card, or else whatever adapter there is.
+    ///
+    /// # Errors
+    /// If there is no adapter at all.
     pub fn any() -> Result<Chosen, NoGpu> {
         if let Some(chosen) = real() {
             return Ok(chosen);

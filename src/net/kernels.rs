@@ -25,19 +25,27 @@ use super::{pairs, strips, taps};
 /// A transposed convolution has the narrow side as its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
+    /// Height of the wide side.
     pub h: usize,
+    /// Width of the wide side.
     pub w: usize,
+    /// Channels of the wide side.
     pub c: usize,
+    /// Channels of the narrow side.
     pub o: usize,
+    /// Side of the square kernel.
     pub k: usize,
+    /// Pixels of the wide side from one window to the next, in both directions.
     pub stride: usize,
 }
 
 impl Geometry {
+    /// Height of the narrow side.
     pub fn oh(&self) -> usize {
         self.h.div_ceil(self.stride)
     }
 
+    /// Width of the narrow side.
     pub fn ow(&self) -> usize {
         self.w.div_ceil(self.stride)
     }
@@ -71,6 +79,7 @@ impl Geometry {
 pub enum Act {
     /// `max(x, 0) + slope · min(x, 0)`: 1 is the identity, 0 is ReLU.
     Leaky(f32),
+    /// The hyperbolic tangent.
     Tanh,
 }
 
@@ -81,7 +90,12 @@ pub enum After<'a> {
     Act(&'a [f32], Act),
     /// They are gradients, or tangents, and are multiplied by the slope that a leaky activation had where its
     /// output, of the same shape as theirs, was `y`. See [`pointwise::leaky_grad`].
-    LeakyReluGrad { y: &'a [f32], slope: f32 },
+    LeakyReluGrad {
+        /// The activation's output.
+        y: &'a [f32],
+        /// Its slope below zero.
+        slope: f32,
+    },
 }
 
 impl<'a> After<'a> {
@@ -100,6 +114,7 @@ impl<'a> After<'a> {
 /// A kernel `[k, k, c, o]`.
 #[derive(Clone, Copy)]
 pub struct Weights<'a> {
+    /// The numbers, in row-major order.
     pub values: &'a [f32],
     /// What [`pairs::factors`] makes of them, for who uses them more than once.
     pub factors: Option<&'a [f32]>,

@@ -29,14 +29,18 @@ pub struct Objective {
     pub fake: f32,
     /// `mean((1 − ‖∇D(x̂)‖)²)`, without its weight.
     pub penalty: f32,
+    /// The gradient, one array for each trained one.
     pub gradients: Vec<Vec<f32>>,
 }
 
 /// Real and drawn pictures `[n, h, w, c]` in −1..1, and for each pair the share of the real one in the
 /// picture between them.
 pub struct Batch<'a> {
+    /// Real pictures, `[n, h, w, c]`.
     pub real: &'a [f32],
+    /// Drawn pictures, `[n, h, w, c]`.
     pub fake: &'a [f32],
+    /// Share of the real picture, 0..1, `[n]`.
     pub alpha: &'a [f32],
 }
 

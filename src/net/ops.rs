@@ -28,6 +28,7 @@ type Tracked<C> = Autodiff<Flex, C>;
 /// Operations with kernels of our own on the CPU.
 #[backend_extension(Flex, Autodiff)]
 pub trait NetOps: Backend {
+    /// See [`conv`].
     fn net_conv(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
@@ -35,6 +36,7 @@ pub trait NetOps: Backend {
         g: Geometry,
         act: Act,
     ) -> FloatTensor<Self>;
+    /// See [`conv_t`].
     fn net_conv_t(
         y: FloatTensor<Self>,
         w: FloatTensor<Self>,
@@ -42,7 +44,9 @@ pub trait NetOps: Backend {
         g: Geometry,
         act: Act,
     ) -> FloatTensor<Self>;
+    /// See [`leaky_relu_grad`].
     fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+    /// See [`batch_norm`].
     fn net_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -50,7 +54,9 @@ pub trait NetOps: Backend {
         eps: f32,
         slope: f32,
     ) -> FloatTensor<Self>;
+    /// See [`row_norms`].
     fn net_row_norms(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`adam_step`]; gives w, m and v.
     fn net_adam_step(
         w: FloatTensor<Self>,
         g: FloatTensor<Self>,

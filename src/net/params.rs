@@ -10,7 +10,9 @@ use crate::random::RandomState;
 /// One array of a network.
 #[derive(Clone, Debug)]
 pub struct Param {
+    /// Name in the network, as `conv_0.kernel`.
     pub name: String,
+    /// The shape that layers give it.
     pub shape: Vec<usize>,
     /// The values in row-major order.
     pub value: Tensor<1>,
@@ -21,6 +23,7 @@ pub struct Param {
 /// The arrays of one network, in the order of its layers.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
+    /// The arrays: what layers count on is this order.
     pub list: Vec<Param>,
 }
 
@@ -29,16 +32,22 @@ pub struct Params {
 pub enum Start {
     /// N(0, 0.02²), as the original's kernels.
     Kernel,
+    /// 0, as biases.
     Zeros,
+    /// 1, as the factors of a norm.
     Ones,
 }
 
 /// Name, shape, start and whether it is trained: the plan of one array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// Name in the network, as `conv_0.kernel`.
     pub name: String,
+    /// The shape that layers give it.
     pub shape: Vec<usize>,
+    /// What it holds before training.
     pub start: Start,
+    /// Learnt by gradient; false for moving statistics.
     pub trained: bool,
 }
 

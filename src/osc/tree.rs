@@ -12,9 +12,13 @@ use crate::control::hand::Value;
 /// What a node holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Numbers with fractions; `f` in OSC, as many as the value has.
     Float,
+    /// A whole number; `i` in OSC.
     Int,
+    /// On or off; `T` in OSC.
     Switch,
+    /// A text; `s` in OSC.
     Text,
     /// Takes nothing, tells nothing.
     Trigger,
@@ -35,15 +39,23 @@ impl Kind {
 /// One address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
+    /// The full address, as `/flaneur/z/3`.
     pub path: String,
+    /// What its values are.
     pub kind: Kind,
+    /// Whether its value can be asked for.
     pub readable: bool,
+    /// Whether messages can set it.
     pub writable: bool,
+    /// The least and the greatest value that is taken.
     pub range: Option<[f64; 2]>,
     /// What a text can be.
     pub choices: Vec<String>,
+    /// Where a knob stands when no hand has moved it, 0..1; nothing else has one.
     pub default: Option<f64>,
+    /// A sentence for people.
     pub says: String,
+    /// What stands there now; empty if there is nothing to read.
     pub value: Vec<Value>,
 }
 

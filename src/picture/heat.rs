@@ -28,8 +28,9 @@ pub struct Cells {
 pub struct Cell {
     /// Left, top, right and bottom in whole pixels: neighbours meet.
     pub edges: [f32; 4],
-    /// Its grey and that of its number, 0..1: dark on light cells and light on dark ones.
+    /// Its grey, 0..1.
     pub grey: f32,
+    /// The grey of its number, 0..1: dark on light cells and light on dark ones.
     pub ink: f32,
 }
 

@@ -12,10 +12,13 @@ pub const LARGEST: usize = 8192;
 /// One copy of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Panel {
-    /// Left, top, width and height: whole pixels, so that a picture at its own size keeps its pixels.
+    /// Left edge in whole pixels, so that a picture at its own size keeps its pixels.
     pub x: f32,
+    /// Upper edge in whole pixels.
     pub y: f32,
+    /// Width in whole pixels.
     pub w: f32,
+    /// Height in whole pixels.
     pub h: f32,
     /// Mirrored from side to side, and upside down.
     pub flip: [bool; 2],

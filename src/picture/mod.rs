@@ -20,7 +20,9 @@ use crate::files::{self, FileError};
 /// An RGB picture, 8 bits a channel, rows from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
+    /// Pixels of a row.
     pub width: usize,
+    /// Rows.
     pub height: usize,
     /// `[height, width, 3]`.
     pub pixels: Vec<u8>,
@@ -29,8 +31,15 @@ pub struct Picture {
 /// What can go wrong with a picture file.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
+    /// The picture does not fit into the format.
     #[error("{path}: {why}", path = path.display())]
-    Encode { path: std::path::PathBuf, why: String },
+    Encode {
+        /// The file that it was for.
+        path: std::path::PathBuf,
+        /// What the format says.
+        why: String,
+    },
+    /// The file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -107,6 +116,9 @@ impl Picture {
     }
 
     /// The picture as a PNG file's bytes.
+    ///
+    /// # Errors
+    /// If it is too large for a PNG; `path` is only named in the error.
     pub fn png(&self, path: &Path) -> Result<Vec<u8>, PictureError> {
         let mut out = Vec::new();
         image::write_buffer_with_format(
@@ -146,6 +158,9 @@ impl Picture {
     }
 
     /// Writes a PNG file, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<(), PictureError> {
         Ok(files::write(path, &self.png(path)?)?)
     }

@@ -29,7 +29,9 @@ pub enum Fit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
+    /// Blocks: each pixel is a square.
     Nearest,
+    /// Straight between the middles of four pixels: soft, and a little blurred.
     Linear,
     /// Catmull-Rom: soft without blur.
     #[default]
@@ -52,7 +54,9 @@ pub struct Scene {
     pub version: u64,
     /// Light, 0 (black) to 1: blackout and fades.
     pub light: f32,
+    /// How the frame sits in a window of another shape.
     pub fit: Fit,
+    /// How its pictures become larger.
     pub filter: Filter,
 }
 

@@ -34,8 +34,11 @@ impl Face {
 /// Which point of the words lies at the place given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
+    /// Their left end.
     Left,
+    /// Their middle.
     Middle,
+    /// Their right end.
     Right,
 }
 

@@ -15,24 +15,34 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hours {
+    /// Times of every day that has no others.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub daily: String,
+    /// Times of Monday to Friday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub weekdays: String,
+    /// Times of Saturday and Sunday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub weekend: String,
+    /// Times of Monday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mon: String,
+    /// Times of Tuesday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tue: String,
+    /// Times of Wednesday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub wed: String,
+    /// Times of Thursday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub thu: String,
+    /// Times of Friday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fri: String,
+    /// Times of Saturday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sat: String,
+    /// Times of Sunday.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sun: String,
     /// Light of `dim`, 0..1.

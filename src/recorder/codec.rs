@@ -14,11 +14,17 @@ pub(super) const GIF_FPS: f64 = 50.0;
 /// Codecs by the names people know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
+    /// H.264, 4:2:0: the usual one of .mp4 and .mkv.
     H264,
+    /// H.265, 4:2:0: smaller files, and slower.
     Hevc,
+    /// ProRes 422 HQ, 10 bits: large files to edit, the usual one of .mov.
     ProRes,
+    /// VP9, 4:2:0: the usual one of .webm.
     Vp9,
+    /// AV1, 4:2:0: the smallest files.
     Av1,
+    /// A GIF that loops, with 256 colours for each picture and at most 50 frames a second.
     Gif,
 }
 

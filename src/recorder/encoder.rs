@@ -56,6 +56,10 @@ const PIPE: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Sink {
+    /// Opens the file with its encoder, or the folder where there is no ffmpeg.
+    ///
+    /// # Errors
+    /// If the path's ending is not known, or the file or folder cannot be written.
     pub fn open(settings: &Settings, board: &Board) -> Result<Self, RecorderError> {
         let path = settings.path.clone();
         let wrong = |why: String| RecorderError::Open { path: settings.path.clone(), why };
@@ -92,6 +96,10 @@ impl Sink {
         }
     }
 
+    /// Writes one picture.
+    ///
+    /// # Errors
+    /// If the encoder or the disk does not take it.
     pub fn write(&mut self, picture: &Picture) -> Result<(), String> {
         match self {
             Self::Ffmpeg(ffmpeg) => ffmpeg.write(picture),
@@ -112,6 +120,9 @@ impl Sink {
     }
 
     /// Whether the encoder still runs.
+    ///
+    /// # Errors
+    /// If it has ended by itself.
     pub fn look(&mut self) -> Result<(), String> {
         match self {
             Self::Ffmpeg(ffmpeg) => match ffmpeg.child.try_wait() {
@@ -122,6 +133,10 @@ impl Sink {
         }
     }
 
+    /// Ends the file, and waits for the encoder.
+    ///
+    /// # Errors
+    /// If the encoder does not end in order.
     pub fn finish(&mut self) -> Result<(), String> {
         match self {
             Self::Ffmpeg(ffmpeg) => ffmpeg.finish(),

@@ -31,9 +31,11 @@ pub struct Settings {
     pub path: PathBuf,
     /// Width and height in pixels.
     pub size: [usize; 2],
+    /// Frames a second.
     pub fps: f64,
     /// Quality of the encoder, 0 (lossless or best) to 51 or 63; each codec has its default.
     pub crf: Option<u8>,
+    /// The codec; none for the usual one of the container.
     pub codec: Option<Codec>,
     /// A live recording: the file can be played at every moment.
     pub live: bool,
@@ -42,15 +44,28 @@ pub struct Settings {
 /// What went wrong.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RecorderError {
+    /// The recording cannot begin.
     #[error("{path}: {why}", path = path.display())]
-    Open { path: PathBuf, why: String },
+    Open {
+        /// Where it was to go.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The encoder or the disk gave up in the middle.
     #[error("the recording of {path} ended: {why}", path = path.display())]
-    Ended { path: PathBuf, why: String },
+    Ended {
+        /// The file.
+        path: PathBuf,
+        /// What they said.
+        why: String,
+    },
 }
 
 /// How a recording stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Pictures in the file, those that were repeated too.
     pub written: u64,
     /// Pictures that found the queue full.
     pub dropped: u64,
@@ -80,6 +95,7 @@ pub struct Recorder {
     worker: Option<Worker>,
     /// Where the file will be; it may differ from what was asked for (PNGs without ffmpeg).
     pub path: PathBuf,
+    /// What was asked for.
     pub settings: Settings,
 }
 

@@ -19,6 +19,7 @@ pub enum Weight {
 /// One line of the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// How much it matters.
     pub weight: Weight,
     /// Who says it: "sketch", "generator", "recorder", a controller's name.
     pub origin: String,

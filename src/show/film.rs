@@ -38,24 +38,32 @@ type Batch = Vec<(Arc<Pose>, Vec<usize>, Fades)>;
 /// What is filmed.
 #[derive(Clone, Debug)]
 pub struct Film {
+    /// The file whose ending names the container, or a folder for PNGs.
     pub path: PathBuf,
+    /// Frames of the film.
     pub frames: u64,
+    /// Frames a second.
     pub fps: f64,
     /// Width and height in pixels.
     pub size: [usize; 2],
     /// Only the generator's pictures, without marks.
     pub raw: bool,
+    /// Quality of the encoder, 0 (lossless or best) to 51 or 63; each codec has its default.
     pub crf: Option<u8>,
+    /// The codec; none for the usual one of the container.
     pub codec: Option<Codec>,
 }
 
 /// Why a film stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum FilmError {
+    /// The generator gave no picture.
     #[error(transparent)]
     Generator(#[from] GeneratorError),
+    /// The film cannot be written.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// The sketch gave no pose.
     #[error("{0}")]
     Sketch(Box<Complaint>),
 }
@@ -65,6 +73,7 @@ pub enum FilmError {
 pub struct Filmed {
     /// Where it is; a folder of PNGs where there is no ffmpeg.
     pub path: PathBuf,
+    /// Frames in it.
     pub frames: u64,
     /// Whether it was interrupted; then the file holds what was filmed until then.
     pub interrupted: bool,

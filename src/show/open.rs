@@ -38,7 +38,9 @@ pub struct Options {
     pub target: Option<String>,
     /// A preset as it stood, in place of a target.
     pub preset: Option<Preset>,
+    /// A model, by name or path, in place of the preset's.
     pub model: Option<String>,
+    /// Where the generator draws.
     pub device: Wanted,
     /// Start with the built-in sketch; the one that was asked for can be loaded later.
     pub safe: bool,
@@ -46,6 +48,7 @@ pub struct Options {
     pub frames: Option<u64>,
     /// Most frames a second; 0 is as fast as it goes.
     pub fps: Option<f64>,
+    /// Moves of knobs from a file.
     pub automation: Option<Automation>,
     /// A recording from the first frame on.
     pub record: Option<PathBuf>,
@@ -106,20 +109,28 @@ impl Keeping {
 /// Why a show cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// There is no such preset or sketch; with the names there are.
     #[error("{0}")]
     Target(String),
+    /// The preset is wrong.
     #[error(transparent)]
     Preset(#[from] PresetError),
+    /// The model or the device is not there, or does not draw.
     #[error(transparent)]
     Generator(#[from] GeneratorError),
+    /// The recording cannot begin.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// The sketch does not run, and this show is strict about it.
     #[error("{0}")]
     Sketch(Box<Complaint>),
+    /// The log of the take cannot begin.
     #[error("{0}")]
     Take(String),
+    /// The training whose model is to be shown did not publish it.
     #[error("{0}")]
     Training(String),
+    /// The system gives no thread.
     #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
 }

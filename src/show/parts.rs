@@ -11,13 +11,21 @@ use crate::control::Controls;
 
 /// The parts of a show, to be read.
 pub struct Parts<'a> {
+    /// The preset's name; empty if a sketch was opened without one.
     pub preset_name: &'a str,
+    /// Everything hands have done.
     pub controls: &'a Controls,
+    /// The walk: the clock and the sketch.
     pub walk: &'a Walk,
+    /// What the show knows of its training.
     pub lesson: &'a Lesson,
+    /// The output: the generator, fades, the recording.
     pub output: &'a Output,
+    /// Sketches, models and presets that there are.
     pub library: &'a Library,
+    /// How the show is: times of frames, and what came late.
     pub health: &'a Health,
+    /// What the show leaves on disk: snapshots, stills, the log of a take.
     pub takes: &'a Takes,
 }
 

@@ -17,9 +17,11 @@ pub struct LearnView {
 /// A knob as the desk shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnobView {
+    /// Name, as sketches say it.
     pub name: String,
-    /// Now and when untouched, 0..1.
+    /// Where it is going, 0..1.
     pub value: f32,
+    /// Where it stands when no hand has moved it, 0..1.
     pub default: f32,
     /// What 0 and 1 mean to the sketch.
     pub range: [f64; 2],
@@ -32,14 +34,18 @@ pub struct KnobView {
 pub struct Part {
     /// "walk", "generate", "upload", "draw", "present", "frame".
     pub name: &'static str,
+    /// The median.
     pub p50_ms: f32,
+    /// The slowest of a hundred.
     pub p99_ms: f32,
 }
 
 /// A sketch that does not run, for the code view.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
+    /// Its file.
     pub path: PathBuf,
+    /// Its text.
     pub text: String,
     /// The line with the error (from 1), and what to say there.
     pub wrong: Option<(usize, String)>,
@@ -50,25 +56,33 @@ pub struct Source {
 pub struct Lesson {
     /// off, starting, running, paused, crashed, ended, watching.
     pub state: &'static str,
-    /// Epochs done; the step of the state that is shown, none before the first; how far its glide is, 0..1.
+    /// Epochs done.
     pub step: u64,
+    /// Step of the state that is shown; none before the first.
     pub shown: Option<u64>,
+    /// How far the glide to it is, 0..1.
     pub share: f64,
     /// How much of it is seen, 0..1.
     pub mix: f64,
-    /// Learning rate of the generator; share of the second dataset.
+    /// Learning rate of the generator.
     pub rate: f64,
+    /// Share of the second dataset, 0..1.
     pub data_mix: f64,
+    /// What is learnt from.
     pub data: String,
+    /// The second dataset; empty if there is none.
     pub second: String,
-    /// Milliseconds of an epoch, the share that it rests, and what it adds to a picture of the show.
+    /// Milliseconds of an epoch.
     pub ms: f64,
+    /// Share of the time that it rests, 0..1.
     pub rest: f64,
+    /// Milliseconds that it adds to a picture of the show; none before that was measured.
     pub cost_ms: Option<f64>,
     /// Losses of the critic and the generator, the newest last.
     pub losses: Vec<[f32; 2]>,
-    /// Steps that are kept, and the sheet of the one that is shown.
+    /// Steps that are kept.
     pub steps: Vec<u64>,
+    /// Step and sheet of the state that somebody looks at, or else of the one that is shown.
     pub sheet: Option<(u64, Arc<Picture>)>,
     /// What the critic thinks of the picture.
     pub critic: Option<f64>,
@@ -83,38 +97,57 @@ pub struct Lesson {
 /// Everything the desk shows.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
+    /// The running sketch.
     pub sketch: String,
+    /// The model at work.
     pub model: String,
+    /// The device that draws.
     pub device: String,
+    /// The knobs that the sketch asks for, in its order.
     pub knobs: Vec<KnobView>,
-    /// z of the first latent of this frame, and the offsets a hand has put on it.
+    /// z of the first latent of this frame.
     pub z: Vec<f32>,
+    /// What a hand has added to each dimension of z, as far as any was moved.
     pub offsets: Vec<f32>,
-    /// Names to choose from.
+    /// Sketches to choose from.
     pub sketches: Vec<String>,
+    /// Models to choose from.
     pub models: Vec<String>,
+    /// Presets to choose from.
     pub presets: Vec<String>,
     /// Which of 1-9 hold a snapshot.
     pub snapshots: [bool; 9],
     /// The report board, worst first.
     pub board: Vec<Line>,
+    /// The text of the sketch that is wrong, or else of the one that runs.
     pub source: Option<Source>,
+    /// Where a frame's time goes.
     pub parts: Vec<Part>,
-    /// Frames that came late, and the part that was slowest in most of them.
+    /// Frames that came late.
     pub late: u64,
+    /// The part that was slowest in most of them.
     pub late_cause: &'static str,
+    /// Frames so far.
     pub frames: u64,
+    /// Real seconds since the start.
     pub secs: f64,
+    /// Beats a minute.
     pub bpm: f64,
+    /// Beats of the walk.
     pub beat: f64,
+    /// Speed of the walk; 1 is normal.
     pub speed: f64,
+    /// Whether the walk is held.
     pub held: bool,
+    /// Whether the picture is frozen, or going to be.
     pub frozen: bool,
+    /// Whether the output is black, or going to be.
     pub black: bool,
     /// What came from controllers lately, from where, and what it did; the newest last.
     pub monitor: Vec<String>,
-    /// Dials: truncation, and the light of the output.
+    /// The dial of truncation: z times this.
     pub truncation: f64,
+    /// The dial of the output's light, 0..1.
     pub fade: f64,
     /// Controllers that are here.
     pub ports: Vec<String>,
@@ -135,7 +168,10 @@ pub struct Desk {
 /// Sketches, models and presets that there are, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
+    /// Sketches in the folders `sketches`, without their ending.
     pub sketches: Vec<String>,
+    /// Models in the folders `models` that have a card.
     pub models: Vec<String>,
+    /// Presets in the folders `presets`, without their ending.
     pub presets: Vec<String>,
 }

@@ -78,6 +78,9 @@ impl Call<'_> {
     }
 
     /// A number, clamped to its range; one that is not finite is the default.
+    ///
+    /// # Errors
+    /// If it is no number.
     pub fn number(&self, i: usize) -> Result<f64, Wrong> {
         let Arg { kind, bare, .. } = self.args[i];
         let default = if let Bare::Number(v) = bare { v } else { 0.0 };
@@ -90,11 +93,17 @@ impl Call<'_> {
     }
 
     /// A whole number, rounded down.
+    ///
+    /// # Errors
+    /// If it is no number.
     pub fn whole(&self, i: usize) -> Result<i64, Wrong> {
         Ok(self.number(i)?.floor() as i64)
     }
 
     /// A seed.
+    ///
+    /// # Errors
+    /// If it is no number.
     pub fn seed(&self, i: usize) -> Result<u32, Wrong> {
         Ok(self.number(i)?.floor().rem_euclid(4_294_967_296.0) as u32)
     }
@@ -118,6 +127,9 @@ impl Call<'_> {
     }
 
     /// A latent.
+    ///
+    /// # Errors
+    /// If it is neither a latent nor a number.
     pub fn latent(&self, i: usize) -> Result<Z, Wrong> {
         match (self.values.get(i), self.args[i].bare) {
             (None, Bare::Seed(seed)) => Ok(self.env.seed(seed)),
@@ -127,6 +139,9 @@ impl Call<'_> {
     }
 
     /// A list of latents, and whether they shall be walked evenly.
+    ///
+    /// # Errors
+    /// If it is none of these, is empty, or is longer than 1024.
     pub fn latents(&self, i: usize) -> Result<(Vec<Z>, bool), Wrong> {
         const LIST: &str = "a list of latents, as in [seed(1), seed(2)]";
         let Some(value) = self.values.get(i) else {
@@ -153,6 +168,9 @@ impl Call<'_> {
     }
 
     /// A list of numbers.
+    ///
+    /// # Errors
+    /// If it is no list, or something in it is no number.
     pub fn numbers(&self, i: usize) -> Result<Vec<f64>, Wrong> {
         let Some(value) = self.values.get(i) else { return Ok(Vec::new()) };
         let list = value.borrow_ref::<List>().map_err(|_| self.mistaken(i, "a list of numbers"))?;
@@ -161,6 +179,9 @@ impl Call<'_> {
     }
 
     /// A text.
+    ///
+    /// # Errors
+    /// If it is neither a text nor a number.
     pub fn text(&self, i: usize) -> Result<String, Wrong> {
         match (self.values.get(i), self.args[i].bare) {
             (None, Bare::Text(text)) => Ok(text.into()),
@@ -177,6 +198,9 @@ impl Call<'_> {
     }
 
     /// A function of the script, if one was given.
+    ///
+    /// # Errors
+    /// If it is something else.
     pub fn function(&self, i: usize) -> Result<Option<Function>, Wrong> {
         let Some(value) = self.values.get(i) else { return Ok(None) };
         let function: Result<Function, _> = rune::from_value(value.clone());
@@ -184,6 +208,9 @@ impl Call<'_> {
     }
 
     /// A colour.
+    ///
+    /// # Errors
+    /// If it is none.
     pub fn colour(&self, i: usize) -> Result<Colour, Wrong> {
         const COLOUR: &str = "a colour: a name, \"#ff8800\", a grey 0..1, or [r, g, b]";
         let Some(value) = self.values.get(i) else { return Ok(INK) };
@@ -201,12 +228,18 @@ impl Call<'_> {
     }
 
     /// The time a method was called on.
+    ///
+    /// # Errors
+    /// If it was called on something else.
     pub fn time(&self) -> Result<Time, Wrong> {
         let value = self.values.first().and_then(|v| v.borrow_ref::<Time>().ok().map(|t| *t));
         value.ok_or_else(|| self.mistaken(0, "the time t"))
     }
 
     /// Works on the drawing a method was called on.
+    ///
+    /// # Errors
+    /// If it was called on something else, or the work fails.
     pub fn draw(&self, work: impl FnOnce(&mut Drawing) -> Result<(), Wrong>) -> Result<Value, Wrong> {
         let Some(value) = self.values.first() else { return Err(self.mistaken(0, "a drawing, from draw()")) };
         let mut drawing = value.borrow_mut::<Drawing>().map_err(|_| self.mistaken(0, "a drawing, from draw()"))?;
@@ -216,6 +249,9 @@ impl Call<'_> {
     }
 
     /// A copy of a drawing given as an argument; a latent is its picture.
+    ///
+    /// # Errors
+    /// If it is neither.
     pub fn drawing(&self, i: usize) -> Result<Drawing, Wrong> {
         let value = self.values.get(i).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
         if let Ok(drawing) = value.borrow_ref::<Drawing>() {
@@ -227,11 +263,17 @@ impl Call<'_> {
 
     /// Counts work against the frame's budget: a verb over many dimensions costs more than one instruction of the
     /// script, and the limit has to mean time.
+    ///
+    /// # Errors
+    /// If the budget is used up.
     pub fn charge(&self, vectors: usize) -> Result<(), Wrong> {
         meter::work(vectors * (self.env.dim() / 16 + 4)).map_err(Wrong::from)
     }
 
     /// Calls a function of the script, within the limits of the frame.
+    ///
+    /// # Errors
+    /// If the function fails, goes too deep, or uses up the budget.
     pub fn back<T: rune::FromValue>(&self, f: &Function, args: impl rune::runtime::GuardedArgs) -> Result<T, Wrong> {
         meter::deep()?;
         meter::work(CALL_BACK)?;

@@ -6,13 +6,19 @@ use std::path::{Path, PathBuf};
 /// One complaint. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Complaint {
+    /// The file.
     pub path: PathBuf,
+    /// The line, from 1.
     pub line: usize,
+    /// The character in the line, from 1.
     pub column: usize,
-    /// The text of that line, and of the whole file.
+    /// The text of that line; empty about a file as a whole.
     pub source: String,
+    /// The text of the whole file.
     pub text: String,
+    /// What is wrong.
     pub what: String,
+    /// What was probably meant, or what to do.
     pub hint: Option<String>,
 }
 

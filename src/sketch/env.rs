@@ -19,6 +19,7 @@ pub const MEASURED: usize = 65;
 /// A way whose pictures should be measured, so that a walk along it can be even.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
+    /// Stands for the way: the same points have the same key.
     pub key: u64,
     /// `[MEASURED]` latents along the way.
     pub samples: Vec<Z>,

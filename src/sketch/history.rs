@@ -27,7 +27,9 @@ pub struct Version {
     pub secs: u64,
     /// The sketch's name without folder and ending.
     pub sketch: String,
+    /// Fingerprint of all its sources.
     pub fingerprint: String,
+    /// The file that keeps it.
     pub path: PathBuf,
 }
 

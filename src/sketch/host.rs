@@ -48,6 +48,7 @@ pub enum Keeps {
 pub struct Tried {
     /// What the frame showed.
     pub pose: Arc<Pose>,
+    /// What becomes of the state when it takes over.
     pub keeps: Keeps,
     /// Worth saying: that the state begins anew, and why.
     pub note: Option<String>,
@@ -65,6 +66,7 @@ pub enum Handed {
 
 /// Where the sketch runs.
 pub struct Host {
+    /// The language that its sketches were compiled with.
     pub language: Language,
     running: Option<Running>,
     last: Arc<Pose>,
@@ -76,6 +78,7 @@ pub struct Host {
 
 /// One frame's result.
 pub struct Walked {
+    /// What the frame shows.
     pub pose: Arc<Pose>,
     /// Why the pose is an older one, or what had to be changed about it.
     pub complaint: Option<Box<Complaint>>,

@@ -43,6 +43,7 @@ use crate::worker::caught;
 pub struct Language {
     context: Arc<Mutex<Context>>,
     runtime: Arc<RuntimeContext>,
+    /// What its verbs know beside their arguments.
     pub env: Env,
 }
 
@@ -55,6 +56,7 @@ pub struct LanguageError(String);
 #[derive(Clone)]
 pub struct Program {
     unit: Arc<Unit>,
+    /// The main source's file.
     pub path: PathBuf,
     /// Its sources, the main one first: for complaints, and for the history.
     pub sources: Vec<(PathBuf, String)>,
@@ -62,7 +64,9 @@ pub struct Program {
     compiled: Vec<Instrumented>,
     /// Of all sources.
     pub fingerprint: String,
+    /// Whether there is a `setup`, which makes the state.
     pub has_setup: bool,
+    /// Whether there is an `on_load`, which is called with the state when the sketch takes over.
     pub has_on_load: bool,
 }
 

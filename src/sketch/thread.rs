@@ -65,8 +65,11 @@ pub enum News {
 /// A program that takes over, with its state if that is to be another than its own.
 #[derive(Clone)]
 pub struct Adopt {
+    /// The program.
     pub program: Program,
+    /// What becomes of the state.
     pub keeps: Keeps,
+    /// Another state than its own, as JSON.
     pub state: Option<Arc<Json>>,
 }
 
@@ -74,10 +77,15 @@ pub struct Adopt {
 pub struct Ask {
     /// Comes back with the answer.
     pub number: u64,
+    /// The time of the frame.
     pub tick: Tick,
+    /// What hands have moved, as of this frame.
     pub lent: Lent,
+    /// What the critic thinks.
     pub critic: Critic,
+    /// What is otherwise from this frame on.
     pub news: Vec<News>,
+    /// A program that takes over with this frame.
     pub adopt: Option<Adopt>,
     /// Walks go over to newly measured ways within a second; a film does at once.
     pub gliding: bool,
@@ -94,12 +102,15 @@ pub struct Asked {
 
 /// What a frame gave.
 pub struct Answer {
+    /// The number that it was asked with.
     pub number: u64,
+    /// What the frame shows.
     pub pose: Arc<Pose>,
     /// Why the pose is an older one, or what had to be changed about it.
     pub complaint: Option<Box<Complaint>>,
     /// Why the program that should have taken over did not.
     pub refused: Option<Box<Complaint>>,
+    /// The knobs that the sketch asks for.
     pub asked: Asked,
     /// Ways to be measured.
     pub wanted: Vec<Measure>,
@@ -125,30 +136,44 @@ pub enum Standing {
 
 /// A sketch to be compiled and tried.
 pub struct Attempt {
+    /// The sketch's file.
     pub path: PathBuf,
     /// Its text; none reads the file.
     pub text: Option<String>,
+    /// The state of the program before.
     pub state: Standing,
+    /// The time of the trial frame.
     pub tick: Tick,
+    /// What hands have moved.
     pub lent: Lent,
+    /// What the critic thinks.
     pub critic: Critic,
+    /// Dimensions of z.
     pub dim: usize,
+    /// Points that `load` finds.
     pub points: Points,
 }
 
 /// A program that was compiled and showed a frame.
 #[derive(Debug)]
 pub struct Proven {
+    /// The program.
     pub program: Program,
+    /// What the trial gave.
     pub tried: Tried,
+    /// The knobs that it asked for.
     pub asked: Asked,
+    /// Ways that it wants measured.
     pub wanted: Vec<Measure>,
 }
 
 /// What a thread gives back.
 pub enum Said {
+    /// A frame was walked.
     Answer(Box<Answer>),
+    /// A sketch was tried, or cannot run.
     Tried(Result<Box<Proven>, Box<Complaint>>),
+    /// The state that was asked for.
     State(Standing),
 }
 

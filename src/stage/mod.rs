@@ -36,8 +36,9 @@ use crate::show::Show;
 /// What the windows are like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Width and height of the output window's inside.
+    /// Width and height of the output window's inside, in points.
     pub size: [u32; 2],
+    /// Whether the output window fills its display.
     pub fullscreen: bool,
     /// For a room without a player: full screen, and no desk until somebody asks for it.
     pub kiosk: bool,
@@ -72,11 +73,13 @@ impl Default for Options {
 /// Why there is no stage.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
+    /// There is no graphics adapter that can draw, not even one in software.
     #[error(
         "no graphics adapter: install mesa-vulkan-drivers (a software one is enough), or use \
          `flaneur play --headless` or `flaneur film`, which need none"
     )]
     NoAdapter,
+    /// Neither Wayland nor X11 answers.
     #[error(
         "no display answers (neither WAYLAND_DISPLAY nor DISPLAY): start from a desktop or under \
          `xvfb-run -a`, or use `flaneur play --headless` or `flaneur film`, which need none"
@@ -85,11 +88,13 @@ pub enum StageError {
     /// The window system or the driver gave up in a way that nobody can go on from.
     #[error("the windows broke: {0}")]
     Broken(String),
+    /// The window presented no frame in so many seconds.
     #[error("the screenshot was not taken: the window showed nothing within {0} s")]
     NoShot(u64),
     /// The show cannot go on and is to be started again.
     #[error("{0}")]
     Failed(String),
+    /// The screenshot's file cannot be written.
     #[error(transparent)]
     Picture(#[from] PictureError),
 }

@@ -14,30 +14,66 @@ use crate::hints::plain;
 /// What is wrong with a text of z.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum TextError {
+    /// A word that is not a finite number.
     #[error(
         "line {line}: \"{word}\" is not a finite number; z is read from what numpy, PyTorch and JAX print, columns, \
          CSV, JSON, .npy and .npz"
     )]
-    Word { line: usize, word: String },
+    Word {
+        /// The line, from 1.
+        line: usize,
+        /// The word, cut after 40 characters.
+        word: String,
+    },
+    /// Nothing between two separators.
     #[error("line {line}: a number is missing between two separators")]
-    Gap { line: usize },
+    Gap {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// numpy left numbers out when it printed them.
     #[error(
         "the numbers were abridged with \"...\" when they were printed; print them again after numpy.set_printoptions(threshold=10**9)"
     )]
     Abridged,
+    /// The numbers are not whole rows.
     #[error("it holds {count} numbers, and a z of this model takes {dim}; give a multiple of {dim}")]
-    Count { count: usize, dim: usize },
+    Count {
+        /// Numbers in the text.
+        count: usize,
+        /// Numbers of one z.
+        dim: usize,
+    },
+    /// There is no number at all.
     #[error("it holds no numbers")]
     Empty,
+    /// A row in brackets has another length than a z.
     #[error("row {row} has {count} numbers where a z of this model has {dim}")]
-    Row { row: usize, count: usize, dim: usize },
+    Row {
+        /// The row, from 1.
+        row: usize,
+        /// Its numbers.
+        count: usize,
+        /// Numbers of one z.
+        dim: usize,
+    },
+    /// The rows are no z: they may stand in columns, or be wrapped.
     #[error(
         "it holds {rows} rows of {each} numbers, and a z of this model has {dim}; where z stands in columns turn it \
          (numpy: z.T), where rows are only wrapped write each z on one line"
     )]
-    Turned { rows: usize, each: usize, dim: usize },
+    Turned {
+        /// Rows as written.
+        rows: usize,
+        /// Numbers in each of them.
+        each: usize,
+        /// Numbers of one z.
+        dim: usize,
+    },
+    /// A .npy or .npz file that cannot be read, and why.
     #[error("not a .npy file that can be read: {0}")]
     Npy(String),
+    /// A form that is known and not read, with what to do instead.
     #[error("{0}")]
     Form(String),
 }

@@ -37,8 +37,9 @@ pub struct Layer<K = Vec<f32>> {
     /// `[z_dim, features]` of the dense layer, `[k, k, filters, in]` of a transposed convolution,
     /// `[k, k, in, filters]` of one behind a doubling.
     pub kernel: K,
-    /// One each feature or filter.
+    /// What a sum is multiplied by, one number each feature or filter.
     pub scale: Vec<f32>,
+    /// What is added behind that, one number each feature or filter.
     pub shift: Vec<f32>,
 }
 

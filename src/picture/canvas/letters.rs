@@ -16,18 +16,22 @@ static FACE: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::try_
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Letter {
     glyph: GlyphId,
-    /// Its place on the baseline, in pixels.
+    /// Where it begins on the baseline, in pixels from the left.
     pub x: f32,
+    /// The line that it stands on, in pixels from the top.
     pub baseline: f32,
 }
 
 /// A letter's cover of pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raster {
-    /// Left and top from the letter's whole pixel, width and height.
+    /// Left edge, in pixels from the letter's whole pixel.
     pub left: i32,
+    /// Upper edge, in pixels from the letter's whole pixel.
     pub top: i32,
+    /// Width in pixels.
     pub width: usize,
+    /// Height in pixels.
     pub height: usize,
     /// `[height, width]`, 0 to 255.
     pub cover: Vec<u8>,

@@ -23,16 +23,21 @@ pub use values::only_names;
 pub enum Takes {
     /// A number in a range.
     Number {
+        /// The least value.
         min: f64,
+        /// The greatest value.
         max: f64,
     },
     /// Several numbers, each in the range.
     Numbers {
+        /// The least value.
         min: f64,
+        /// The greatest value.
         max: f64,
     },
     /// Yes or no; nothing means yes.
     Switch,
+    /// A text.
     Text,
     /// A name or a number, and perhaps seconds.
     Name,
@@ -45,8 +50,11 @@ pub enum Takes {
 /// One address. `<…>` stands for a name or a number in it.
 #[derive(Clone, Copy)]
 pub struct Address {
+    /// The whole path, as `/flaneur/z/<i>`.
     pub path: &'static str,
+    /// What it takes.
     pub takes: Takes,
+    /// A sentence for people.
     pub says: &'static str,
     /// How far a control should reach, where the whole range is too far.
     pub reach: Option<[f64; 2]>,

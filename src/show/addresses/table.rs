@@ -465,8 +465,11 @@ const ROWS: [Address; 65] = [
 pub struct Key {
     /// The letter, or the name of the key; "1" stands for 1 to 9.
     pub key: &'static str,
+    /// The address that it works.
     pub address: &'static str,
+    /// What a press does.
     pub act: Act,
+    /// A few words for people.
     pub says: &'static str,
 }
 

@@ -38,9 +38,25 @@ const COMPLAIN_SECS: f64 = 1.0;
 /// What came from a MIDI port.
 pub enum FromPort {
     /// A control moved: what the mappings make of it, and whether they know it.
-    Moved { hand: Hand, moved: Moved, orders: Vec<Order>, mapped: bool },
+    Moved {
+        /// Whose hand it is: the port's.
+        hand: Hand,
+        /// The movement.
+        moved: Moved,
+        /// Values for addresses that follow from it.
+        orders: Vec<Order>,
+        /// Whether a mapping knows the control, also where nothing follows.
+        mapped: bool,
+    },
     /// A step of a clock, at a real second.
-    Clock { port: String, transport: Transport, real: f64 },
+    Clock {
+        /// The port's name.
+        port: String,
+        /// The step.
+        transport: Transport,
+        /// Real seconds since the start.
+        real: f64,
+    },
     /// Nothing for the show: somebody learns.
     Heard,
 }

@@ -30,8 +30,9 @@ const SILENT: Duration = Duration::from_secs(20);
 /// Figures of the last second, for those who ask.
 #[derive(Default)]
 pub struct Stat {
-    /// Milliseconds of a frame, the median and the slowest of a hundred.
+    /// Milliseconds of a frame, the median.
     pub p50: f64,
+    /// Milliseconds of a frame, the slowest of a hundred.
     pub p99: f64,
     /// Frames a second.
     pub fps: f64,
@@ -47,12 +48,15 @@ pub struct Stat {
 pub struct Told {
     /// Seconds since the start.
     pub secs: f64,
-    /// The running sketch, and what is wrong with it.
+    /// The running sketch; empty if none runs.
     pub sketch: String,
+    /// What is wrong with the sketch, in words.
     pub complaint: Option<String>,
     /// Sketches that were given up and are still at work.
     pub silent: usize,
+    /// Name of the model at work.
     pub model: String,
+    /// Name of the device that draws.
     pub device: String,
     /// How long ago the generator's thread last came round, while it has work.
     pub generator: Option<Duration>,
@@ -69,8 +73,9 @@ pub struct Told {
 /// What other threads may ask of a show at any moment.
 #[derive(Default)]
 pub struct Vitals {
-    /// Of the loop, and of frames that a window has presented.
+    /// Each frame of the loop.
     pub frame: Beat,
+    /// Each frame that a window has presented.
     pub presented: Beat,
     frames: AtomicU64,
     late: AtomicU64,

@@ -44,8 +44,9 @@ pub enum Wish {
 pub struct Frame {
     /// Real seconds of the show.
     pub at: f64,
-    /// Whether it came late, and how long it took in all, in milliseconds.
+    /// Whether it came late.
     pub late: bool,
+    /// How long it took in all, in milliseconds.
     pub frame_ms: f64,
     /// What its picture took, in milliseconds; none if there was no new one.
     pub took_ms: Option<f64>,

@@ -47,10 +47,15 @@ const REWIND_SECS: f64 = 60.0;
 
 /// What a lesson needs of the show around it.
 pub struct Around<'a> {
+    /// The preset's part about training.
     pub train: &'a Train,
+    /// The output: the generator that glides between states.
     pub output: &'a mut Output,
+    /// What the show leaves on disk: glides go into the log of a take.
     pub takes: &'a mut Takes,
+    /// The walk: its clock, and the sketch that is told of the critic.
     pub walk: &'a mut Walk,
+    /// Everything hands have done.
     pub controls: &'a Controls,
     /// Real seconds since the start.
     pub real: f64,

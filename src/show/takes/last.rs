@@ -32,9 +32,11 @@ pub struct Last {
     pub at: u64,
     /// It ended in order.
     pub ended: bool,
-    /// The last version of a sketch that ran well, and for how many seconds the one at work has.
+    /// The last version of a sketch that ran well.
     pub good: Option<Script>,
+    /// For how many seconds the version at work has run.
     pub ran_secs: f64,
+    /// How everything stood.
     pub start: Start,
 }
 

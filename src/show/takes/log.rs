@@ -38,8 +38,11 @@ const MOST_WAITING: usize = 4096;
 /// A sketch as it ran.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Script {
+    /// The file that it was read from.
     pub path: PathBuf,
+    /// Its text.
     pub text: String,
+    /// Fingerprint of all its sources.
     pub fingerprint: String,
 }
 
@@ -54,7 +57,9 @@ impl Script {
 /// A model as it was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Weights {
+    /// Name of the model.
     pub name: String,
+    /// Fingerprint of its weights.
     pub fingerprint: String,
 }
 
@@ -68,25 +73,37 @@ impl Weights {
 /// How everything stood when the log began.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Start {
+    /// Layout of the file: [`VERSION`], or 1 in older ones.
     pub take: u32,
     /// Frames a second that the show was to have.
     pub fps: f64,
+    /// The preset, with the model at work.
     pub preset: Preset,
+    /// The model at work.
     pub weights: Weights,
     /// The model before it, for a blend.
     pub before: Option<Weights>,
+    /// How much of the model at work is seen, 0..1.
     pub mix: f64,
+    /// The learnt state that was shown or glided to.
     #[serde(default)]
     pub learnt: Option<Standing>,
+    /// The walk to a snapshot that was under way.
     pub morph: Option<Morph>,
+    /// The sketch at work.
     pub script: Script,
     /// The sketch's own state; none if it could not be written down, or had just begun.
     pub state: Option<serde_json::Value>,
+    /// Draws of `random()` without a seed so far.
     pub drawn: u32,
+    /// Everything hands had done.
     pub controls: Controls,
+    /// Blackout, freeze and hush.
     #[serde(rename = "lights")]
     pub fades: Fades,
+    /// The snapshots, by name.
     pub snapshots: BTreeMap<String, Snapshot>,
+    /// The time of the frame before.
     pub tick: Time,
     /// Whether the walk was held.
     #[serde(default)]

@@ -19,20 +19,37 @@ const CUT: f64 = 0.3;
 /// What is wrong with a take.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
+    /// Its sketch does not compile or gives no pose, in words.
     #[error("the sketch of the take does not run here: {0}")]
     Sketch(String),
+    /// Its file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A line of the file is none of a log.
     #[error("{path} is not a take: {why}", path = path.display())]
-    Wrong { path: PathBuf, why: String },
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        why: String,
+    },
+    /// The model's weights are others than then.
     #[error(
         "the take was played with other weights of {name} ({was}, here {is}); put them back, or give --model to take these"
     )]
-    Weights { name: String, was: String, is: String },
+    Weights {
+        /// Name of the model.
+        name: String,
+        /// Fingerprint of the weights then.
+        was: String,
+        /// Fingerprint of the weights now.
+        is: String,
+    },
 }
 
 /// A take that is played again.
 pub struct Take {
+    /// How everything stood when it began.
     pub start: Start,
     frames: VecDeque<(Vec<Line>, Time)>,
     first: f64,

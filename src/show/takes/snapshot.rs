@@ -19,13 +19,17 @@ use crate::report::Board;
 pub struct Snapshot {
     /// Layout of this file; 1.
     pub version: u32,
+    /// Path of the sketch that ran.
     pub sketch: String,
+    /// Name of the model.
     pub model: String,
-    /// Of the walk.
+    /// Seconds of the walk.
     pub secs: f64,
+    /// Beats of the walk.
     pub beat: f64,
     /// The first latent of the frame.
     pub z: Vec<f32>,
+    /// Where hands had moved knobs, 0..1, by name.
     #[serde(default)]
     pub knobs: BTreeMap<String, f64>,
 }

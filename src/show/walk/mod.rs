@@ -63,7 +63,12 @@ pub enum Event {
     /// A version is to take over with this frame.
     Begins(Program),
     /// It took over.
-    Took { program: Program, note: Option<String> },
+    Took {
+        /// The version that runs now.
+        program: Program,
+        /// Worth saying: that the state begins anew, and why.
+        note: Option<String>,
+    },
     /// A version is not taken, or did not come back and one that ran before is on its way.
     Refused(Box<Complaint>),
 }

@@ -18,21 +18,33 @@ use crate::worker::rehearsing;
 /// What a verb is about: its heading in lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
+    /// Latents: from seeds, files, or made by hand.
     Points,
+    /// Latents on the way between others.
     Walks,
+    /// Other latents made from one.
     Changes,
+    /// Whole frames: one picture or several, placed and joined.
     Frames,
+    /// What is drawn in a frame.
     Marks,
+    /// Phases and counts from the time.
     Time,
+    /// What hands do: knobs, values, hits, notes.
     Hand,
+    /// Other ways from 0 to 1 than the straight one.
     Easing,
+    /// Arithmetic.
     Numbers,
 }
 
 /// One verb.
 pub struct Verb {
+    /// Name, as sketches call it.
     pub name: &'static str,
+    /// What it is about.
     pub group: Group,
+    /// Its arguments in order, with what each is when it is left out.
     pub args: &'static [Arg],
     /// One sentence.
     pub says: &'static str,
