@@ -191,7 +191,7 @@ fn move_sketches(stage: &mut Stage, _: &mut Held) {
         std::fs::create_dir(&at)?;
         for entry in std::fs::read_dir(&aside)? {
             let entry = entry?;
-            std::fs::copy(entry.path(), at.join(entry.file_name()))?;
+            std::fs::rename(entry.path(), at.join(entry.file_name()))?;
         }
         std::fs::remove_dir_all(&aside)
     });

@@ -12,6 +12,8 @@ use serde_json::Value as Json;
 const WARM: f64 = 0.25;
 /// Minutes of warming up at most.
 const WARM_MINUTES: f64 = 10.0;
+/// Minutes behind them that a slope needs.
+const SLOPE_MINUTES: f64 = 10.0;
 /// The head of the table, for Markdown.
 pub const HEAD: &str = "| minute | memory MB | files | threads | written MB | frames/s | late | longest ms | ill s | faults |\n\
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";
@@ -23,7 +25,7 @@ pub struct Row {
     pub minute: f64,
     /// Memory of the show's own process, in megabytes, the mean.
     pub memory_mb: f64,
-    /// Open files and threads, the most.
+    /// Open files and threads, the least: what is not given back stays in it.
     pub files: f64,
     pub threads: f64,
     /// Bytes that it and its children have written to the disk since the start, in megabytes.
@@ -81,8 +83,9 @@ impl Measure {
         self.looks += 1;
         self.now.memory_mb += memory_mb(self.process);
         let count = |name: &str| fs::read_dir(format!("/proc/{}/{name}", self.process)).map_or(0, Iterator::count);
-        self.now.files = self.now.files.max(count("fd") as f64);
-        self.now.threads = self.now.threads.max(count("task") as f64);
+        let least = |before: f64, now: usize| if before == 0.0 { now as f64 } else { before.min(now as f64) };
+        self.now.files = least(self.now.files, count("fd"));
+        self.now.threads = least(self.now.threads, count("task"));
         let processes = descendants(self.process).into_iter().map(|(process, _)| process);
         for process in processes.chain([self.process]) {
             if let Some(bytes) = written(process) {
@@ -164,7 +167,7 @@ fn warm(rows: &[Row]) -> &[Row] {
 /// The slope of a figure in an hour, by least squares over whole minutes; none where there are too few.
 fn slope(rows: &[Row], figure: fn(&Row) -> f64) -> Option<f64> {
     let rows = warm(rows);
-    if rows.len() < 3 {
+    if rows.last()?.minute - rows.first()?.minute < SLOPE_MINUTES {
         return None;
     }
     let count = rows.len() as f64;

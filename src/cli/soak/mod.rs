@@ -149,7 +149,9 @@ impl Soak {
                 second = now as u64;
                 measure.look(now, stage.player.health());
             }
-            if now >= ROW_SECS * (rows.len() + 1) as f64 || over {
+            // A short rest of a minute is no row of its own.
+            let rest = over && (rows.is_empty() || now - ROW_SECS * rows.len() as f64 >= ROW_SECS / 2.0);
+            if now >= ROW_SECS * (rows.len() + 1) as f64 || rest {
                 let row = measure.row(now, faults.done());
                 say(&row);
                 rows.push(row);
