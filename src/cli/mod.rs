@@ -5,6 +5,7 @@ pub mod check;
 pub mod dataset;
 pub mod doctor;
 pub mod film;
+pub mod gallery;
 pub mod history;
 pub mod learn;
 pub mod monitor;
@@ -61,6 +62,8 @@ enum Command {
     History(history::History),
     /// What this machine has, and what to install
     Doctor(doctor::Doctor),
+    /// A systemd unit for a show that plays unattended, made for this machine
+    Gallery(gallery::Gallery),
     /// Draw a dataset, or look at one
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -166,6 +169,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::New(new) => new.run(),
         Command::History(history) => history.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Gallery(gallery) => gallery.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),
