@@ -298,3 +298,27 @@ fn a_reader_may_leave_and_a_full_disk_is_told() {
         assert!(out.status.code() == Some(1) && said.contains("not all of it could be printed"), "{said}");
     }
 }
+
+#[test]
+fn the_gallery_s_unit_is_all_that_is_on_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::create_dir(here.join("presets")).unwrap();
+    fs::write(here.join("presets/wall.toml"), "version = 1\n").unwrap();
+    let unit = succeed(here, &["gallery", "wall", "--user", "artist", "--compositor", "none", "--for", "system"]);
+    for line in ["[Unit]", "Type=notify", "WatchdogSec=30", "Restart=always", "User=artist", "[Install]"] {
+        assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
+    }
+    // Each line is a comment, a section or a setting; the rest went to stderr.
+    let known = |line: &str| line.is_empty() || line.starts_with(['#', '[']) || line.split_once('=').is_some();
+    assert!(unit.lines().all(known) && !unit.contains("sudo"), "{unit}");
+    let home = format!("FLANEUR_HOME={}", here.canonicalize().unwrap().display());
+    assert!(unit.contains(&home) && unit.contains(" play wall --kiosk --resume"), "{unit}");
+    let silent = succeed(here, &["gallery", "wall", "--user", "artist", "--headless"]);
+    assert!(silent.contains(" play wall --headless --resume"), "{silent}");
+    let recipe = succeed(here, &["gallery", "wall", "--user", "artist", "--compositor", "cage", "--recipe"]);
+    assert!(recipe.contains("seatd") && recipe.contains("journalctl -u flaneur.service"), "{recipe}");
+    fail(here, &["gallery", "wal", "--user", "artist"], "did you mean wall?");
+    fail(here, &["gallery", "wall", "--user", "two words"], "is no user's name");
+    fail(here, &["gallery", "wall", "--headless", "--compositor", "cage"], "cannot be used with");
+}

@@ -5,6 +5,7 @@ pub mod check;
 pub mod dataset;
 pub mod doctor;
 pub mod film;
+pub mod gallery;
 pub mod history;
 pub mod learn;
 pub mod monitor;
@@ -64,6 +65,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Play a show for hours with hands, reloads and faults, and measure what that costs
     Soak(soak::Soak),
+    /// A systemd unit for a show that plays unattended, made for this machine
+    Gallery(gallery::Gallery),
     /// Draw a dataset, or look at one
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -170,6 +173,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::History(history) => history.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Gallery(gallery) => gallery.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),
