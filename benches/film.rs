@@ -42,7 +42,7 @@ fn main() {
             _ => (),
         }
     }
-    flaneur::memory::keep();
+    flaneur::memory::configure();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     if models.is_empty() {
         models.push(here.join("models/three-lines").to_string_lossy().into_owned());

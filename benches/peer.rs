@@ -51,7 +51,7 @@ fn main() -> io::Result<()> {
         println!("peer: nothing to measure alone; benches/peers/run compares with other frameworks");
         return Ok(());
     }
-    flaneur::memory::keep();
+    flaneur::memory::configure();
     let behind = arguments.iter().skip_while(|argument| *argument != "serve").nth(1).map(String::as_str);
     let wanted = match behind.filter(|word| !word.starts_with("--")) {
         Some("gpu-half") => Wanted::GpuHalf,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    flaneur::memory::keep();
+    flaneur::memory::configure();
     let code = match flaneur::cli::run(flaneur::cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

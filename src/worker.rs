@@ -46,18 +46,18 @@ pub fn beats() -> Vec<(String, Option<Duration>)> {
     running.map(|(name, beat)| (name, beat.age())).collect()
 }
 
-/// The owner's wish that a worker end.
+/// Whether the owner has asked a worker to end.
 #[derive(Clone, Default)]
 pub struct Ending {
-    wish: Arc<AtomicBool>,
+    raised: Arc<AtomicBool>,
     beat: Beat,
 }
 
 impl Ending {
-    /// Whether the owner wishes it. To ask is also the worker's heartbeat.
-    pub fn wished(&self) -> bool {
+    /// Whether the owner has asked for it. To ask here is also the worker's heartbeat.
+    pub fn requested(&self) -> bool {
         self.beat.now();
-        self.wish.load(Ordering::Relaxed)
+        self.raised.load(Ordering::Relaxed)
     }
 }
 
@@ -73,10 +73,10 @@ impl Worker {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(name: &str, stack: usize, work: impl FnOnce(Ending) + Send + 'static) -> std::io::Result<Self> {
-        let ending = Ending { wish: Arc::default(), beat: register(name) };
+        let ending = Ending { raised: Arc::default(), beat: register(name) };
         let theirs = ending.clone();
         let thread = std::thread::Builder::new().name(name.into()).stack_size(stack).spawn(move || work(theirs))?;
-        Ok(Self { ending: ending.wish, thread: Some(thread) })
+        Ok(Self { ending: ending.raised, thread: Some(thread) })
     }
 
     /// Asks it to end, without waiting.
@@ -249,15 +249,15 @@ mod tests {
 
     #[test]
     fn workers_have_a_heartbeat() {
-        let worker = Worker::start("pulse of a test", 1 << 20, |ending| {
-            while !ending.wished() {
+        let worker = Worker::start("beat of a test", 1 << 20, |ending| {
+            while !ending.requested() {
                 std::thread::yield_now();
             }
         });
         let of = |name: &str| beats().into_iter().find(|(known, _)| known == name);
-        assert!(of("pulse of a test").unwrap().1.unwrap() < Duration::from_secs(10));
+        assert!(of("beat of a test").unwrap().1.unwrap() < Duration::from_secs(10));
         drop(worker.unwrap());
-        assert!(of("pulse of a test").is_none() && Beat::default().age().is_none());
+        assert!(of("beat of a test").is_none() && Beat::default().age().is_none());
         #[cfg(target_os = "linux")]
         assert!(threads().iter().any(|line| line.contains(": R in ") || line.contains(": S in ")));
     }
@@ -267,7 +267,7 @@ mod tests {
         let done = Arc::new(AtomicBool::new(false));
         let theirs = done.clone();
         let worker = Worker::start("test", 1 << 20, move |ending| {
-            while !ending.wished() {
+            while !ending.requested() {
                 std::thread::yield_now();
             }
             theirs.store(true, Ordering::Relaxed);

@@ -58,7 +58,7 @@ pub(super) fn measure(slots: &Slots, engine: &Engine, most: usize, ending: &Endi
     // Those that fail leave their way unmeasured; the fault will show in the frame that asks for it.
     let pictures = caught(|| engine.draw(&samples)).unwrap_or_default();
     let mut waiting = lock(&slots.measure);
-    let Some(current) = waiting.front_mut().filter(|_| !ending.wished()) else { return };
+    let Some(current) = waiting.front_mut().filter(|_| !ending.requested()) else { return };
     current.drawn += samples.len();
     for picture in pictures {
         if let Some(before) = &current.last {

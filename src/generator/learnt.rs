@@ -181,7 +181,7 @@ impl Checker {
         let anew = forget.clone();
         let worker = Worker::start("weights", 16 << 20, move |ending| {
             let mut trial: Option<Trial> = None;
-            while !ending.wished() {
+            while !ending.requested() {
                 if let Some(shown) = models.take() {
                     trial = Some(Trial::new(shown, &ending));
                 }
@@ -268,7 +268,7 @@ impl Trial {
         let plans = generator::plans(arch);
         let mut arrays = Vec::new();
         for plan in &plans {
-            if self.ending.wished() {
+            if self.ending.requested() {
                 return Err(refused(ENDING.into()));
             }
             let values = file.values(&format!("{prefix}.{}", plan.name), &plan.shape);
@@ -284,7 +284,7 @@ impl Trial {
         };
         let params = Params::of(&plans, &arrays, &self.device);
         let pictures = self.pictures(&params);
-        if self.ending.wished() {
+        if self.ending.requested() {
             return Err(refused(ENDING.into()));
         }
         let stats = PictureStats::of(&pictures);
@@ -309,7 +309,7 @@ impl Trial {
             let z = latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect();
             Picture::batch(ready.bytes(&[z]), arch.input_dim)
         };
-        (0..TRIED).take_while(|_| !self.ending.wished()).flat_map(one).collect()
+        (0..TRIED).take_while(|_| !self.ending.requested()).flat_map(one).collect()
     }
 }
 

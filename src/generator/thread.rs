@@ -35,16 +35,16 @@ pub(super) struct Start {
     pub(super) blend: Option<Blend>,
 }
 
-/// The thread, until its owner wishes it to end.
+/// The thread, until its owner asks it to end.
 pub(super) fn run(slots: Slots, backend: Backend, start: &Start, board: &Board, ending: &Ending) {
     let first = start.blend.is_none();
     let mut attempt = start.attempt;
     let mut faults = 0;
-    while !ending.wished() {
+    while !ending.requested() {
         slots.liveness.begin(Task::Starting, Limits::CARD.load);
         match Thread::open(&slots, &backend, start, attempt, board, ending) {
             Ok(thread) => return thread.run(start),
-            Err(_) if ending.wished() => return,
+            Err(_) if ending.requested() => return,
             Err(why) if first => {
                 *lock(&slots.failed) = Some(why);
                 return;
@@ -117,7 +117,7 @@ impl<'a> Thread<'a> {
         ending: &'a Ending,
     ) -> Result<Self, String> {
         let chosen = choose(slots, backend, attempt)?;
-        if ending.wished() {
+        if ending.requested() {
             return Err(String::new());
         }
         lock(&slots.device).clone_from(&chosen.name);
@@ -127,7 +127,7 @@ impl<'a> Thread<'a> {
             board.notice("kernels", text);
         }
         let (mut engine, loaded) = load(slots, backend, &chosen, [start.before.as_ref(), Some(&start.model)])?;
-        if ending.wished() {
+        if ending.requested() {
             return Err(String::new());
         }
         match start.blend {
@@ -166,7 +166,7 @@ impl<'a> Thread<'a> {
 
     fn run(mut self, start: &Start) {
         let mut attempt = start.attempt;
-        while !self.ending.wished() {
+        while !self.ending.requested() {
             let measuring = lock(&self.slots.measure).front().is_some();
             let next = match self.slots.load.take() {
                 Some(name) => {
@@ -175,7 +175,7 @@ impl<'a> Thread<'a> {
                 }
                 None => self.next_ask(measuring),
             };
-            if self.ending.wished() {
+            if self.ending.requested() {
                 return;
             }
             let asked = next.is_some();
@@ -184,7 +184,7 @@ impl<'a> Thread<'a> {
                 self.blend(ask.blend);
             }
             if let Err((ask, why)) = self.turn(next) {
-                if self.ending.wished() {
+                if self.ending.requested() {
                     return;
                 }
                 attempt = self.rebuild(&why, attempt);
@@ -221,7 +221,7 @@ impl<'a> Thread<'a> {
             self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
             let ask = way.ask.clone();
             match self.engine.finish(way) {
-                Ok(drawn) if !self.ending.wished() => drop(self.slots.drawn.put(drawn)),
+                Ok(drawn) if !self.ending.requested() => drop(self.slots.drawn.put(drawn)),
                 Ok(_) => return,
                 Err(_) => self.slots.asks.put_back(ask),
             }
@@ -230,7 +230,7 @@ impl<'a> Thread<'a> {
         let read = load(self.slots, self.backend, &self.chosen, [None, Some(name)]);
         lock(&self.slots.shown).loading = None;
         match read {
-            _ if self.ending.wished() => {}
+            _ if self.ending.requested() => {}
             Ok((mut new, loaded)) => {
                 if let Err(panic) = caught(|| new.follow(&self.engine)) {
                     self.board.notice("mix", format!("no blend with the model before: {panic}"));
@@ -253,7 +253,7 @@ impl<'a> Thread<'a> {
         self.board.fault("generator", text);
         self.slots.liveness.begin(Task::Pausing, Limits::CPU.load);
         pause(self.faults, self.ending);
-        if self.ending.wished() {
+        if self.ending.requested() {
             return attempt;
         }
         let name = self.engine.name.clone();
@@ -273,7 +273,7 @@ impl<'a> Thread<'a> {
             false => self.change_device(next, &name),
         };
         match built {
-            _ if self.ending.wished() => {}
+            _ if self.ending.requested() => {}
             Ok(new) => self.engine = new,
             Err(why) => {
                 self.board.fault("generator", format!("attempt {} to rebuild failed: {why}", self.faults));
@@ -289,7 +289,7 @@ impl<'a> Thread<'a> {
         let before = shown.before.as_ref().filter(|_| self.engine.blend.mix < 1.0);
         let (mut engine, _) = load(self.slots, self.backend, &chosen, [before, Some(name)])?;
         engine.restore(&shown, self.engine.blend);
-        if !self.ending.wished() {
+        if !self.ending.requested() {
             self.board.notice(
                 "device",
                 format!("draws on {} from now on, after faults of {}", chosen.name, self.chosen.name),
@@ -341,7 +341,7 @@ impl<'a> Thread<'a> {
         way.start = before.map_or(way.start, |before| before.max(way.start));
         let pictures = self.engine.finish(way).map_err(|panic| (ask, panic))?;
         self.slots.liveness.step();
-        if !self.ending.wished() {
+        if !self.ending.requested() {
             self.longest = self.longest.max(pictures.took);
             self.slots.drawn.put(pictures);
             if std::mem::take(&mut self.faults) > 0 {
@@ -397,7 +397,7 @@ impl<'a> Thread<'a> {
 fn pause(faults: u32, ending: &Ending) {
     let pause = Duration::from_millis(100 << faults.clamp(1, 10)).min(LONGEST_PAUSE);
     let start = Instant::now();
-    while start.elapsed() < pause && !ending.wished() {
+    while start.elapsed() < pause && !ending.requested() {
         std::thread::sleep(LOOK);
     }
 }

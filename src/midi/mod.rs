@@ -83,7 +83,7 @@ impl Midi {
         let (theirs, board) = (shared.clone(), board.clone());
         let worker = Worker::start("midi", 2 << 20, move |ending| {
             let mut ports = Ports::default();
-            while !ending.wished() {
+            while !ending.requested() {
                 // A driver's library that fails must not end the looking.
                 if let Err(panic) = caught(|| ports.look(&theirs, &board)) {
                     board.fault("midi", format!("the MIDI library failed: {panic}; it is tried again"));
@@ -275,7 +275,7 @@ impl Ports {
     fn serve(&mut self, shared: &Shared, ending: &Ending) {
         loop {
             let mut desk = lock(&shared.desk);
-            if desk.out.is_empty() && !ending.wished() {
+            if desk.out.is_empty() && !ending.requested() {
                 let left = self.looked.map_or(Duration::ZERO, |at| LOOK.saturating_sub(at.elapsed()));
                 let left = if left.is_zero() { LOOK } else { left };
                 let (waited, _) = shared.called.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner);
@@ -290,7 +290,7 @@ impl Ports {
                     let _ = connection.send(&message);
                 }
             }
-            if idle || ending.wished() || self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
+            if idle || ending.requested() || self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 return;
             }
         }

@@ -28,7 +28,7 @@ pub enum Activation {
 
 impl Activation {
     /// The slope below zero of a piecewise-linear activation.
-    pub fn slope(self) -> Option<f32> {
+    pub fn negative_slope(self) -> Option<f32> {
         match self {
             Self::LeakyRelu => Some(0.2),
             Self::Relu => Some(0.0),
@@ -140,7 +140,7 @@ impl Arch {
 
     /// Whether the critic's slopes do not depend on its weights, but for where they change.
     pub fn critic_is_piecewise_linear(&self) -> bool {
-        self.critic_activation.slope().is_some() && self.critic_batch_norm_momentum.is_none()
+        self.critic_activation.negative_slope().is_some() && self.critic_batch_norm_momentum.is_none()
     }
 
     /// The network of the three lines with its widths divided.
@@ -346,7 +346,7 @@ pub struct Stage {
 
 /// The activation as one that the fused operations know, if it is one.
 pub fn fused(activation: Activation) -> Option<Act> {
-    activation.slope().map(Act::Leaky)
+    activation.negative_slope().map(Act::Leaky)
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl Products {
     /// Bias and activation, and with `shuffle` rows of 2 × 2 pixels to their places.
     fn finished(self, bias: CubeTensor, out: &CubeTensor, shuffle: bool, then: Then) {
         let c = bias.meta.shape()[0];
-        let (wide, (slope, tanh)) = (wide(c), constants(then));
+        let (wide, (negative_slope, tanh)) = (wide(c), constants(then));
         let (dim, count) = units(out, out.meta.num_elements() / wide);
         let elements = [element(bias.dtype), element(out.dtype)];
         finish_kernel::launch(
@@ -131,7 +131,7 @@ impl Products {
             self.values.into_tensor_arg(),
             bias.into_tensor_arg(),
             out.clone().into_tensor_arg(),
-            slope,
+            negative_slope,
             self.apart / wide,
             self.parts,
             self.h,
@@ -145,7 +145,7 @@ impl Products {
 
     /// What the t × t pixels around gave, bias and activation.
     fn added(self, bias: CubeTensor, out: &CubeTensor, t: usize, then: Then) {
-        let (c, (slope, tanh)) = (bias.meta.shape()[0], constants(then));
+        let (c, (negative_slope, tanh)) = (bias.meta.shape()[0], constants(then));
         let (dim, count) = units(out, out.meta.num_elements());
         let elements = [element(bias.dtype), element(out.dtype)];
         add_kernel::launch(
@@ -155,7 +155,7 @@ impl Products {
             self.values.into_tensor_arg(),
             bias.into_tensor_arg(),
             out.clone().into_tensor_arg(),
-            slope,
+            negative_slope,
             self.apart,
             self.parts,
             self.h,
@@ -301,7 +301,7 @@ fn wide(channels: usize) -> usize {
 
 fn constants(then: Then) -> (f32, bool) {
     match then {
-        Then::LeakyRelu(slope) => (slope, false),
+        Then::LeakyRelu(negative_slope) => (negative_slope, false),
         Then::Tanh => (1.0, true),
     }
 }

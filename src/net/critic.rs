@@ -53,7 +53,7 @@ fn forward(arch: &Arch, params: &Params, x: Tensor<4>, masks: &Masks, keep: &mut
         let normed = i > 0 && arch.critic_batch_norm_momentum.is_some();
         let (kernel, bias) = (params.at::<4>(at), params.at::<1>(at + 1));
         at += 2;
-        let slope = arch.critic_activation.slope();
+        let negative_slope = arch.critic_activation.negative_slope();
         let mut norm = None;
         if normed {
             let z = ops::conv(x, kernel, bias, g, Act::Leaky(1.0));
@@ -63,8 +63,8 @@ fn forward(arch: &Arch, params: &Params, x: Tensor<4>, masks: &Masks, keep: &mut
             x = activate(x, arch.critic_activation);
             norm = Some((hat, rstd, mean));
             at += 4;
-        } else if let Some(slope) = slope {
-            x = ops::conv(x, kernel, bias, g, Act::Leaky(slope));
+        } else if let Some(negative_slope) = negative_slope {
+            x = ops::conv(x, kernel, bias, g, Act::Leaky(negative_slope));
         } else {
             x = activate(ops::conv(x, kernel, bias, g, Act::Leaky(1.0)), arch.critic_activation);
         }
@@ -112,8 +112,8 @@ pub fn input_gradient(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: 
         }
         d = match arch.critic_activation {
             // A constant slope, so the output can be brought in without its graph.
-            a if a.slope().is_some() => {
-                ops::leaky_relu_grad(lift(step.out.clone().inner(), &d), d, a.slope().unwrap_or(1.0))
+            a if a.negative_slope().is_some() => {
+                ops::leaky_relu_grad(lift(step.out.clone().inner(), &d), d, a.negative_slope().unwrap_or(1.0))
             }
             Activation::Tanh => d * (step.out.clone().powi_scalar(2).neg() + 1.0),
             Activation::Sigmoid => d * (step.out.clone() * (step.out.clone().neg() + 1.0)),

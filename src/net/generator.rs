@@ -129,8 +129,8 @@ fn norm_or_act<const D: usize>(
     let (mean, var) = moments(x.clone().inner());
     statistics.push((*at + 2, mean, var));
     *at += 4;
-    match arch.generator_activation.slope() {
-        Some(slope) => ops::batch_norm(x, gamma, beta, NORM_EPS, slope),
+    match arch.generator_activation.negative_slope() {
+        Some(negative_slope) => ops::batch_norm(x, gamma, beta, NORM_EPS, negative_slope),
         None => activate(ops::batch_norm(x, gamma, beta, NORM_EPS, 1.0), arch.generator_activation),
     }
 }
@@ -455,7 +455,7 @@ fn hidden(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, p
     let Folded { dense: (kernel, bias), convs, on_card, .. } = folded;
     let act = arch.generator_activation;
     #[cfg(feature = "gpu")]
-    let then = Then::LeakyRelu(act.slope().unwrap_or(1.0));
+    let then = Then::LeakyRelu(act.negative_slope().unwrap_or(1.0));
     let x = match on_card {
         #[cfg(feature = "gpu")]
         true => curved(cards::layer(z, kernel, bias, Product::Dense, then), act),
@@ -480,5 +480,5 @@ fn hidden(arch: &Arch, folded: &Folded, z: Tensor<2>, drop: Option<Tensor<2>>, p
 /// The activation behind a layer that could only do a piecewise-linear one.
 #[cfg(feature = "gpu")]
 fn curved<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    if activation.slope().is_none() { activate(x, activation) } else { x }
+    if activation.negative_slope().is_none() { activate(x, activation) } else { x }
 }

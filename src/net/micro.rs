@@ -66,10 +66,10 @@ pub fn multiply<'a, S: Simd, const M: usize>(
 
 /// The leaky activation of a row in place; what is not a number stays none.
 #[inline(always)]
-pub fn leaky<S: Simd>(s: S, row: &mut Row, slope: f32) {
-    let (zero, slope) = (s.splat_f32s(0.0), s.splat_f32s(slope));
+pub fn leaky<S: Simd>(s: S, row: &mut Row, negative_slope: f32) {
+    let (zero, negative_slope) = (s.splat_f32s(0.0), s.splat_f32s(negative_slope));
     for v in S::as_mut_simd_f32s(&mut row.0).0 {
-        *v = s.select_f32s(s.greater_than_f32s(*v, zero), *v, s.mul_f32s(*v, slope));
+        *v = s.select_f32s(s.greater_than_f32s(*v, zero), *v, s.mul_f32s(*v, negative_slope));
     }
 }
 

@@ -106,8 +106,8 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
         })
     });
     let factors = factors.collect();
-    let slope = arch.critic_activation.slope().unwrap_or(1.0);
-    let mut walk = Walk { layers: &layers, slope, masks, weights, factors, buffers };
+    let negative_slope = arch.critic_activation.negative_slope().unwrap_or(1.0);
+    let mut walk = Walk { layers: &layers, negative_slope, masks, weights, factors, buffers };
     let pictures = batch.joined(walk.buffers);
     let mut maps = walk.forward(pictures);
     let count = layers.len();
@@ -150,7 +150,7 @@ pub fn objective(arch: &Arch, params: &Params, batch: &Batch, masks: &[Masks; 3]
 /// A critic laid out for walking through it.
 struct Walk<'a> {
     layers: &'a [Geometry],
-    slope: f32,
+    negative_slope: f32,
     /// Dropout of all three batches, one a layer, or none.
     masks: Vec<Vec<f32>>,
     /// Kernel and bias of each layer, then of the dense one.
@@ -172,7 +172,7 @@ impl Walk<'_> {
         for (i, g) in self.layers.iter().enumerate() {
             let n = maps[i].len() / (g.h * g.w * g.c);
             let mut map = self.buffers.take(n * g.oh() * g.ow() * g.o);
-            let after = After::Act(&self.weights[2 * i + 1], Act::Leaky(self.slope));
+            let after = After::Act(&self.weights[2 * i + 1], Act::Leaky(self.negative_slope));
             kernels::conv_to(&mut map, &maps[i], self.kernel(i), g, after);
             self.drop(i, &mut map, 0);
             maps.push(map);
@@ -189,7 +189,7 @@ impl Walk<'_> {
             row.iter_mut().zip(dense).for_each(|(v, weight)| *v = worth * weight);
         });
         // An activation's slope is applied to what comes back through the layer behind it.
-        pointwise::leaky_grad(&maps[self.layers.len()], &mut d, self.slope);
+        pointwise::leaky_grad(&maps[self.layers.len()], &mut d, self.negative_slope);
         let mut slopes = Vec::new();
         for (i, g) in self.layers.iter().enumerate().rev() {
             self.drop(i, &mut d, 0);
@@ -197,7 +197,7 @@ impl Walk<'_> {
             // Nobody asks what the first two batches' pictures would have to be.
             let (from, after) = match i {
                 0 => (d.len() / 3 * 2, After::Act(&none, Act::Leaky(1.0))),
-                _ => (0, After::LeakyReluGrad { y: &maps[i], slope: self.slope }),
+                _ => (0, After::LeakyReluGrad { y: &maps[i], negative_slope: self.negative_slope }),
             };
             let n = d[from..].len() / (g.oh() * g.ow() * g.o);
             let mut before = self.buffers.take(n * g.h * g.w * g.c);
@@ -212,7 +212,7 @@ impl Walk<'_> {
     fn through(&mut self, i: usize, tangent: &[f32], map: &[f32]) -> Vec<f32> {
         let mut next = self.buffers.take(map.len() / 3);
         let from = map.len() - next.len();
-        let after = After::LeakyReluGrad { y: &map[from..], slope: self.slope };
+        let after = After::LeakyReluGrad { y: &map[from..], negative_slope: self.negative_slope };
         kernels::conv_to(&mut next, tangent, self.kernel(i), &self.layers[i], after);
         self.drop(i, &mut next, from);
         next

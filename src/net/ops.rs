@@ -45,14 +45,14 @@ pub trait NetOps: Backend {
         act: Act,
     ) -> FloatTensor<Self>;
     /// See [`leaky_relu_grad`].
-    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, negative_slope: f32) -> FloatTensor<Self>;
     /// See [`batch_norm`].
     fn net_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f32,
-        slope: f32,
+        negative_slope: f32,
     ) -> FloatTensor<Self>;
     /// See [`row_norms`].
     fn net_row_norms(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -134,15 +134,15 @@ fn changed(tensor: Array, change: impl FnOnce(&mut [f32])) -> Array {
     tensor
 }
 
-fn flex_leaky_relu_grad(y: &Array, dy: Array, slope: f32) -> Array {
-    with_values(y, |y| changed(dy, |dy| pointwise::leaky_grad(y, dy, slope)))
+fn flex_leaky_relu_grad(y: &Array, dy: Array, negative_slope: f32) -> Array {
+    with_values(y, |y| changed(dy, |dy| pointwise::leaky_grad(y, dy, negative_slope)))
 }
 
 /// The gradient before the activation, from the activation's output y and the gradient after it.
 fn before(act: Act, y: &Array, dy: Array) -> Array {
     match act {
         Act::Leaky(1.0) => dy,
-        Act::Leaky(slope) => flex_leaky_relu_grad(y, dy, slope),
+        Act::Leaky(negative_slope) => flex_leaky_relu_grad(y, dy, negative_slope),
         Act::Tanh => with_values(y, |y| changed(dy, |dy| pointwise::tanh_grad(y, dy))),
     }
 }
@@ -163,12 +163,12 @@ impl NetOps for Flex {
         flex_conv_t(&y, &w, &b, &g, act)
     }
 
-    fn net_leaky_relu_grad(y: Array, dy: Array, slope: f32) -> Array {
-        flex_leaky_relu_grad(&y, dy, slope)
+    fn net_leaky_relu_grad(y: Array, dy: Array, negative_slope: f32) -> Array {
+        flex_leaky_relu_grad(&y, dy, negative_slope)
     }
 
-    fn net_batch_norm(x: Array, gamma: Array, beta: Array, eps: f32, slope: f32) -> Array {
-        batch_norm_forward(&x, &gamma, &beta, eps, slope).0
+    fn net_batch_norm(x: Array, gamma: Array, beta: Array, eps: f32, negative_slope: f32) -> Array {
+        batch_norm_forward(&x, &gamma, &beta, eps, negative_slope).0
     }
 
     fn net_row_norms(x: Array) -> Array {
@@ -183,9 +183,15 @@ impl NetOps for Flex {
 }
 
 /// Output of batch normalisation and what its derivative needs: mean and 1/σ per channel.
-fn batch_norm_forward(x: &Array, gamma: &Array, beta: &Array, eps: f32, slope: f32) -> (Array, Vec<f32>, Vec<f32>) {
+fn batch_norm_forward(
+    x: &Array,
+    gamma: &Array,
+    beta: &Array,
+    eps: f32,
+    negative_slope: f32,
+) -> (Array, Vec<f32>, Vec<f32>) {
     let (out, mean, rstd) = with_values(x, |x| {
-        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::batch_norm(x, gamma, beta, eps, slope)))
+        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::batch_norm(x, gamma, beta, eps, negative_slope)))
     });
     (array(out, &shape(x)), mean, rstd)
 }
@@ -245,8 +251,8 @@ impl Backward<Flex, 1> for LeakyReluGradBackward {
     type State = (Array, f32);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (y, slope) = ops.state;
-        unary::<Flex, _>(ops.parents, ops.node, grads, |d| flex_leaky_relu_grad(&y, d, slope));
+        let (y, negative_slope) = ops.state;
+        unary::<Flex, _>(ops.parents, ops.node, grads, |d| flex_leaky_relu_grad(&y, d, negative_slope));
     }
 }
 
@@ -274,8 +280,8 @@ impl Backward<Flex, 3> for NormBackward {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, gamma_node, beta_node] = ops.parents;
-        let (x, gamma, y, mean, rstd, slope) = ops.state;
-        let dz = before(Act::Leaky(slope), &y, grads.consume::<Flex>(&ops.node));
+        let (x, gamma, y, mean, rstd, negative_slope) = ops.state;
+        let dz = before(Act::Leaky(negative_slope), &y, grads.consume::<Flex>(&ops.node));
         let (dx, dgamma, dbeta) = with_values(&x, |x| {
             with_values(&dz, |dz| with_values(&gamma, |gamma| pointwise::batch_norm_grad(x, dz, gamma, &mean, &rstd)))
         });
@@ -312,10 +318,10 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         ConvBackward { transposed: true }.track::<C>([y, w, b], g, act)
     }
 
-    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
-        let out = flex_leaky_relu_grad(y.primitive(), dy.primitive().clone(), slope);
+    fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, negative_slope: f32) -> FloatTensor<Self> {
+        let out = flex_leaky_relu_grad(y.primitive(), dy.primitive().clone(), negative_slope);
         match LeakyReluGradBackward.prepare::<C>([dy.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), slope), out),
+            OpsKind::Tracked(prep) => prep.finish((y.into_primitive(), negative_slope), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
@@ -325,12 +331,13 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f32,
-        slope: f32,
+        negative_slope: f32,
     ) -> FloatTensor<Self> {
-        let (y, mean, rstd) = batch_norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, slope);
+        let (y, mean, rstd) =
+            batch_norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, negative_slope);
         match NormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, slope), y)
+                prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, negative_slope), y)
             }
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
@@ -384,25 +391,33 @@ pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -
 }
 
 /// `dy` times the slope that a leaky activation had where its output was `y`; y counts as constant.
-pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
+pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, negative_slope: f32) -> Tensor<4> {
     match ours(&dy.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_leaky_relu_grad(y.into_dispatch(), dy.into_dispatch(), slope)),
-        false => plain::leaky_relu_grad(y, dy, slope),
+        true => {
+            Tensor::from_dispatch(Dispatch::net_leaky_relu_grad(y.into_dispatch(), dy.into_dispatch(), negative_slope))
+        }
+        false => plain::leaky_relu_grad(y, dy, negative_slope),
     }
 }
 
 /// Batch normalisation over all axes but the last with the statistics of this batch (biased
 /// variance), then a leaky activation: x `[.., c]`, gamma and beta `[c]`.
-pub fn batch_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f32,
+    negative_slope: f32,
+) -> Tensor<D> {
     match ours(&x.device()) {
         true => Tensor::from_dispatch(Dispatch::net_batch_norm(
             x.into_dispatch(),
             gamma.into_dispatch(),
             beta.into_dispatch(),
             eps,
-            slope,
+            negative_slope,
         )),
-        false => plain::batch_norm(x, gamma, beta, eps, slope),
+        false => plain::batch_norm(x, gamma, beta, eps, negative_slope),
     }
 }
 

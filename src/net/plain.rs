@@ -11,13 +11,13 @@ use super::pointwise::AdamStep;
 
 fn apply(x: Tensor<4>, act: Act) -> Tensor<4> {
     match act {
-        Act::Leaky(slope) => leaky(x, slope),
+        Act::Leaky(negative_slope) => leaky(x, negative_slope),
         Act::Tanh => x.tanh(),
     }
 }
 
-fn leaky<const D: usize>(x: Tensor<D>, slope: f32) -> Tensor<D> {
-    if slope == 1.0 { x } else { activation::leaky_relu(x, f64::from(slope)) }
+fn leaky<const D: usize>(x: Tensor<D>, negative_slope: f32) -> Tensor<D> {
+    if negative_slope == 1.0 { x } else { activation::leaky_relu(x, f64::from(negative_slope)) }
 }
 
 /// `[n, h, w, c]` → `[n, c, h, w]`.
@@ -52,20 +52,26 @@ pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -
 }
 
 /// See [`super::ops::leaky_relu_grad`].
-pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, slope: f32) -> Tensor<4> {
+pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, negative_slope: f32) -> Tensor<4> {
     let mask = y.detach().greater_elem(0.0).float();
-    dy * (mask * (1.0 - slope) + slope)
+    dy * (mask * (1.0 - negative_slope) + negative_slope)
 }
 
 /// See [`super::ops::batch_norm`].
-pub fn batch_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32, slope: f32) -> Tensor<D> {
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f32,
+    negative_slope: f32,
+) -> Tensor<D> {
     let dims = x.dims();
     let channels = dims[D - 1];
     let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
     let centred = flat.clone() - flat.mean_dim(0);
     let var = centred.clone().powi_scalar(2).mean_dim(0);
     let scaled = centred / (var + eps).sqrt() * gamma.reshape([1, channels]) + beta.reshape([1, channels]);
-    leaky(scaled, slope).reshape(dims)
+    leaky(scaled, negative_slope).reshape(dims)
 }
 
 /// See [`super::ops::row_norms`].

@@ -36,15 +36,15 @@ pub fn zeros(len: usize) -> Vec<f32> {
 }
 
 /// `dy · act'(y)` in the place of dy, for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
-pub fn leaky_grad(y: &[f32], dy: &mut [f32], slope: f32) {
-    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| leaky(y, dy, slope));
+pub fn leaky_grad(y: &[f32], dy: &mut [f32], negative_slope: f32) {
+    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| leaky(y, dy, negative_slope));
 }
 
 /// [`leaky_grad`] on the calling thread, with the vectors of the machine where this is part of a loop that has them.
 #[inline(always)]
-pub fn leaky(y: &[f32], dy: &mut [f32], slope: f32) {
+pub fn leaky(y: &[f32], dy: &mut [f32], negative_slope: f32) {
     for (d, y) in dy.iter_mut().zip(y) {
-        *d = if *y > 0.0 { *d } else { *d * slope };
+        *d = if *y > 0.0 { *d } else { *d * negative_slope };
     }
 }
 
@@ -124,7 +124,13 @@ pub fn moments(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
 
 /// `leaky(gamma · (x − mean) / sqrt(var + eps) + beta)` with the batch's own statistics; also the
 /// mean and `1 / sqrt(var + eps)`.
-pub fn batch_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn batch_norm(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+    negative_slope: f32,
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let channels = gamma.len();
     let (mean, var) = moments(x, channels);
     let rstd: Vec<f32> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
@@ -136,7 +142,7 @@ pub fn batch_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, slope: f32) 
         for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             for (((o, v), s), t) in out.iter_mut().zip(x).zip(&scale).zip(&shift) {
                 let y = v * s + t;
-                *o = if y > 0.0 { y } else { y * slope };
+                *o = if y > 0.0 { y } else { y * negative_slope };
             }
         }
     });

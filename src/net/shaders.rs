@@ -190,7 +190,7 @@ pub fn finish_kernel<B: Numeric, E: Numeric, N: Size>(
     products: &Tensor<Vector<f32, N>>,
     bias: &Tensor<Vector<B, N>>,
     out: &mut Tensor<Vector<E, N>>,
-    slope: f32,
+    negative_slope: f32,
     apart: usize,
     parts: usize,
     #[comptime] h: usize,
@@ -214,7 +214,7 @@ pub fn finish_kernel<B: Numeric, E: Numeric, N: Size>(
     for part in 0..parts {
         sum += products[part * apart + at];
     }
-    let mut value = max(sum, sum * Vector::<f32, N>::new(slope));
+    let mut value = max(sum, sum * Vector::<f32, N>::new(negative_slope));
     if comptime!(tanh) {
         value = sum.tanh();
     }
@@ -255,7 +255,7 @@ pub fn add_kernel<B: Numeric, E: Numeric>(
     products: &Tensor<f32>,
     bias: &Tensor<B>,
     out: &mut Tensor<E>,
-    slope: f32,
+    negative_slope: f32,
     apart: usize,
     parts: usize,
     #[comptime] h: usize,
@@ -271,7 +271,7 @@ pub fn add_kernel<B: Numeric, E: Numeric>(
     let channel = ABSOLUTE_POS % channels;
     let pixel = ABSOLUTE_POS / channels;
     let sum = gathered(products, apart, pixel, channel, parts, h, w, t, channels) + f32::cast_from(bias[channel]);
-    let mut value = max(sum, sum * slope);
+    let mut value = max(sum, sum * negative_slope);
     if comptime!(tanh) {
         value = sum.tanh();
     }

@@ -41,7 +41,7 @@ struct To<'a> {
     wide: usize,
     bias: &'a Row,
     /// Slope of the activation below zero.
-    slope: f32,
+    negative_slope: f32,
 }
 
 /// `count` pixels of one line for one block of channels.
@@ -126,10 +126,10 @@ impl Line<'_> {
                 }
             }
         }
-        let (zero, slope) = (s.splat_f32s(0.0), s.splat_f32s(self.to.slope));
+        let (zero, negative_slope) = (s.splat_f32s(0.0), s.splat_f32s(self.to.negative_slope));
         for (sum, row) in sums.iter().zip(made) {
             for (n, sum) in sum.iter().enumerate() {
-                let v = s.select_f32s(s.greater_than_f32s(*sum, zero), *sum, s.mul_f32s(*sum, slope));
+                let v = s.select_f32s(s.greater_than_f32s(*sum, zero), *sum, s.mul_f32s(*sum, negative_slope));
                 S::as_mut_simd_f32s(&mut row.0[col + n * S::F32_LANES..][..S::F32_LANES]).0[0] = v;
             }
         }
@@ -194,8 +194,8 @@ pub fn conv(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: Af
         }
     });
     // What the sums get at once, and what is still to come.
-    let (bias, slope, after) = match after {
-        After::Act(bias, Act::Leaky(slope)) => (bias.to_vec(), slope, None),
+    let (bias, negative_slope, after) = match after {
+        After::Act(bias, Act::Leaky(negative_slope)) => (bias.to_vec(), negative_slope, None),
         after => (vec![0.0; g.o], 1.0, Some(after)),
     };
     let bias = channels(&bias);
@@ -212,7 +212,7 @@ pub fn conv(out: &mut [f32], x: &[f32], weights: &[f32], g: &Geometry, after: Af
                     let wide = WIDE.min(g.o - block * WIDE);
                     for (y, out) in out.chunks_exact_mut(ow * g.o).enumerate() {
                         let x = &framed[y * g.stride * runs.line..];
-                        let to = To { out: &mut out[block * WIDE..], step: g.o, wide, bias, slope };
+                        let to = To { out: &mut out[block * WIDE..], step: g.o, wide, bias, negative_slope };
                         Arch::new().dispatch(Line { x, runs, count: ow, weights, to });
                     }
                 }

@@ -65,7 +65,7 @@ impl Drop for Listener {
 
 fn listen(socket: &UdpSocket, inbox: &Inbox, board: &Board, ending: &Ending) {
     let mut buffer = vec![0; BUFFER];
-    while !ending.wished() {
+    while !ending.requested() {
         match socket.recv_from(&mut buffer) {
             Ok((count, from)) => inbox.receive(&buffer[..count], Sender::Udp(plain(from))),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}

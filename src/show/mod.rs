@@ -17,6 +17,7 @@ pub mod hands;
 pub mod health;
 pub mod lesson;
 pub mod library;
+mod listen;
 mod open;
 mod opening;
 pub mod output;
@@ -31,17 +32,16 @@ use std::time::{Duration, Instant};
 use crate::clock::Tick;
 use crate::control::automation::Automation;
 use crate::control::hand::{Hand, Moved, What};
-use crate::control::mapper::{KEYBOARD, MOUSE, Order};
+use crate::control::mapper::{KEYBOARD, MOUSE};
 use crate::control::{Controls, Dial};
 use crate::net::arch::Arch;
-use crate::osc::Message;
 use crate::picture::scene::Scene;
 use crate::preset::Preset;
 use crate::report::{Board, Stop};
 use crate::sketch::thread::Standing;
 use crate::worker::supervised;
 use addresses::Act;
-use hands::{FromPort, Hands, Notes};
+use hands::Hands;
 use health::Health;
 use lesson::{Around, Lesson};
 use library::Library;
@@ -120,15 +120,8 @@ impl Show {
     fn listen(&mut self, real: f64) -> Tick {
         let began = Instant::now();
         self.real = real;
-        for message in self.hands.messages(real) {
-            let done = self.obey(&message);
-            self.hands.note_message(&message, done, real);
-        }
-        let over = self.hands.left_out();
-        if over > 0 {
-            self.hands.note(format!("refused {over} values: a frame takes {}", hands::MOST_ACTS), real);
-        }
-        self.listen_to_ports();
+        listen::messages(self);
+        listen::ports(self);
         let dt = (real - self.walk.clock().real()).max(0.0);
         if let Some(automation) = &mut self.automation {
             automation.apply(real, &mut self.controls);
@@ -144,65 +137,6 @@ impl Show {
         let tick = self.walk.tick(real, self.frames == 0);
         self.health.spent("listen", began.elapsed());
         tick
-    }
-
-    /// What one message does: words for the monitor.
-    fn obey(&mut self, message: &Message) -> Result<String, String> {
-        let known = || hands::plain_addresses(&parts!(self));
-        let paths = self.hands.meant(message, known)?;
-        let hand = Hands::hand_of(message, self.preset.osc.smooth_ms / 1e3);
-        let mut count = 0;
-        for path in &paths {
-            if !message.from.local() && !self.preset.osc.paths {
-                addresses::only_names(path, &message.values)?;
-            }
-            count += acts::steer(self, path, &message.values, &hand)?;
-        }
-        self.hands.spend(count.saturating_sub(paths.len()));
-        let knob = message.address.strip_prefix("/flaneur/knob/").map(|name| self.controls.named(name));
-        if knob.is_some_and(|name| !self.controls.asks(&name) && paths.len() == 1) {
-            return Ok("kept; the running sketch has no such knob".into());
-        }
-        Ok(if count == 1 { "done".into() } else { format!("done, {count} values") })
-    }
-
-    fn listen_to_ports(&mut self) {
-        let mut notes = Notes::default();
-        for one in self.hands.from_ports(&parts!(self)) {
-            match one {
-                FromPort::Moved { hand, moved, orders, mapped } => {
-                    if moved.what == What::Note {
-                        let held = f32::from(moved.value) / 127.0;
-                        self.act_by(Act::Note(usize::from(moved.number), held), &hand);
-                    }
-                    let mut done = self.carry_out(orders);
-                    if moved.what == What::Program && !mapped {
-                        done.extend(acts::recall_program(self, usize::from(moved.number), &hand));
-                    }
-                    notes.add(&moved, mapped, &done, &hand);
-                }
-                FromPort::Clock { port, transport, real } => {
-                    let beat = self.walk.clock().now().beat;
-                    if let Some(beat) = self.hands.clock().hear(&port, transport, real, beat) {
-                        self.walk.clock_mut().seek(beat);
-                    }
-                }
-                FromPort::Heard => {}
-            }
-        }
-        notes.lines().for_each(|line| self.hands.note(line, self.real));
-    }
-
-    /// What mappings want; words for each.
-    fn carry_out(&mut self, orders: Vec<Order>) -> Vec<String> {
-        let each = |order: Order| {
-            let said = hands::shown(&order.address, &order.values);
-            match acts::steer(self, &order.address, &order.values, &order.hand) {
-                Ok(_) => said,
-                Err(why) => format!("{said} rejected: {why}"),
-            }
-        };
-        orders.into_iter().map(each).collect()
     }
 
     /// Everything that glides goes on, `dt` real seconds.
@@ -427,7 +361,7 @@ impl Show {
         let value = if down { 127 } else { 0 };
         let orders = self.hands.own(KEYBOARD, &Moved { what: What::Key, channel: 0, number, value }, &parts!(self));
         let taken = orders.is_some();
-        self.carry_out(orders.unwrap_or_default());
+        listen::carry_out(self, orders.unwrap_or_default());
         taken
     }
 
@@ -440,7 +374,7 @@ impl Show {
         for (number, share) in [(0, x), (1, 1.0 - y)] {
             let value = (share.clamp(0.0, 1.0) * 16_383.0) as u16;
             let orders = self.hands.own(MOUSE, &Moved { what: What::Mouse, channel: 0, number, value }, &parts!(self));
-            self.carry_out(orders.unwrap_or_default());
+            listen::carry_out(self, orders.unwrap_or_default());
         }
     }
 

@@ -54,7 +54,7 @@ impl Watch {
         let theirs = wanted.clone();
         let worker = Worker::start("watch", 8 << 20, move |ending| {
             let mut eyes = Eyes::new(board, sends);
-            while !ending.wished() {
+            while !ending.requested() {
                 let mut changed = eyes.follow(&theirs);
                 if changed.is_empty() {
                     changed = burst(&receiver);

@@ -56,7 +56,7 @@ fn look_after(board: &Board, window: &WindowNumber, ending: &Ending) {
         board.notice("screen saver", text);
     }
     let mut wound = Instant::now();
-    while !ending.wished() {
+    while !ending.requested() {
         std::thread::sleep(PAUSE);
         let Some(x11) = &x11 else { continue };
         if x11.changed() {
@@ -104,7 +104,7 @@ fn holder(command: &mut Command, ending: &Ending) -> Option<Child> {
     std::os::unix::process::CommandExt::process_group(command, 0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
     let since = Instant::now();
-    while since.elapsed() < PATIENCE && !ending.wished() {
+    while since.elapsed() < PATIENCE && !ending.requested() {
         if !matches!(child.try_wait(), Ok(None)) {
             return None;
         }

@@ -26,7 +26,15 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(show: Show) -> Self {
         let handed = Instant::now();
-        Self { show, scene: None, handed, uploading: Duration::ZERO, over: false, failed: Arc::default(), closed: false }
+        Self {
+            show,
+            scene: None,
+            handed,
+            uploading: Duration::ZERO,
+            over: false,
+            failed: Arc::default(),
+            closed: false,
+        }
     }
 
     /// The output's window has so many pixels.

@@ -60,7 +60,7 @@ impl PictureWriter {
             let shared = self.shared.clone();
             self.worker = Some(Worker::start("pictures", 4 << 20, move |ending| {
                 // Asked first: what was given before the wish is still written.
-                while !shared.write(ending.wished()) {}
+                while !shared.write(ending.requested()) {}
             })?);
         }
         Ok(())

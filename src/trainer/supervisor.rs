@@ -73,7 +73,7 @@ impl Supervisor {
 
     /// Keeps a child running until that is no longer wanted, or no use.
     pub fn supervise(&mut self, ending: &Ending) {
-        while !ending.wished() {
+        while !ending.requested() {
             let start = Instant::now();
             let ended = self.run_once(ending);
             if start.elapsed() > WELL {
@@ -110,7 +110,7 @@ impl Supervisor {
     fn pause(&self, pause: Duration, ending: &Ending) {
         let start = Instant::now();
         lock(&self.shared).hurry = false;
-        while start.elapsed() < pause && !ending.wished() && !lock(&self.shared).hurry {
+        while start.elapsed() < pause && !ending.requested() && !lock(&self.shared).hurry {
             std::thread::sleep(LOOK);
         }
     }
@@ -161,7 +161,7 @@ impl Supervisor {
         }
         lock(&self.shared).pid = None;
         match watch.last {
-            _ if ending.wished() => Ok(None),
+            _ if ending.requested() => Ok(None),
             Some(Event::Stopped { reason: Reason::Asked | Reason::Finished, .. }) => Ok(None),
             Some(Event::Stopped { reason: Reason::Unavailable, text, .. }) => Ok(Some(text)),
             // What was explained and would come again at once: a wrong option, a divergence.
@@ -174,7 +174,7 @@ impl Supervisor {
 
     /// Ends it where that is wanted, and says what it does not say itself. False where nothing can end it.
     fn look_after(&self, child: &mut Process, pipes: &mut Pipes, watch: &mut Watch, ending: &Ending) -> bool {
-        if ending.wished() && watch.asked.is_none() {
+        if ending.requested() && watch.asked.is_none() {
             watch.asked = Some(Instant::now());
             lock(&self.shared).pending.push(Command::Stop);
             // One that somebody has stopped can only save itself once it goes on.

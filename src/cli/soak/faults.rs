@@ -153,7 +153,9 @@ fn garbage(stage: &mut Stage, _: &mut Held) {
 /// Callers that say nothing, half of a request, or nonsense.
 fn callers(stage: &mut Stage, held: &mut Held) {
     for at in 0..CALLERS {
-        let Ok(mut stream) = TcpStream::connect_timeout(&stage.player.query(), Duration::from_millis(200)) else { return };
+        let Ok(mut stream) = TcpStream::connect_timeout(&stage.player.query(), Duration::from_millis(200)) else {
+            return;
+        };
         let said: &[u8] = match at % 3 {
             0 => b"",
             1 => b"GET / HTTP/1.1\r\nHost: localhost\r\nX-",

@@ -135,7 +135,8 @@ fn written(process: u32) -> Option<u64> {
 
 /// All processes that a process has begun, and those they have, with their names.
 pub fn descendants(of: u32) -> Vec<(u32, String)> {
-    let all: Vec<(u32, u32, String)> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(parent).collect();
+    let all: Vec<(u32, u32, String)> =
+        fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(parent).collect();
     let mut found: Vec<(u32, String)> = Vec::new();
     let mut parents = vec![of];
     while let Some(of) = parents.pop() {
@@ -191,7 +192,8 @@ const FIGURES: [Figure; 4] = [
 pub fn summary(rows: &[Row]) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (name, unit, figure) in FIGURES {
-        let text = slope(rows, figure).map_or("too short to tell".into(), |slope| format!("{slope:+.2} {unit} an hour"));
+        let text =
+            slope(rows, figure).map_or("too short to tell".into(), |slope| format!("{slope:+.2} {unit} an hour"));
         lines.push(format!("- slope of {name}: {text}"));
     }
     let late: u64 = rows.iter().map(|row| row.late).sum();
@@ -259,7 +261,8 @@ impl Bounds {
             }
         };
         let rows_warm = warm(rows);
-        let hours = rows_warm.last().zip(rows_warm.first()).map_or(0.0, |(last, first)| (last.minute - first.minute) / 60.0);
+        let hours =
+            rows_warm.last().zip(rows_warm.first()).map_or(0.0, |(last, first)| (last.minute - first.minute) / 60.0);
         let growth = |figure: fn(&Row) -> f64| slope(rows, figure).map_or(0.0, |slope| slope * hours);
         check("growth of memory", growth(|row| row.memory_mb), self.memory_mb + self.memory_mb_an_hour * hours);
         check("growth of open files", growth(|row| row.files), self.files);

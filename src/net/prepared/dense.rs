@@ -15,14 +15,14 @@ pub struct Dense {
     weights: Vec<Row>,
     /// `[block, pixel]`.
     bias: Vec<Row>,
-    slope: f32,
+    negative_slope: f32,
 }
 
 impl Dense {
     /// Room for the weights of a layer that makes a map of `pixels`.
-    pub fn new(z_dim: usize, pixels: usize, channels: usize, slope: f32) -> Self {
+    pub fn new(z_dim: usize, pixels: usize, channels: usize, negative_slope: f32) -> Self {
         let weights = zeros(blocks(channels) * pixels * z_dim);
-        Self { z_dim, channels, weights, bias: Vec::new(), slope }
+        Self { z_dim, channels, weights, bias: Vec::new(), negative_slope }
     }
 
     /// Packs a kernel `[z_dim, pixel, channel]`.
@@ -76,7 +76,7 @@ impl WithSimd for Task<'_> {
             let at = to.at(pixel / to.w, pixel % to.w);
             for (z, plane) in self.z.chunks_exact(z_dim).zip(self.planes.chunks_exact_mut(to.len())) {
                 let mut row = pixel_of(s, z, weights, bias);
-                leaky(s, &mut row, self.dense.slope);
+                leaky(s, &mut row, self.dense.negative_slope);
                 plane[at] = row;
             }
         }

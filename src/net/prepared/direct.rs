@@ -26,7 +26,7 @@ pub struct Direct {
     weights: Vec<Row>,
     /// `[block out]`.
     bias: Vec<Row>,
-    slope: f32,
+    negative_slope: f32,
 }
 
 /// The taps of one phase from one block in to one block out, `[t · t, 32 in]` rows of 32 out, from a
@@ -60,10 +60,10 @@ pub fn pack_taps(
 
 impl Direct {
     /// Room for the weights of a stage with a window (see [`Geometry::window`]).
-    pub fn new(g: &Geometry, slope: f32) -> Self {
+    pub fn new(g: &Geometry, negative_slope: f32) -> Self {
         let (t, blocks_in, blocks_out) = (g.k / 2, blocks(g.o), blocks(g.c));
         let weights = zeros(blocks_out * 4 * blocks_in * t * t * WIDE);
-        Self { t, blocks_in, blocks_out, weights, bias: Vec::new(), slope }
+        Self { t, blocks_in, blocks_out, weights, bias: Vec::new(), negative_slope }
     }
 
     /// Packs weights.
@@ -135,7 +135,7 @@ impl WithSimd for Task<'_> {
             for (y, sums) in sums.chunks_exact_mut(from.w).enumerate() {
                 let line = &mut part[(2 * y + phase / 2) * to.wide + to.left..][..2 * from.w];
                 for (sum, pair) in sums.iter_mut().zip(line.chunks_exact_mut(2)) {
-                    leaky(s, sum, direct.slope);
+                    leaky(s, sum, direct.negative_slope);
                     pair[phase % 2] = *sum;
                 }
             }

@@ -118,15 +118,15 @@ impl Prepared {
 
     /// Packs the weights of `arch`, from the dense layer to the last stage.
     pub fn new<K: Deref<Target = [f32]>>(arch: &Arch, layers: impl IntoIterator<Item = Layer<K>>) -> Self {
-        let slope = arch.generator_activation.slope();
-        let then = slope.is_none().then_some(arch.generator_activation);
-        let slope = slope.unwrap_or(1.0);
+        let negative_slope = arch.generator_activation.negative_slope();
+        let then = negative_slope.is_none().then_some(arch.generator_activation);
+        let negative_slope = negative_slope.unwrap_or(1.0);
         let [mut h, mut w, mut channels] = arch.generator_initial_dense_layer_size;
-        let dense = Dense::new(arch.z_dim, h * w, channels, slope);
+        let dense = Dense::new(arch.z_dim, h * w, channels, negative_slope);
         let stages = arch.stages();
         let mut steps = Vec::with_capacity(stages.len());
         for (i, stage) in stages.iter().enumerate() {
-            let way = Way::new(stage, i + 1 == stages.len(), slope);
+            let way = Way::new(stage, i + 1 == stages.len(), negative_slope);
             steps.push(Step { from: way.plane(h, w), way, geometry: stage.geometry, channels });
             (h, w, channels) = (h * stage.grow, w * stage.grow, stage.filters);
         }

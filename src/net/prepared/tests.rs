@@ -146,7 +146,7 @@ impl Net {
             Activation::Tanh => v.tanh(),
             Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
             Activation::Elu => v.max(0.0) + v.min(0.0).exp_m1(),
-            with_slope => v.max(0.0) + with_slope.slope().unwrap() * v.min(0.0),
+            with_slope => v.max(0.0) + with_slope.negative_slope().unwrap() * v.min(0.0),
         };
         let layers = self.folded();
         let (kernel, bias) = &layers[0];

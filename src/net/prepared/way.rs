@@ -41,21 +41,21 @@ fn cost(g: &Geometry, m: usize) -> usize {
 
 impl Way {
     /// Chooses; the `last` stage goes through tanh, others through a leaky activation.
-    pub fn new(stage: &Stage, last: bool, slope: f32) -> Self {
+    pub fn new(stage: &Stage, last: bool, negative_slope: f32) -> Self {
         let g = &stage.geometry;
-        let slope = if last { 1.0 } else { slope };
+        let negative_slope = if last { 1.0 } else { negative_slope };
         if stage.doubled || g.window().is_none() {
-            return Self::Plain(Plain::new(stage, if last { Act::Tanh } else { Act::Leaky(slope) }));
+            return Self::Plain(Plain::new(stage, if last { Act::Tanh } else { Act::Leaky(negative_slope) }));
         }
         if last && Few::fits(g) {
             return Self::Few(Few::new(g));
         }
         match (g.k, [1, 2, 4].into_iter().min_by_key(|m| cost(g, *m))) {
-            (6, Some(2)) => Self::Two3(Winograd::new(g, slope)),
-            (6, Some(4)) => Self::Four3(Winograd::new(g, slope)),
-            (10, Some(2)) => Self::Two5(Winograd::new(g, slope)),
-            (10, Some(4)) => Self::Four5(Winograd::new(g, slope)),
-            _ => Self::Direct(Direct::new(g, slope)),
+            (6, Some(2)) => Self::Two3(Winograd::new(g, negative_slope)),
+            (6, Some(4)) => Self::Four3(Winograd::new(g, negative_slope)),
+            (10, Some(2)) => Self::Two5(Winograd::new(g, negative_slope)),
+            (10, Some(4)) => Self::Four5(Winograd::new(g, negative_slope)),
+            _ => Self::Direct(Direct::new(g, negative_slope)),
         }
     }
 

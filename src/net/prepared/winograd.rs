@@ -27,7 +27,7 @@ pub struct Winograd<const M: usize, const T: usize, const A: usize> {
     /// `[block out, point, phase, block in, channel in]`.
     weights: Vec<Row>,
     bias: Vec<Row>,
-    slope: f32,
+    negative_slope: f32,
 }
 
 /// How many tiles cover a plane: lines of them, and in each.
@@ -39,10 +39,10 @@ impl<const M: usize, const T: usize, const A: usize> Winograd<M, T, A> {
     const POINTS: usize = A * A;
 
     /// Room for the weights of a stage whose window has T taps.
-    pub fn new(g: &Geometry, slope: f32) -> Self {
+    pub fn new(g: &Geometry, negative_slope: f32) -> Self {
         let (blocks_in, blocks_out) = (blocks(g.o), blocks(g.c));
         let weights = zeros(blocks_out * Self::POINTS * 4 * blocks_in * WIDE);
-        Self { blocks_in, blocks_out, weights, bias: Vec::new(), slope }
+        Self { blocks_in, blocks_out, weights, bias: Vec::new(), negative_slope }
     }
 
     /// Packs and transforms weights.
@@ -266,7 +266,7 @@ impl<const M: usize, const T: usize, const A: usize> WithSimd for Outputs<'_, M,
                 let oy = 2 * (top + y) + phase / 2;
                 for (x, row) in line.iter_mut().enumerate().take(self.from.w - left) {
                     if oy < tall {
-                        leaky(s, row, winograd.slope);
+                        leaky(s, row, winograd.negative_slope);
                         self.part[oy * to.wide + to.left + 2 * (left + x) + phase % 2] = *row;
                     }
                 }

@@ -277,7 +277,7 @@ fn run(listeners: Vec<TcpListener>, shared: &Arc<Shared>, board: &Board, ending:
                 () = shared.updates.told() => shared.apply(),
                 now = sweep.tick() => shared.connections.sweep(shared.limits.idle, now.into()),
                 _ = look.tick() => {
-                    if ending.wished() {
+                    if ending.requested() {
                         return Ok(());
                     }
                     if accepting.iter().any(tokio::task::JoinHandle::is_finished) {

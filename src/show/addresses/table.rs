@@ -445,9 +445,12 @@ const ROWS: [Address; 65] = [
     ),
     address("/flaneur/still", Takes::Trigger, "Writes a still.", |_| Given::one(Act::Still), None),
     tells("/flaneur/stat/frame", Kind::Int, "Frames so far.", |r| number(r.show.health.frames() as f64)),
-    tells("/flaneur/stat/age", Kind::Float, "Seconds since the last frame; it grows while the show stands still.", |r| {
-        number(r.show.health.age_secs())
-    }),
+    tells(
+        "/flaneur/stat/age",
+        Kind::Float,
+        "Seconds since the last frame; it grows while the show stands still.",
+        |r| number(r.show.health.age_secs()),
+    ),
     tells("/flaneur/stat/frame_ms", Kind::Float, "Milliseconds of a frame, the median.", |r| {
         number(r.show.health.stat().p50)
     }),

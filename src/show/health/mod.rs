@@ -191,7 +191,16 @@ impl Health {
     pub fn new(fps: f64, every_secs: Option<f64>) -> Self {
         let frame = (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps));
         let (timing, figures, vitals) = (Timing::default(), Figures::new(every_secs), Arc::default());
-        Self { timing, figures, stat: Stat::default(), frame, began: Instant::now(), last: None, vitals, watchdog: None }
+        Self {
+            timing,
+            figures,
+            stat: Stat::default(),
+            frame,
+            began: Instant::now(),
+            last: None,
+            vitals,
+            watchdog: None,
+        }
     }
 
     /// Has a thread that watches the loop, and ends the process when no frame comes; see [`watchdog`].

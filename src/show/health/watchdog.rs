@@ -59,7 +59,7 @@ impl Watchdog {
     pub fn start(vitals: Arc<Vitals>) -> std::io::Result<Self> {
         let worker = Worker::start("watchdog", 1 << 20, move |ending| {
             let (mut looks, mut systemd) = (Looks::default(), Systemd::default());
-            while !ending.wished() {
+            while !ending.requested() {
                 std::thread::sleep(LOOK);
                 if vitals.closing() {
                     systemd.stopping();

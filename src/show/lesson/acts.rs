@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::publish_secs;
+use super::launch::publish_secs;
 use super::{Around, Lesson};
 use crate::generator::Loaded;
 use crate::generator::learnt::Candidate;

@@ -30,7 +30,7 @@ const PATIENCE_SECS: f64 = 30.0;
 
 /// What the trainer should do.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Wish {
+pub enum Request {
     /// Rest this share of the time.
     Rest(f64),
     /// Be quiet, so that it can be heard what a frame takes without it.
@@ -130,7 +130,7 @@ impl Governor {
     }
 
     /// Takes in a frame; says what should change.
-    pub fn frame(&mut self, frame: Frame) -> Option<Wish> {
+    pub fn frame(&mut self, frame: Frame) -> Option<Request> {
         if let Some(ms) = frame.took_ms {
             match frame.works {
                 true => self.busy.push(ms),
@@ -150,7 +150,7 @@ impl Governor {
         self.listen(frame).or_else(|| self.govern(frame))
     }
 
-    fn listen(&mut self, frame: Frame) -> Option<Wish> {
+    fn listen(&mut self, frame: Frame) -> Option<Request> {
         let Some(asked) = self.asked else {
             // Where rest does not help, the show may have become heavier by itself: that is asked sooner.
             let due = if self.rest >= MOST { self.next - QUIET_EVERY_SECS + DOUBT_SECS } else { self.next };
@@ -158,7 +158,7 @@ impl Governor {
                 return None;
             }
             self.asked = Some(frame.at);
-            return Some(Wish::Quiet);
+            return Some(Request::Quiet);
         };
         if self.since.is_none() && !frame.works {
             self.since = Some(frame.at);
@@ -167,12 +167,12 @@ impl Governor {
         if heard || frame.at - asked > PATIENCE_SECS {
             (self.asked, self.since) = (None, None);
             self.next = frame.at + QUIET_EVERY_SECS;
-            return Some(Wish::Go);
+            return Some(Request::Go);
         }
         None
     }
 
-    fn govern(&mut self, frame: Frame) -> Option<Wish> {
+    fn govern(&mut self, frame: Frame) -> Option<Request> {
         if !frame.works || frame.at - self.changed < PAUSE_SECS {
             return None;
         }
@@ -203,7 +203,7 @@ impl Governor {
             self.frames.0.clear();
         }
         (self.rest, self.changed) = (wanted, frame.at);
-        Some(Wish::Rest(wanted))
+        Some(Request::Rest(wanted))
     }
 }
 
@@ -211,7 +211,7 @@ impl Governor {
 mod tests {
     use super::*;
 
-    fn run(governor: &mut Governor, from: f64, secs: f64, late: impl Fn(usize) -> bool, ms: f64) -> Vec<Wish> {
+    fn run(governor: &mut Governor, from: f64, secs: f64, late: impl Fn(usize) -> bool, ms: f64) -> Vec<Request> {
         let frames = (secs * 60.0) as usize;
         let (frame_ms, took_ms, works) = (16.7, Some(ms), true);
         let each = |i: usize| Frame { at: from + i as f64 / 60.0, late: late(i), frame_ms, took_ms, works };
@@ -221,8 +221,8 @@ mod tests {
     #[test]
     fn late_frames_make_it_rest_and_punctual_ones_let_it_work() {
         let mut governor = Governor::new(0.1);
-        let wishes = run(&mut governor, 0.0, 10.0, |i| i % 10 == 0, 5.0);
-        assert!(matches!(wishes[0], Wish::Rest(rest) if rest >= 0.3));
+        let requests = run(&mut governor, 0.0, 10.0, |i| i % 10 == 0, 5.0);
+        assert!(matches!(requests[0], Request::Rest(rest) if rest >= 0.3));
         assert_eq!(governor.rest(), MOST);
         run(&mut governor, 10.0, 60.0, |_| false, 5.0);
         assert!((governor.rest() - 0.1).abs() < 1e-9, "{}", governor.rest());
@@ -253,15 +253,15 @@ mod tests {
             let (at, frame_ms) = (f64::from(i) / 60.0, 16.7);
             governor.frame(Frame { at, late: false, frame_ms, took_ms: Some(4.0), works: false });
         }
-        let wishes = run(&mut governor, 2.0, QUIET_EVERY_SECS, |_| false, 6.5);
+        let requests = run(&mut governor, 2.0, QUIET_EVERY_SECS, |_| false, 6.5);
         assert!((governor.cost_ms().unwrap() - 2.5).abs() < 1e-9);
-        assert_eq!(wishes, [Wish::Quiet]);
+        assert_eq!(requests, [Request::Quiet]);
         let quiet = |i: u32| {
             let (at, frame_ms) = (123.0 + f64::from(i) / 60.0, 16.7);
             Frame { at, late: false, frame_ms, took_ms: Some(5.0), works: false }
         };
-        let wishes: Vec<Wish> = (0..240).filter_map(|i| governor.frame(quiet(i))).collect();
-        assert_eq!(wishes, [Wish::Go]);
+        let requests: Vec<Request> = (0..240).filter_map(|i| governor.frame(quiet(i))).collect();
+        assert_eq!(requests, [Request::Go]);
         assert!((governor.cost_ms().unwrap() - 1.5).abs() < 1e-9);
     }
 }

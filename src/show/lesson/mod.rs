@@ -8,9 +8,9 @@
 mod acts;
 mod critic;
 mod disk;
-mod errand;
 pub mod governor;
 pub mod history;
+mod launch;
 pub mod logged;
 mod view;
 
@@ -35,8 +35,8 @@ use crate::trainer::published;
 use crate::trainer::settings::Settings;
 pub use acts::Training;
 use disk::Found;
-pub use errand::ahead;
-use governor::{Frame, Governor, Wish};
+use governor::{Frame, Governor, Request};
+pub use launch::ahead;
 
 /// Losses that the desk draws.
 const MOST_LOSSES: usize = 512;
@@ -428,12 +428,14 @@ impl Lesson {
         let late = std::mem::replace(&mut self.late, late) != late;
         let frame_ms = (around.real - std::mem::replace(&mut self.governed, around.real)) * 1e3;
         let (took_ms, works) = (took.filter(|_| new), self.works());
-        let Some(wish) = self.governor.frame(Frame { at: around.real, late, frame_ms, took_ms, works }) else { return };
-        self.send(match wish {
-            Wish::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
-            Wish::Quiet => Command::Pause,
-            Wish::Go if self.held => return,
-            Wish::Go => Command::Run,
+        let Some(request) = self.governor.frame(Frame { at: around.real, late, frame_ms, took_ms, works }) else {
+            return;
+        };
+        self.send(match request {
+            Request::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
+            Request::Quiet => Command::Pause,
+            Request::Go if self.held => return,
+            Request::Go => Command::Run,
         });
     }
 }

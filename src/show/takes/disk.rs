@@ -3,8 +3,8 @@
 //! Looked at by a chore every few seconds; never on the frame path.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::latest::lock;
 use crate::preset::Record;

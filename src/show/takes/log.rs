@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -205,7 +205,7 @@ impl Log {
                         Err(RecvTimeoutError::Timeout) => out.flush()?,
                         Err(RecvTimeoutError::Disconnected) => return out.flush(),
                     }
-                    let _ = ending.wished();
+                    let _ = ending.requested();
                 }
             };
             if let Err(e) = write() {
