@@ -1,3 +1,5 @@
+//! Tests of knobs, dials and z by dimension.
+
 use super::*;
 
 #[test]

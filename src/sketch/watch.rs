@@ -58,6 +58,8 @@ impl Watch {
                 let mut changed = eyes.follow(&theirs);
                 if changed.is_empty() {
                     changed = burst(&receiver);
+                    // What was asked for meanwhile is watched before anybody reads: no change falls in between.
+                    changed.extend(eyes.follow(&theirs));
                 }
                 if !changed.is_empty() {
                     work(&changed);

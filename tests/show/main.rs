@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod films;
+mod lasting;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -48,8 +49,13 @@ impl Playing {
         Self::from(command, folder)
     }
 
-    fn from(mut command: Command, folder: &Path) -> Self {
-        command.current_dir(folder).env("FLANEUR_REHEARSE", "1").env("RUST_BACKTRACE", "0");
+    fn from(command: Command, folder: &Path) -> Self {
+        Self::rehearsing(command, folder, "1")
+    }
+
+    /// The same with other faults to rehearse.
+    fn rehearsing(mut command: Command, folder: &Path, faults: &str) -> Self {
+        command.current_dir(folder).env("FLANEUR_REHEARSE", faults).env("RUST_BACKTRACE", "0");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::{files, home, model};
+use crate::files;
+use crate::home;
+use crate::model;
 
 /// The sketch that is at work, and is written again and again.
 const SKETCH: &str = "stage.rn";

@@ -1,3 +1,5 @@
+//! Tests of the kernels against sums in their plainest form.
+
 use super::*;
 
 /// Values in −0.5..0.5, the same for a seed everywhere.

@@ -1,3 +1,5 @@
+//! Tests of the sketch's thread: what it answers, what it gives up.
+
 use super::*;
 use crate::clock::Clock;
 use crate::control::Controls;
