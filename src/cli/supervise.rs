@@ -90,7 +90,7 @@ pub fn program() -> OsString {
     }
 }
 
-/// Waits for the child to end, and passes on the wish to stop.
+/// Waits for the child to end, and passes on the request to stop.
 fn watch(child: &mut Child, stop: &Stop) -> anyhow::Result<ExitStatus> {
     let mut asked: Option<Instant> = None;
     loop {

@@ -34,7 +34,7 @@ pub struct Drawing {
     pub format: Format,
 }
 
-/// Pictures encoded between two looks at the wish to stop.
+/// Pictures encoded between two looks at the request to stop.
 const CHUNK: u64 = 256;
 
 impl Drawing {
@@ -80,7 +80,7 @@ impl Drawing {
     /// behind when it stops early.
     ///
     /// # Errors
-    /// When `out` is there already, cannot be written, or the wish to stop was raised.
+    /// When `out` is there already, cannot be written, or the request to stop was raised.
     pub fn write(&self, out: &Path, progress: &Progress, stop: &Stop) -> Result<(), DatasetError> {
         if out.exists() {
             return Err(DatasetError::Exists(out.into()));

@@ -1,6 +1,6 @@
 //! The table `[train]` of a preset: the training beside the show.
 //!
-//! Read by `show::learning`. Its own keys are listed here; each of a training's settings (`trainer::settings`) is a key,
+//! Read by `show::lesson`. Its own keys are listed here; each of a training's settings (`trainer::settings`) is a key,
 //! too. No files and no processes.
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 //! All that is printed, and what long work tells the person who waits: a bar on a terminal, plain lines elsewhere;
-//! the board of a running show and its log; and the wish to stop.
+//! the board of a running show and its log; and the request to stop.
 //!
 //! Used by everyone above; nobody else prints (`tests/floors.rs`). Bars and the board's lines go to stderr, results
 //! to stdout. A show prints nothing itself: [`begin_log`] gives that to threads.

@@ -1,11 +1,11 @@
-//! The wish to stop, raised by a signal or a hand.
+//! The request to stop, raised by a signal or a hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// A wish to stop, raised by SIGINT, SIGTERM or a hand.
+/// A request to stop, raised by SIGINT, SIGTERM or a hand.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 

@@ -1,6 +1,6 @@
 //! How a training's process is started, and the signals that reach it.
 //!
-//! Filled in by `show::learning` from a preset, used by `trainer::supervisor` on its thread. Unsafe ways to reach a
+//! Filled in by `show::lesson` from a preset, used by `trainer::supervisor` on its thread. Unsafe ways to reach a
 //! process are not needed: the child leads a group of its own, and the group gets the signals.
 
 use std::ffi::OsString;

@@ -59,7 +59,7 @@ impl PictureWriter {
         if self.worker.is_none() {
             let shared = self.shared.clone();
             self.worker = Some(Worker::start("pictures", 4 << 20, move |ending| {
-                // Asked first: what was given before the wish is still written.
+                // Asked first: what was given before the request is still written.
                 while !shared.write(ending.requested()) {}
             })?);
         }

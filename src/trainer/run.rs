@@ -142,7 +142,7 @@ impl TrainError {
     }
 }
 
-/// Trains until `plan.epochs` or the wish to stop, telling `each` of every epoch. Returns how many
+/// Trains until `plan.epochs` or the request to stop, telling `each` of every epoch. Returns how many
 /// epochs this call did.
 ///
 /// # Errors

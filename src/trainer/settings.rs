@@ -4,7 +4,7 @@
 //! `flaneur train`), its key in a preset's `[train]` and under `/flaneur/train/`, its type and range, how far a control
 //! reaches, the address that it is listed after, what a training has by itself, one sentence, and how a training is
 //! asked for it and given it. The rows make [`Settings`], which `protocol` carries, and [`SETTINGS`], by which
-//! `steer`, `show::addresses`, `preset`, `show::learning` and `cli::train` go. A new setting is one row.
+//! `steer`, `show::addresses`, `preset`, `show::lesson` and `cli::train` go. A new setting is one row.
 //! No threads, no files.
 
 use serde::{Deserialize, Serialize};
