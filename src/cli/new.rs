@@ -44,6 +44,7 @@ display = \"\"           # its display: a name, a part of it, or a number from t
 fit = \"fit\"            # fit, fill, tile, mirror
 filter = \"cubic\"       # nearest, linear, cubic, lanczos
 flash = \"off\"          # limit: never more than three flashes in a second
+resume = false         # true: begins where the last show of this preset ended
 fade_secs = 1.0        # blackout, freeze
 morph_secs = 2.0       # to a snapshot
 

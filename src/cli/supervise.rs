@@ -5,6 +5,7 @@
 //! this process names, so that the next child begins where the one before was. What ends in order ends all.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -45,21 +46,26 @@ impl Pauses {
 pub fn supervise() -> anyhow::Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let stop = Stop::of_show()?;
-    let state = std::env::temp_dir().join(format!("flaneur-{}.json", std::process::id()));
-    let state = std::env::var_os(last::VARIABLE).map_or(state, Into::into);
+    // As of a show that nobody looks after, so that it is found the next evening.
+    let state = last::path_of(&last::folder(), std::process::id());
+    let state = std::env::var_os(last::VARIABLE).map_or(state, PathBuf::from);
+    let state = std::path::absolute(&state).unwrap_or(state);
     let (mut pauses, mut again) = (Pauses(PAUSES[0]), false);
     loop {
         let began = Instant::now();
         let mut command = Command::new(program());
-        command.args(&arguments).env(last::VARIABLE, &state).env(SUPERVISED, std::process::id().to_string());
+        // What was recorded before a crash is not written over.
+        let kept = |argument: &&OsString| !again || *argument != "--overwrite";
+        command
+            .args(arguments.iter().filter(kept))
+            .env(last::VARIABLE, &state)
+            .env(SUPERVISED, std::process::id().to_string());
         if again && !arguments.iter().any(|argument| argument == "--resume") {
             command.arg("--resume");
         }
         let mut child = command.spawn().context("the show cannot be started")?;
         let status = watch(&mut child, &stop)?;
         if stop.raised() || ends(status) {
-            // A state of a show that ended in order is of no use to another one.
-            let _ = std::fs::remove_file(&state);
             std::process::exit(if stop.raised() { 0 } else { status.code().unwrap_or(1) });
         }
         again = true;

@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::exit;
+
+/// A signal that comes so soon after the first is the same request: a terminal sends Ctrl-C to all of a group, and
+/// whoever looks after a show passes it on.
+const SAME: Duration = Duration::from_secs(1);
+/// Exit status after a second request.
+const AT_ONCE: i32 = 130;
 
 /// A request to stop, raised by SIGINT, SIGTERM or a hand.
 #[derive(Clone, Default)]
@@ -11,7 +20,7 @@ pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// One that follows this process's signals: Ctrl-C, SIGTERM, and the end of its terminal (SIGHUP), unless that is
-    /// ignored, as under nohup. A second Ctrl-C or SIGTERM ends the process at once.
+    /// ignored, as under nohup. Another Ctrl-C or SIGTERM, a second later or more, ends the process at once.
     ///
     /// # Errors
     /// If the system refuses it.
@@ -40,10 +49,18 @@ impl Stop {
 
     fn of_hands() -> std::io::Result<Self> {
         let stop = Self::default();
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 130, stop.0.clone())?;
-            signal_hook::flag::register(signal, stop.0.clone())?;
-        }
+        let theirs = stop.clone();
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        // It lives as long as the process, and ends it where nothing else does.
+        std::thread::Builder::new().name("signals".into()).stack_size(64 << 10).spawn(move || {
+            let mut first: Option<Instant> = None;
+            for _ in signals.forever() {
+                if first.get_or_insert_with(Instant::now).elapsed() >= SAME {
+                    exit(AT_ONCE);
+                }
+                theirs.raise();
+            }
+        })?;
         Ok(stop)
     }
 

@@ -302,7 +302,8 @@ impl Show {
 
     /// Has the last state kept, now and then and after something was done.
     fn keep(&mut self) {
-        if !self.last.due(self.real, self.changed) {
+        // A show that never played has nothing to come back to.
+        if self.frames == 0 || !self.last.due(self.real, self.changed) {
             return;
         }
         self.changed = false;

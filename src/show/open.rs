@@ -19,7 +19,6 @@ use crate::control::automation::Automation;
 use crate::control::{Controls, Dial};
 use crate::files;
 use crate::generator::{Generator, GeneratorError, Loaded};
-use crate::home;
 use crate::net::device::Wanted;
 use crate::preset::{self, Preset, PresetError, Target};
 use crate::recorder::{Recorder, RecorderError, Settings, names};
@@ -73,6 +72,8 @@ pub struct Keeping {
     path: Option<PathBuf>,
     target: String,
     kept: Option<f64>,
+    /// What ran well before this process began.
+    good: Option<Script>,
     /// The show ends, and whether in order.
     ended: Option<bool>,
 }
@@ -100,6 +101,7 @@ impl Keeping {
 
     /// The state to be written, and where.
     pub fn make(&self, good: Option<Script>, ran_secs: f64, start: Start) -> (Last, PathBuf) {
+        let good = good.or_else(|| self.good.clone());
         let mut last = Last::new(&self.target, good, ran_secs, start);
         last.ended = self.ended == Some(true);
         (last, self.path.clone().unwrap_or_default())
@@ -161,14 +163,17 @@ impl Show {
     /// film; a live show starts with the built-in one and says so.
     pub fn open(mut options: Options, board: &Board, stop: &Stop) -> Result<Self, OpenError> {
         let film = options.film;
-        let folder = state_folder();
-        let found = if film { None } else { last::find(&folder, options.target.as_deref()) };
+        let folder = last::folder();
+        // A show without a name has nothing to come back to.
+        let named = !film && options.preset.is_none();
+        let found = if named { last::find(&folder, options.target.as_deref()) } else { None };
         if let (Some(last), None) = (found.as_ref().filter(|_| options.resume), &options.target) {
             options.target = Some(last.target.clone()).filter(|target| !target.is_empty());
         }
         let (mut preset, preset_path) = preset_of(&options)?;
         let own = |last: &Last| last.target == options.target.as_deref().unwrap_or_default();
-        options.resume |= preset.resume && !film && found.as_ref().is_some_and(own);
+        options.resume |= preset.resume && found.as_ref().is_some_and(own);
+        let found = found.filter(|last| options.resume || (own(last) && last.doubtful()));
         let resumed = found.as_ref().filter(|_| options.resume);
         if let Some(last) = resumed {
             preset.model.clone_from(&last.start.preset.model);
@@ -193,10 +198,10 @@ impl Show {
         let mut show = Self::of_parts(&options, preset, generator, model, library, board, stop)?;
         let name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
         show.preset_name = name.unwrap_or_default();
-        if !film {
+        if named {
             show.last.begin(last::own_path(&folder), options.target.clone().unwrap_or_default());
         }
-        match found.filter(|last| options.resume || last.script().1) {
+        match found {
             Some(last) if !options.safe => show.come_back(last, options.resume, &sketch)?,
             _ => show.first_sketch(&sketch, options.safe)?,
         }
@@ -320,8 +325,10 @@ impl Show {
     /// run.
     fn come_back(&mut self, last: Last, all: bool, sketch: &Path) -> Result<(), OpenError> {
         let (script, doubtful) = last.script();
+        self.last.good.clone_from(&last.good);
         let Start { script: at_work, state, drawn, controls, fades, mix, tick, held, .. } = last.start;
-        if doubtful {
+        // The built-in sketch is in no doubt.
+        if doubtful && at_work.text != SAFE {
             self.walk.distrust(&at_work.text);
             let path = at_work.path.display();
             let with = if script.is_some() { "the version before" } else { "the built-in sketch" };
@@ -338,12 +345,12 @@ impl Show {
             clock.set_time(secs, beat);
             clock.hold(held);
         }
-        let Some(script) = script else { return self.built_in() };
         // Without its state a sketch that was edited since is the file's, unless the file is what is in doubt.
         let edited = source(sketch).is_ok_and(|text| text != at_work.text && !all);
         if edited {
             return self.first_sketch(sketch, false);
         }
+        let Some(script) = script else { return self.built_in() };
         if self.walk.take_now(&script.path, script.text, &self.controls).is_err() {
             return self.first_sketch(sketch, false);
         }
@@ -364,11 +371,6 @@ fn remove(path: &Path) -> Result<(), files::FileError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => files::at(path, Err(error)),
         _ => Ok(()),
     }
-}
-
-/// Where states of shows are kept.
-fn state_folder() -> PathBuf {
-    home::place(Path::new(preset::PRESETS).join("state"))
 }
 
 /// How long ago a second since 1970 was, in words.

@@ -129,6 +129,7 @@ fn digit(code: KeyCode) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::addresses::Switch;
 
     const CTRL: Held = Held { ctrl: true, shift: false, other: false };
     const SHIFT: Held = Held { ctrl: false, shift: true, other: false };
@@ -139,13 +140,13 @@ mod tests {
         let act = |a| Some(KeyAction::Act(a));
         assert_eq!(named("s", KeyCode::KeyS, CTRL), act(Act::Reload));
         assert_eq!(named("s", KeyCode::KeyS, NONE), act(Act::Still));
-        assert_eq!(named(".", KeyCode::Period, CTRL), act(Act::Hush));
+        assert_eq!(named(".", KeyCode::Period, CTRL), act(Act::toggle(Switch::Hush)));
         assert_eq!(named("!", KeyCode::Digit1, SHIFT), act(Act::Store("1".into())));
         assert_eq!(named("&", KeyCode::Digit1, NONE), act(Act::Recall("1".into(), None)));
         assert_eq!(named("ü", KeyCode::BracketLeft, NONE), act(Act::Hit("ü".into())));
         assert_eq!(named("l", KeyCode::KeyL, NONE), act(Act::Learn));
-        assert_eq!(named("r", KeyCode::KeyR, CTRL), act(Act::Take));
-        assert_eq!(named(" ", KeyCode::Space, NONE), act(Act::Hold));
+        assert_eq!(named("r", KeyCode::KeyR, CTRL), act(Act::toggle(Switch::Take)));
+        assert_eq!(named(" ", KeyCode::Space, NONE), act(Act::toggle(Switch::Hold)));
         assert_eq!(named("h", KeyCode::KeyH, Held { shift: true, ..CTRL }), Some(KeyAction::Code));
         assert_eq!(named("", KeyCode::Escape, NONE), Some(KeyAction::Escape));
         assert_eq!(named("q", KeyCode::KeyQ, CTRL), Some(KeyAction::Quit));

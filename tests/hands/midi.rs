@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use flaneur::net::device::Wanted;
 use flaneur::report::{Board, Stop};
-use flaneur::show::addresses::Act;
+use flaneur::show::addresses::{Act, Switch};
 use flaneur::show::{Options, Show};
 use midir::os::unix::{VirtualInput, VirtualOutput};
 use midir::{MidiInput, MidiOutput, MidiOutputConnection};
@@ -149,12 +149,12 @@ fn a_controller_plays_the_show() {
 
     // Lamps follow, also what the desk does.
     lamps.lock().unwrap().clear();
-    playing.show.act(Act::SetFrozen(true));
+    playing.show.act(Act::set(Switch::Freeze, true));
     playing.show.act(Act::Knob("first".into(), 1.0));
     for lamp in [vec![0x90, 60, 127], vec![0xb0, 1, 127]] {
         playing.until(&format!("lamp {lamp:?}"), |_| lamps.lock().unwrap().contains(&lamp));
     }
-    playing.show.act(Act::SetFrozen(false));
+    playing.show.act(Act::set(Switch::Freeze, false));
 
     // Two identical ones are told apart by their order.
     let (mut one, mut two) = (controller("twin A"), controller("twin B"));

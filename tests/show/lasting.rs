@@ -52,7 +52,6 @@ fn until(port: u16, path: &str, so: impl Fn(u16, &Json) -> bool) -> Json {
 fn play(folder: &Path, arguments: &[&str], rehearse: &str) -> Playing {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flaneur"));
     command.args(["play", "wall", "--headless", "--device", "cpu", "--fps", "60", "--stats", "0.2"]).args(arguments);
-    command.env("TMPDIR", folder);
     Playing::rehearsing(command, folder, rehearse)
 }
 
@@ -76,8 +75,7 @@ fn a_show_that_is_killed_comes_back_as_it_was() {
     let turned = |_: u16, json: &Json| json["VALUE"][0].as_f64() == Some(0.75);
     until(query, "/flaneur/knob/way?VALUE", turned);
     // The state is kept every few seconds and after something was done.
-    let state = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path());
-    let state = state.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap();
+    let state = folder.path().join(format!("presets/state/show-{}.json", playing.child.id()));
     let start = Instant::now();
     while !fs::read_to_string(&state).is_ok_and(|text| text.contains("0.75")) {
         assert!(start.elapsed() < PATIENCE, "the knob is not in the last state");

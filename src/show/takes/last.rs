@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::log::{Script, Start};
 use crate::files;
+use crate::home;
+use crate::preset;
 
 /// Layout of the file.
 const VERSION: u32 = 1;
@@ -32,6 +34,9 @@ pub struct Last {
     pub at: u64,
     /// It ended in order.
     pub ended: bool,
+    /// The run of the machine: another one after a power cut.
+    #[serde(default)]
+    boot: String,
     /// The last version of a sketch that ran well.
     pub good: Option<Script>,
     /// For how many seconds the version at work has run.
@@ -45,7 +50,7 @@ impl Last {
     pub fn new(target: &str, good: Option<Script>, ran_secs: f64, start: Start) -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (target, pid) = (target.to_owned(), std::process::id());
-        Self { version: VERSION, pid, target, at, ended: false, good, ran_secs, start }
+        Self { version: VERSION, pid, target, at, ended: false, boot: boot(), good, ran_secs, start }
     }
 
     /// Writes it.
@@ -62,9 +67,9 @@ impl Last {
         (last.version == VERSION).then_some(last)
     }
 
-    /// Whether a version had run for too short a time when the process ended.
+    /// Whether a version had run for too short a time when the process ended; a power cut is no fault of it.
     pub fn doubtful(&self) -> bool {
-        !self.ended && self.ran_secs < DOUBT_SECS
+        !self.ended && self.ran_secs < DOUBT_SECS && self.boot == boot()
     }
 
     /// The version to begin with: the one at work, or the one before it if that had run for too short a time when the
@@ -80,11 +85,26 @@ impl Last {
     }
 }
 
+/// What tells one run of the machine from another; empty where the system does not tell.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Where states of shows are kept.
+pub fn folder() -> PathBuf {
+    home::place(Path::new(preset::PRESETS).join("state"))
+}
+
+/// The file of a process in a folder of states.
+pub fn path_of(folder: &Path, process: u32) -> PathBuf {
+    folder.join(format!("show-{process}.json"))
+}
+
 /// The file of this process in a folder, or the one that whoever looks after it names.
 pub fn own_path(folder: &Path) -> PathBuf {
     match std::env::var_os(VARIABLE) {
         Some(path) => path.into(),
-        None => folder.join(format!("show-{}.json", std::process::id())),
+        None => path_of(folder, std::process::id()),
     }
 }
 

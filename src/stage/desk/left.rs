@@ -7,7 +7,7 @@ use super::dial::Face;
 use super::style::{self, BRIGHT, FAULT, LIT, NOTICE, QUIET, TEXT, WELL};
 use crate::control::Dial;
 use crate::picture::scene::Scene;
-use crate::show::addresses::Act;
+use crate::show::addresses::{Act, Switch};
 use crate::show::view::Desk;
 
 /// Highest the preview may be.
@@ -54,10 +54,10 @@ fn switches(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
     let width = (ui.available_width() - 3.0 * gap) / 4.0;
     ui.horizontal(|ui| {
         for (text, on, act) in [
-            ("Blackout", desk.black, Act::Blackout),
-            ("Freeze", desk.frozen, Act::Freeze),
-            ("Hold", desk.held, Act::Hold),
-            ("Hush", desk.black && desk.held, Act::Hush),
+            ("Blackout", desk.black, Act::toggle(Switch::Blackout)),
+            ("Freeze", desk.frozen, Act::toggle(Switch::Freeze)),
+            ("Hold", desk.held, Act::toggle(Switch::Hold)),
+            ("Hush", desk.black && desk.held, Act::toggle(Switch::Hush)),
         ] {
             if style::switch(ui, width, text, on, LIT) {
                 acts.push(act);
@@ -66,8 +66,8 @@ fn switches(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
     });
     ui.horizontal(|ui| {
         for (text, on, ink, act) in [
-            ("Record", desk.recording.is_some(), FAULT, Act::Record),
-            ("Take", desk.take.is_some(), FAULT, Act::Take),
+            ("Record", desk.recording.is_some(), FAULT, Act::toggle(Switch::Recording)),
+            ("Take", desk.take.is_some(), FAULT, Act::toggle(Switch::Take)),
             ("Still", false, LIT, Act::Still),
             ("Reload", false, LIT, Act::Reload),
         ] {
