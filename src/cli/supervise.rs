@@ -50,7 +50,7 @@ pub fn supervise() -> anyhow::Result<()> {
     let state = last::path_of(&last::folder(), std::process::id());
     let state = std::env::var_os(last::VARIABLE).map_or(state, PathBuf::from);
     let state = std::path::absolute(&state).unwrap_or(state);
-    let (mut pauses, mut again) = (Pauses(PAUSES[0]), false);
+    let (mut pauses, mut again, mut killed) = (Pauses(PAUSES[0]), false, false);
     loop {
         let began = Instant::now();
         let mut command = Command::new(program());
@@ -63,12 +63,15 @@ pub fn supervise() -> anyhow::Result<()> {
         if again && !arguments.iter().any(|argument| argument == "--resume") {
             command.arg("--resume");
         }
+        if killed {
+            command.env(last::ENDED, last::KILLED);
+        }
         let mut child = command.spawn().context("the show cannot be started")?;
         let status = watch(&mut child, &stop)?;
         if stop.raised() || ends(status) {
             std::process::exit(if stop.raised() { 0 } else { status.code().unwrap_or(1) });
         }
-        again = true;
+        (again, killed) = (true, is_killed(status));
         let pause = pauses.after(began.elapsed());
         let secs = pause.as_secs_f64();
         tell(format_args!("the show ended ({status}); it is started again in {secs:.1} s"));
@@ -79,6 +82,20 @@ pub fn supervise() -> anyhow::Result<()> {
         if stop.raised() {
             return Ok(());
         }
+    }
+}
+
+/// Whether somebody else killed it, or the system did for want of memory.
+fn is_killed(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        status.signal() == Some(signal_hook::consts::SIGKILL)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = status;
+        false
     }
 }
 

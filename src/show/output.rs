@@ -203,7 +203,7 @@ impl Output {
     /// a picture takes less than half of one, a hand is seen a frame earlier so. What is late never waits; only the
     /// first frame does, which would be black without a picture.
     pub fn patience(&self, first: bool, began: Instant, frame: Option<Duration>) -> Duration {
-        if first {
+        if first && !self.closed() {
             return FIRST_PICTURE;
         }
         let Some(frame) = frame else { return Duration::ZERO };

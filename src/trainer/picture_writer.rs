@@ -46,7 +46,7 @@ impl PictureWriter {
         self.start()
     }
 
-    /// Has a sheet written.
+    /// Has the sheet of a model written, if the model's folder still holds its training then.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -86,7 +86,8 @@ impl Shared {
         if let Some((folder, curve)) = plot {
             self.note("the plot of the losses", caught(|| draw(&folder, &curve)));
         }
-        if let Some((path, sheet)) = sheet {
+        // An empty folder where the model's was is a share that is away.
+        if let Some((path, sheet)) = sheet.filter(|(path, _)| path.with_file_name("training").is_dir()) {
             let written = caught(|| put_picture(&path, &sheet));
             self.note("the sheet", written);
         }
@@ -127,6 +128,7 @@ mod tests {
     fn what_waits_is_written_before_the_thread_is_joined() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = PictureWriter::default();
+        std::fs::create_dir(folder.path().join("training")).unwrap();
         writer.sheet(folder.path().join("sheet.png"), Picture::filled(8, 8, [1; 3])).unwrap();
         writer.plot(folder.path().into(), LossCurve::default()).unwrap();
         writer.sheet(folder.path().join("sheet.png"), Picture::filled(4, 4, [2; 3])).unwrap();
@@ -134,7 +136,12 @@ mod tests {
         drop(writer);
         let sheet = Picture::read(&folder.path().join("sheet.png")).unwrap();
         assert_eq!((sheet.width, sheet.at(0, 0)), (4, [2; 3]));
-        let bytes: u64 = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+        let bytes: u64 = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().metadata().unwrap())
+            .filter(|about| about.is_file())
+            .map(|about| about.len())
+            .sum();
         assert!(shared.bytes.load(Ordering::Relaxed) >= bytes && folder.path().join("converge.svg").is_file());
     }
 

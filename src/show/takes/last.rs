@@ -22,6 +22,10 @@ pub const DOUBT_SECS: f64 = 60.0;
 const MOST_KEPT: usize = 8;
 /// Names the file of a show that is looked after by another process, which hands it to the next one.
 pub const VARIABLE: &str = "FLANEUR_STATE";
+/// Set to [`KILLED`] by whoever looks after shows where the one before was killed from outside.
+pub const ENDED: &str = "FLANEUR_ENDED";
+/// See [`ENDED`].
+pub const KILLED: &str = "killed";
 
 /// How a show was when it was last seen.
 #[derive(Clone, Serialize, Deserialize)]
@@ -67,9 +71,11 @@ impl Last {
         (last.version == VERSION).then_some(last)
     }
 
-    /// Whether a version had run for too short a time when the process ended; a power cut is no fault of it.
+    /// Whether a version had run for too short a time when the process ended. That somebody killed it, or a power cut,
+    /// is no fault of it.
     pub fn doubtful(&self) -> bool {
-        !self.ended && self.ran_secs < DOUBT_SECS && self.boot == boot()
+        let killed = std::env::var_os(ENDED).is_some_and(|how| how == KILLED);
+        !self.ended && !killed && self.ran_secs < DOUBT_SECS && self.boot == boot()
     }
 
     /// The version to begin with: the one at work, or the one before it if that had run for too short a time when the
