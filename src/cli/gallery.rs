@@ -156,14 +156,27 @@ fn plain(path: &Path) -> anyhow::Result<String> {
 /// If nobody is named, or that is no user's name.
 fn user(asked: Option<&str>) -> anyhow::Result<String> {
     let mut own = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let Some(name) = asked.map(str::to_owned).or_else(|| own.find(|name| !name.is_empty())) else {
-        bail!("who plays cannot be told, as USER is not set; name somebody with --user");
+    let Some(name) = asked.map(str::to_owned).or_else(|| own.find(|name| !name.is_empty())).or_else(own_name) else {
+        bail!("who plays cannot be told; name somebody with --user");
     };
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.starts_with('-') || !name.chars().all(allowed) {
         bail!("\"{}\" is no user's name", name.escape_debug());
     }
     Ok(name)
+}
+
+/// The name of whoever runs this process, where the system tells.
+fn own_name() -> Option<String> {
+    #[cfg(unix)]
+    {
+        let number = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        lines.find(|parts| parts.get(2) == Some(&number.as_str()))?.first().map(|name| (*name).to_owned())
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// What shows the window: what was asked for, else what is installed.

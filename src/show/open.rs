@@ -71,6 +71,8 @@ pub struct Keeping {
     /// None for a film, which leaves no state.
     path: Option<PathBuf>,
     target: String,
+    /// Sketch and model as the preset of that has them.
+    asked: [String; 2],
     kept: Option<f64>,
     /// What ran well before this process began.
     good: Option<Script>,
@@ -79,9 +81,9 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// Keeps states of a show of `target` in a file.
-    pub fn begin(&mut self, path: PathBuf, target: String) {
-        (self.path, self.target) = (Some(path), target);
+    /// Keeps states of a show of `target` in a file; its preset asked for this sketch and this model.
+    pub fn begin(&mut self, path: PathBuf, target: String, asked: [String; 2]) {
+        (self.path, self.target, self.asked) = (Some(path), target, asked);
     }
 
     /// Whether it is to be kept now: every few seconds, and sooner after something was `changed`.
@@ -104,6 +106,7 @@ impl Keeping {
         let good = good.or_else(|| self.good.clone());
         let mut last = Last::new(&self.target, good, ran_secs, start);
         last.ended = self.ended == Some(true);
+        last.asked = Some(self.asked.clone());
         (last, self.path.clone().unwrap_or_default())
     }
 }
@@ -175,7 +178,10 @@ impl Show {
         options.resume |= preset.resume && found.as_ref().is_some_and(own);
         let found = found.filter(|last| options.resume || (own(last) && last.doubtful()));
         let resumed = found.as_ref().filter(|_| options.resume);
-        if let Some(last) = resumed {
+        let asked = [preset.sketch.clone(), preset.model.clone()];
+        let as_before = |at: usize| resumed.is_some_and(|last| last.asked.as_ref().is_none_or(|a| a[at] == asked[at]));
+        let sketch_stays = as_before(0);
+        if let Some(last) = resumed.filter(|_| as_before(1)) {
             preset.model.clone_from(&last.start.preset.model);
         }
         if let Some(model) = &options.model {
@@ -190,7 +196,7 @@ impl Show {
         let library = match film {
             true => Library::default(),
             false => {
-                let sketch = resumed.map_or(&sketch, |last| &last.start.script.path);
+                let sketch = resumed.filter(|_| sketch_stays).map_or(&sketch, |last| &last.start.script.path);
                 let (folder, dim) = (model.folder.as_path(), model.z_dim);
                 Library::open(sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
             }
@@ -199,10 +205,10 @@ impl Show {
         let name = preset_path.as_ref().and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
         show.preset_name = name.unwrap_or_default();
         if named {
-            show.last.begin(last::own_path(&folder), options.target.clone().unwrap_or_default());
+            show.last.begin(last::own_path(&folder), options.target.clone().unwrap_or_default(), asked);
         }
         match found {
-            Some(last) if !options.safe => show.come_back(last, options.resume, &sketch)?,
+            Some(last) if !options.safe => show.come_back(last, options.resume, &sketch, sketch_stays)?,
             _ => show.first_sketch(&sketch, options.safe)?,
         }
         show.start = Instant::now();
@@ -322,8 +328,8 @@ impl Show {
     }
 
     /// Begins where a show before this one ended; `all` of it, or only with the version of the sketch that is known to
-    /// run.
-    fn come_back(&mut self, last: Last, all: bool, sketch: &Path) -> Result<(), OpenError> {
+    /// run. The sketch `stays` unless the preset names another one since.
+    fn come_back(&mut self, last: Last, all: bool, sketch: &Path, stays: bool) -> Result<(), OpenError> {
         let (script, doubtful) = last.script();
         self.last.good.clone_from(&last.good);
         let Start { script: at_work, state, drawn, controls, fades, mix, tick, held, .. } = last.start;
@@ -347,7 +353,7 @@ impl Show {
         }
         // Without its state a sketch that was edited since is the file's, unless the file is what is in doubt.
         let edited = source(sketch).is_ok_and(|text| text != at_work.text && !all);
-        if edited {
+        if edited || (all && !stays) {
             return self.first_sketch(sketch, false);
         }
         let Some(script) = script else { return self.built_in() };

@@ -15,7 +15,7 @@ use crate::stage::{PATIENCE, folder, train};
 /// The value that stands at an address.
 fn value(server: SocketAddr, path: &str) -> serde_json::Value {
     let mut stream = TcpStream::connect(server).unwrap();
-    write!(stream, "GET {path}?VALUE HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path}?VALUE HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);

@@ -152,4 +152,11 @@ fn a_preset_resumes_by_itself_and_outside_of_its_hours_it_is_healthy() {
     again.end();
     let log = fs::read_to_string(folder.path().join("again.log")).unwrap();
     assert!(log.contains("goes on where the show before it was"), "{log}");
+    // What somebody has written into the preset since goes before that.
+    fs::write(folder.path().join("sketches/b.rn"), GOOD).unwrap();
+    let path = folder.path().join("presets/wall.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("sketch = \"a\"", "sketch = \"b\"")).unwrap();
+    let other = play(folder.path(), &[], "1");
+    until(query, "/health", |_, health| health["sketch"]["name"] == "b");
+    other.end();
 }

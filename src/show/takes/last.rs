@@ -34,6 +34,9 @@ pub struct Last {
     pid: u32,
     /// What it was started with: a preset or a sketch.
     pub target: String,
+    /// Sketch and model as that preset had them.
+    #[serde(default)]
+    pub asked: Option<[String; 2]>,
     /// Seconds since 1970.
     pub at: u64,
     /// It ended in order.
@@ -54,7 +57,7 @@ impl Last {
     pub fn new(target: &str, good: Option<Script>, ran_secs: f64, start: Start) -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (target, pid) = (target.to_owned(), std::process::id());
-        Self { version: VERSION, pid, target, at, ended: false, boot: boot(), good, ran_secs, start }
+        Self { version: VERSION, pid, target, asked: None, at, ended: false, boot: boot(), good, ran_secs, start }
     }
 
     /// Writes it.
