@@ -34,6 +34,9 @@ pub(super) fn show(ui: &mut Ui, out: &mut Vec<Act>) {
     });
 }
 
+/// Dimensions of z for ranges in addresses: none of these fields has one.
+const DIMS: usize = 0;
+
 /// A name, and a field that is sent with Enter; or a button where there is nothing to say.
 fn field(ui: &mut Ui, path: &str, name: &str, says: &str, takes: Takes, out: &mut Vec<Act>) {
     let (id, wrong) = (Id::new(path), Id::new((path, "wrong")));
@@ -43,7 +46,7 @@ fn field(ui: &mut Ui, path: &str, name: &str, says: &str, takes: Takes, out: &mu
         ui.add_sized(size, egui::Label::new(label).truncate()).on_hover_text(format!("{says} · {path}"));
         if matches!(takes, Takes::Trigger) {
             if ui.small_button("do").clicked() {
-                out.extend(acts(path, &[]).unwrap_or_default());
+                out.extend(acts(path, &[], DIMS).unwrap_or_default());
             }
             return;
         }
@@ -51,7 +54,7 @@ fn field(ui: &mut Ui, path: &str, name: &str, says: &str, takes: Takes, out: &mu
         let width = ui.available_width();
         let response = ui.add(egui::TextEdit::singleline(&mut text).desired_width(width));
         if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) && !text.is_empty() {
-            let why = match acts(path, &[value(&text, takes)]) {
+            let why = match acts(path, &[value(&text, takes)], DIMS) {
                 Ok(done) => {
                     out.extend(done);
                     String::new()
