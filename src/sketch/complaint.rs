@@ -37,8 +37,8 @@ impl Complaint {
     }
 
     /// The same place, with these words.
-    pub fn with(self: Box<Self>, what: String, hint: Option<String>) -> Box<Self> {
-        Box::new(Self { what, hint, ..*self })
+    pub fn with(self, what: String, hint: Option<String>) -> Box<Self> {
+        Box::new(Self { what, hint, ..self })
     }
 
     /// About a file as a whole.

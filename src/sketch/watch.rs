@@ -53,13 +53,13 @@ impl Watch {
         let (wanted, board, sends) = (Wanted::default(), board.clone(), sender.clone());
         let theirs = wanted.clone();
         let worker = Worker::start("watch", 8 << 20, move |ending| {
-            let mut eyes = Eyes::new(board, sends);
+            let mut folders = Folders::new(board, sends);
             while !ending.requested() {
-                let mut changed = eyes.follow(&theirs);
+                let mut changed = folders.follow(&theirs);
                 if changed.is_empty() {
                     changed = burst(&receiver);
                     // What was asked for meanwhile is watched before anybody reads: no change falls in between.
-                    changed.extend(eyes.follow(&theirs));
+                    changed.extend(folders.follow(&theirs));
                 }
                 if !changed.is_empty() {
                     work(&changed);
@@ -108,7 +108,7 @@ impl Identity {
 }
 
 /// notify, and what it watches.
-struct Eyes {
+struct Folders {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
     /// What was wanted at the last look.
@@ -119,7 +119,7 @@ struct Eyes {
     board: Board,
 }
 
-impl Eyes {
+impl Folders {
     fn new(board: Board, sender: SyncSender<PathBuf>) -> Self {
         let overflow = Arc::new(AtomicBool::new(false));
         let theirs = overflow.clone();

@@ -290,7 +290,7 @@ mod tests {
         displays.seen(entity(1), "eDP-1");
         assert_eq!(displays.full(), WindowMode::BorderlessFullscreen(MonitorSelection::Entity(entity(2))));
         // Unplugged: to the laptop, and said.
-        let look = displays.look(&[laptop.clone()]);
+        let look = displays.look(std::slice::from_ref(&laptop));
         assert_eq!(look.moved, Some(entity(1)));
         assert!(look.text.is_some_and(|text| text.contains("\"hdmi\"") && text.contains("0 \"eDP-1\" 1920x1080")));
         // It comes back, as another entity.
@@ -302,10 +302,10 @@ mod tests {
     fn where_nobody_asked_the_output_goes_back_to_where_it_was() {
         let laptop = (entity(1), display("eDP-1", 0, true));
         let mut displays = Displays::default();
-        assert_eq!(displays.look(&[laptop.clone()]), Look { moved: None, text: None });
+        assert_eq!(displays.look(std::slice::from_ref(&laptop)), Look { moved: None, text: None });
         // A person pulled the window over.
         displays.seen(entity(2), "HDMI-1");
-        let look = displays.look(&[laptop.clone()]);
+        let look = displays.look(std::slice::from_ref(&laptop));
         assert!(look.moved == Some(entity(1)) && look.text.is_some_and(|text| text.contains("HDMI-1")));
         // The window system says where it is meanwhile, which is not where it belongs.
         displays.seen(entity(1), "eDP-1");
@@ -321,7 +321,7 @@ mod tests {
             look.moved.is_none() && look.text.is_some_and(|text| text.contains("display 1") && text.contains("none"))
         );
         let laptop = (entity(1), display("eDP-1", 0, true));
-        assert_eq!(displays.look(&[laptop.clone()]).moved, Some(entity(1)));
+        assert_eq!(displays.look(std::slice::from_ref(&laptop)).moved, Some(entity(1)));
         let look = displays.look(&[laptop, (entity(2), display("DP-3", 1920, false))]);
         assert_eq!(look, Look { moved: Some(entity(2)), text: None });
     }

@@ -23,6 +23,8 @@ struct Slot {
     offset: [f32; 2],
 }
 
+/// Where a letter lies in the frame, and in the atlas: left, top, right, bottom.
+pub(super) type Placed = ([f32; 4], [f32; 4]);
 /// Form, size in steps, and the shift to the right and down in steps.
 type Key = (u16, u32, [u8; 2]);
 
@@ -76,7 +78,7 @@ impl Atlas {
     }
 
     /// Where a letter of `size` pixels lies in the frame and in the atlas; none for a space.
-    pub(super) fn place(&mut self, letter: Letter, size: f32) -> Result<Option<([f32; 4], [f32; 4])>, Full> {
+    pub(super) fn place(&mut self, letter: Letter, size: f32) -> Result<Option<Placed>, Full> {
         let drawn = size.min(MOST_EM);
         let enlarged = size / drawn;
         let [(x, right), (y, down)] = match enlarged > 1.0 {

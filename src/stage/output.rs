@@ -159,17 +159,18 @@ fn rehearsed(secs: f64, shown: bool) -> (f64, bool) {
     }
 }
 
+/// Output windows, with what their surfaces are made from.
+type Outputs<'w, 's> = Query<'w, 's, (Entity, &'static Window, Option<&'static RawHandleWrapper>), With<OutputWindow>>;
+
 /// A window that something else took away is opened again, and one that shows nothing any more is mended; the show
 /// goes on meanwhile.
 pub(super) fn keep(
-    mut destroyed: MessageReader<WindowDestroyed>,
-    mut occluded: MessageReader<WindowOccluded>,
+    (mut destroyed, mut occluded): (MessageReader<WindowDestroyed>, MessageReader<WindowOccluded>),
     (mut hidden, mut watch, mut said): (Local<bool>, Local<Option<Watch>>, Local<Option<f64>>),
     (presented, displays, number): (Res<Presented>, Res<Displays>, Res<WindowNumber>),
     mut shape: ResMut<Shape>,
     live: NonSendMut<Live>,
-    windows: Query<(Entity, &Window, Option<&RawHandleWrapper>), With<OutputWindow>>,
-    cameras: Query<Entity, With<OutputCamera>>,
+    (windows, cameras): (Outputs, Query<Entity, With<OutputCamera>>),
     mut commands: Commands,
 ) {
     if live.over {

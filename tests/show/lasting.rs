@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use super::common::{fail, flaneur};
 use super::{GOOD, PATIENCE, Playing, stage};
 
 /// Writes a preset with doors of its own; gives the ports of OSC and of OSCQuery.
@@ -159,4 +160,20 @@ fn a_preset_resumes_by_itself_and_outside_of_its_hours_it_is_healthy() {
     let other = play(folder.path(), &[], "1");
     until(query, "/health", |_, health| health["sketch"]["name"] == "b");
     other.end();
+}
+
+#[test]
+fn a_soak_tells_what_a_show_costs() {
+    let folder = stage();
+    let soak = ["soak", "--hours", "0.003", "--fps", "10", "--faults", "--longest", "60000", "--keep", "kept"];
+    let output = flaneur(folder.path(), &soak);
+    let [said, told] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(said.contains("| minute | memory MB |") && said.contains("\n| 0.2 | "), "{said}{told}");
+    assert!(
+        said.contains("The show ended 0.") || said.contains("The show ended 1.") || told.contains("SIGTERM"),
+        "{said}"
+    );
+    // Late frames and memory are the machine's, but a show never ends by itself.
+    assert!(!told.contains("ends by itself") && folder.path().join("kept/show.log").is_file(), "{told}");
+    fail(folder.path(), &["soak", "--hours", "0"], "--hours takes more than 0");
 }

@@ -229,8 +229,9 @@ impl Log {
 
     /// One more line; what finds the disk too slow is said once.
     pub fn line(&mut self, line: Line, board: &Board) {
-        let sent = self.sender.as_ref().map(|sender| sender.try_send(line));
-        if matches!(sent, Some(Err(TrySendError::Full(_)))) && !self.lost && !self.failed.load(Ordering::Relaxed) {
+        let Some(sender) = &self.sender else { return };
+        let full = matches!(sender.try_send(line), Err(TrySendError::Full(_)));
+        if full && !self.lost && !self.failed.load(Ordering::Relaxed) {
             self.lost = true;
             board.fault("take", format!("the disk does not keep up; {} is no longer exact", self.path().display()));
         }
