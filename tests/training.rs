@@ -153,6 +153,8 @@ fn a_diverged_training_keeps_the_last_good_weights() {
 struct ByHand {
     child: std::process::Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    /// The last epoch that was read.
+    last: u64,
 }
 
 impl ByHand {
@@ -169,13 +171,14 @@ impl ByHand {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { child, lines, last: 0 }
     }
 
     /// The number of the next epoch.
     fn epoch(&mut self) -> u64 {
         let line = self.lines.next().unwrap().unwrap();
-        line.split(' ').next().unwrap().parse().unwrap()
+        self.last = line.split(' ').next().unwrap().parse().unwrap();
+        self.last
     }
 
     fn signal(&self, signal: &str) {
@@ -186,10 +189,11 @@ impl ByHand {
 
     /// Waits for the end: exit code, the last epoch, what it said beside the epochs.
     fn end(mut self) -> (Option<i32>, u64, String) {
-        let last = self.lines.by_ref().map(|l| l.unwrap()).last().unwrap_or_else(|| "0 (".into());
+        // It may end without another epoch.
+        let more = self.lines.by_ref().map(|l| l.unwrap()).last();
+        let last = more.map_or(self.last, |line| line.split(' ').next().unwrap().parse().unwrap());
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let last = last.split(' ').next().unwrap().parse().unwrap();
         (self.child.wait().unwrap().code(), last, said)
     }
 }
@@ -246,7 +250,7 @@ fn an_ignored_hangup_stays_ignored() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut training = ByHand { child, lines };
+    let mut training = ByHand { child, lines, last: 0 };
     while training.epoch() < 3 {}
     training.signal("HUP");
     let now = training.epoch();
