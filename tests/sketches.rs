@@ -311,6 +311,12 @@ fn what_nests_without_end_has_an_end() {
         "pub fn walk(me, t, c) { let l = []; for i in 0..15000 { l = [l]; } format!(\"{:?}\", l); seed(1) }",
         &["", "MB in"],
     );
+    // Values that contain themselves.
+    check(
+        "pub fn walk(me, t, c) { let a = #{}; a.x = a; let b = #{}; b.x = b; if a == b { } seed(1) }",
+        &["MB in one frame"],
+    );
+    check("pub fn walk(me, t, c) { let a = [1]; a.push(a); format!(\"{:?}\", a); seed(1) }", &["MB in one frame"]);
     // A state that holds itself twice doubles with every level.
     let doubles =
         "pub fn setup() { #{ l: [1] } } pub fn walk(me, t, c) { for i in 0..40 { me.l = [me.l, me.l]; } seed(1) }";

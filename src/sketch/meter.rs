@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const BUDGET: usize = 200_000;
 /// Instructions of the outermost call: the steps put into bodies are three of them each.
 pub const INSTRUCTIONS: usize = BUDGET + BUDGET / 2;
-/// Bytes that a call may hold at a time.
-pub const MEMORY: usize = 64 << 20;
+/// Bytes that a call may hold at a time. Comparing a value that contains itself recurses until so much is held: that
+/// takes 0.6 of the 1 GB of stack that a sketch's thread has (`sketch::thread`), so neither may change alone.
+pub const MEMORY: usize = 16 << 20;
 /// Bytes that cost a step: filling, copying and sorting them takes time that nothing else counts.
 const BYTES: usize = 200;
 /// Steps that entering a body costs: a call, and what stands in the body.
