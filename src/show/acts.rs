@@ -13,7 +13,7 @@ use super::{Parts, Show};
 use crate::control::hand::{Hand, Value};
 use crate::control::learned::Learned;
 use crate::control::{Dial, slug};
-use crate::preset::{Preset, sketch_path};
+use crate::preset::Preset;
 use crate::recorder::names::{self, TAKE};
 use crate::sketch::thread::Standing;
 
@@ -89,7 +89,7 @@ fn do_it(show: &mut Show, act: Act, hand: &Hand) {
         Act::Mix(share) => show.output.set_mix(share),
         Act::Preset(name) => {
             let name = show.library.listed(&name, |names| &names.presets);
-            show.library.go_to_preset(&name);
+            show.library.go_to_preset(name, show.takes.chores());
         }
         Act::Store(name) => store(show, &name),
         Act::Recall(name, secs) => recall(show, &name, secs, hand),
@@ -235,9 +235,8 @@ pub fn take_preset(show: &mut Show, preset: Preset) {
         }
     }
     if !show.film.again() {
-        if show.walk.program().map(|p| &p.path) != Some(&sketch_path(&preset.sketch)) {
-            go_to_sketch(show, &preset.sketch);
-        }
+        // Where that runs already, nothing comes of it.
+        go_to_sketch(show, &preset.sketch);
         if preset.model != show.output.model().name {
             show.output.load(&preset.model);
         }
@@ -273,7 +272,7 @@ pub fn recall_program(show: &mut Show, program: usize, hand: &Hand) -> Option<St
 
 fn go_to_sketch(show: &mut Show, name: &str) {
     let name = show.library.listed(name, |names| &names.sketches);
-    show.library.go_to(sketch_path(&name));
+    show.library.go_to(name, show.takes.chores());
 }
 
 fn store(show: &mut Show, name: &str) {

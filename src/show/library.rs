@@ -13,7 +13,7 @@ use crate::files;
 use crate::home;
 use crate::latent::stored;
 use crate::latest::{Latest, lock};
-use crate::preset::{PRESETS, Preset, Target, find};
+use crate::preset::{PRESETS, Preset, Target, find, sketch_path};
 use crate::report::Board;
 use crate::sketch::thread::Points;
 use crate::sketch::watch::{Changed, Watch, led_to};
@@ -50,7 +50,7 @@ struct Desk {
 pub struct Library {
     desk: Desk,
     /// None in a film.
-    watch: Option<Watch>,
+    watch: Option<Arc<Watch>>,
     names: Names,
     names_at: Option<f64>,
     listed: Latest<Names>,
@@ -88,7 +88,7 @@ impl Library {
         watch.on_all("points", home::folders(POINTS));
         watch.on_all("mappings", home::folders(MAPPINGS));
         watch.on("model", model.0);
-        Ok(Self { desk, watch: Some(watch), ..Self::default() })
+        Ok(Self { desk, watch: Some(Arc::new(watch)), ..Self::default() })
     }
 
     /// A sketch that was saved or chosen.
@@ -128,26 +128,37 @@ impl Library {
         self.poke(Path::new(MAPPINGS));
     }
 
-    /// Another sketch: it is read, and its folder is watched in place of the one before.
-    pub fn go_to(&self, path: PathBuf) {
-        if let Some(watch) = &self.watch {
-            watch.on("sketch", &path);
-        }
-        lock(&self.desk.sketch).clone_from(&path);
-        self.poke(&path);
+    /// Another sketch, by name or path: it is looked for elsewhere than here, read, and its folder is watched in place
+    /// of the one before.
+    pub fn go_to(&self, name: String, chores: &Chores) {
+        self.find_and_watch(chores, move |desk| {
+            let path = sketch_path(&name);
+            lock(&desk.sketch).clone_from(&path);
+            ("sketch", path)
+        });
     }
 
-    /// Another preset, by name or path.
-    pub fn go_to_preset(&self, name: &str) {
-        let path = match find(name) {
-            Ok(Target::Preset(path)) => path,
-            _ => home::place(PRESETS).join(format!("{name}.toml")),
-        };
-        if let Some(watch) = &self.watch {
-            watch.on("preset", &path);
-        }
-        *lock(&self.desk.preset) = Some(path.clone());
-        self.poke(&path);
+    /// Another preset, by name or path, likewise.
+    pub fn go_to_preset(&self, name: String, chores: &Chores) {
+        self.find_and_watch(chores, move |desk| {
+            let path = match find(&name) {
+                Ok(Target::Preset(path)) => path,
+                _ => home::place(PRESETS).join(format!("{name}.toml")),
+            };
+            *lock(&desk.preset) = Some(path.clone());
+            ("preset", path)
+        });
+    }
+
+    /// Has a file found that is then watched for its role, and read.
+    fn find_and_watch(&self, chores: &Chores, found: impl FnOnce(&Desk) -> (&'static str, PathBuf) + Send + 'static) {
+        let Some(watch) = self.watch.clone() else { return };
+        let desk = self.desk.clone();
+        chores.give(move || {
+            let (role, path) = found(&desk);
+            watch.on(role, &path);
+            watch.poke(&path);
+        });
     }
 
     /// Reads the sketch again.
