@@ -476,13 +476,14 @@ impl Show {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
+        let began = Instant::now();
         self.health.close();
+        self.lesson.close();
         self.last.end(self.failed.is_none());
         self.keep();
         self.takes.finish(CLOSING);
-        self.lesson.end();
         self.health.print(true, self.real, self.frames, self.output.version());
-        self.output.recording_mut().finish(CLOSING);
+        self.output.recording_mut().finish(CLOSING.saturating_sub(began.elapsed()).max(CLOSING / 4));
         if let Some(program) = self.walk.program().filter(|_| self.film.live()) {
             self.takes.unmark(&program.path);
         }

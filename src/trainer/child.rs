@@ -7,7 +7,7 @@
 //! Nothing of what it does can fail here: faults are lines on the board.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use super::launch::{Launch, own_program};
@@ -19,8 +19,8 @@ use crate::latest::lock;
 use crate::report::Board;
 use crate::worker::Worker;
 
-/// How long the owner waits until the child has saved itself, was killed, or is left.
-const PATIENCE: Duration = Duration::from_secs(11);
+/// How long an owner that closes waits until the child has saved itself, was killed, or is left.
+const PATIENCE: Duration = Duration::from_millis(2700);
 /// Events that wait for the show.
 pub(super) const MOST_EVENTS: usize = 256;
 
@@ -68,12 +68,16 @@ pub(super) struct Shared {
     pub pid: Option<u32>,
     /// A hand wants it to run now, so that a pause before the next start ends.
     pub hurry: bool,
+    /// The owner closes: what is not saved soon is lost.
+    pub closing: bool,
 }
 
 /// The owner's end; dropping it stops the child and waits for that, some seconds at most.
 pub struct Child {
     shared: Arc<Mutex<Shared>>,
     worker: Option<Worker>,
+    /// When its owner closed.
+    closed: OnceLock<Instant>,
 }
 
 impl Child {
@@ -87,7 +91,7 @@ impl Child {
         let worker = Worker::start("trainer", 1 << 20, move |ending| {
             Supervisor::new(launch, theirs, board).supervise(&ending);
         })?;
-        Ok(Self { shared, worker: Some(worker) })
+        Ok(Self { shared, worker: Some(worker), closed: OnceLock::new() })
     }
 
     /// Gives it a command; of each kind the newest waits.
@@ -139,6 +143,14 @@ impl Child {
         self.worker.iter().for_each(Worker::end);
     }
 
+    /// The same for an owner that closes: a child that does not save itself within two seconds is killed, and goes on
+    /// from its checkpoint the next time.
+    pub fn close(&self) {
+        self.closed.get_or_init(Instant::now);
+        lock(&self.shared).closing = true;
+        self.end();
+    }
+
     /// Whether it has stopped.
     pub fn ended(&self) -> bool {
         self.worker.as_ref().is_none_or(Worker::ended)
@@ -147,8 +159,8 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.end();
-        let until = Instant::now() + PATIENCE;
+        self.close();
+        let until = *self.closed.get_or_init(Instant::now) + PATIENCE;
         while !self.ended() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long a child that was asked to stop may take to end its epoch and save itself; then its input ends, then it is
 /// killed, and then it is left: a process that waits for a dead share cannot be ended by anybody.
 const GRACES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(9), Duration::from_secs(10)];
+/// The same where the show closes, which takes no longer than three seconds.
+const CLOSING: [Duration; 3] = [Duration::from_millis(1000), Duration::from_millis(2200), Duration::from_millis(2500)];
 /// Pauses before a start after a crash: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 /// A child that has run for so long begins with the first pause again.
@@ -181,15 +183,16 @@ impl Supervisor {
             go_on(watch.pid);
         }
         let waited = watch.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
-        if waited > GRACES[0] {
+        let graces = if lock(&self.shared).closing { CLOSING } else { GRACES };
+        if waited > graces[0] {
             // The end of its input is the same request, in case it does not hear.
             pipes.lines = None;
         }
-        if waited > GRACES[1] {
+        if waited > graces[1] {
             kill_group(watch.pid);
             let _ = child.kill();
         }
-        if waited > GRACES[2] {
+        if waited > graces[2] {
             self.board.fault("trainer", format!("process {} cannot be ended; it is left", watch.pid));
             return false;
         }

@@ -75,6 +75,12 @@ impl Lesson {
         }
     }
 
+    /// The show closes: trainers save themselves meanwhile, and are waited for when the lesson is dropped.
+    pub fn close(&mut self) {
+        self.end();
+        self.leaving.iter().for_each(Child::close);
+    }
+
     /// Ends the training in order; the show goes on.
     pub fn end(&mut self) {
         if let Some(child) = self.child.take() {
