@@ -58,6 +58,14 @@ impl Reference {
     }
 }
 
+/// Whether the reference is multiplied with AVX-512, as not all of ours is.
+fn wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
@@ -206,7 +214,7 @@ fn a_step_of_the_critic() {
     // Three passes forward, one back to the picture, and two derivatives of each but the one of x̂; with the
     // fakes of the generator.
     let count = state.arch.batch_size * (10 * of_critic(&state.arch) + of_generator(&state.arch));
-    check("critic step of small", count, 2.4, &mut || {
+    check("critic step of small", count, if wide() { 3.2 } else { 2.4 }, &mut || {
         black_box(state.critic_step(&data, &device));
     });
 }
