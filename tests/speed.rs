@@ -7,9 +7,9 @@
 //! measured longer before it is believed.
 //! Measured on a core with AVX2, quiet and beside a program that took both cores: forward of one 0.59 to 0.74, of
 //! eight 0.54 to 0.64, with kernels of ten 0.47 to 0.64, critic step 1.47 to 1.53, generator step 1.53 to 1.56, and
-//! 0.33 to 0.35 of the time of an unprepared forward. With AVX-512 only two threads were measured (forward of one
-//! 0.81, critic step 1.88, generator step 1.77). The bounds lie above all that and below twice the lowest ratio, so
-//! that a path done twice fails.
+//! 0.33 to 0.35 of the time of an unprepared forward. With AVX-512 two threads were measured (forward of one
+//! 0.81, critic step 1.88, generator step 1.77), and on one thread the critic step, 2.71 to 2.76, which has a bound of
+//! its own there. The bounds lie above all that and below twice the lowest ratio, so that a path done twice fails.
 //! Who makes a path faster measures again and lowers its bound.
 //! Absolute numbers come from `cargo bench` and `benches/peers/run`.
 
