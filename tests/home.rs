@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::names;
+
 const RING: &str = "pub fn walk(me, t, c) { ring([1, 2, 3], t.phase(4)) }";
 
 /// Sketches, a preset and the shipped model in a folder.
@@ -91,14 +93,6 @@ impl Machine {
         fs::remove_dir_all(self.at("film")).unwrap();
         said
     }
-}
-
-/// Names of what lies in a folder, sorted.
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{fail, flaneur, succeed};
+use common::{fail, ffmpeg, flaneur, names, succeed};
 use flaneur::net::device::Wanted;
 use flaneur::picture::Picture;
 use flaneur::preset::{Preset, Record};
@@ -35,15 +35,6 @@ fn stage() -> tempfile::TempDir {
     folder
 }
 
-fn ffmpeg() -> bool {
-    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = found.is_ok_and(|status| status.success());
-    if !there {
-        common::skip("ffmpeg is not installed");
-    }
-    there
-}
-
 /// Plays some frames without a window; gives what was said.
 fn play(here: &Path, more: &[&str]) -> String {
     let play = ["play", "a", "--headless", "--frames", "20", "--device", "cpu"];
@@ -55,14 +46,6 @@ fn play(here: &Path, more: &[&str]) -> String {
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
-}
-
-/// Names of what lies in a folder, hidden ones too, sorted.
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Show {
         self.ask();
         let scene = self.draw(began);
         self.frames += 1;
-        self.tell(&scene);
+        self.tell();
         scene
     }
 
@@ -263,7 +263,7 @@ impl Show {
     }
 
     /// Tells everybody what has changed.
-    fn tell(&mut self, _scene: &Scene) {
+    fn tell(&mut self) {
         let steps = self.walk.steps();
         if steps != Steps::USUAL {
             self.takes.line(|| Line::Steps(steps));

@@ -3,8 +3,9 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Chosen, Wanted, choose};
@@ -36,6 +37,24 @@ pub fn fail(folder: &Path, arguments: &[&str], words: &str) {
 pub fn skip(reason: impl std::fmt::Display) {
     assert!(std::env::var_os("FLANEUR_TEST_ALL").is_none(), "left out: {reason}");
     println!("skipped: {reason}");
+}
+
+/// Whether ffmpeg is here; a test without it says that it did nothing.
+pub fn ffmpeg() -> bool {
+    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = found.is_ok_and(|status| status.success());
+    if !there {
+        skip("ffmpeg is not installed");
+    }
+    there
+}
+
+/// Names of what lies in a folder, hidden ones too, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// The adapter to test on; none, said, where there is none.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use flaneur::recorder::{Recorder, Settings};
 use flaneur::report::Board;
 
-use super::common::{fail, succeed};
-use super::{ffmpeg, frames_in, stage};
+use super::common::{fail, ffmpeg, succeed};
+use super::{frames_in, stage};
 
 #[test]
 fn a_film_is_repeatable_and_a_ring_closes() {

@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use common::{fail, succeed};
+use common::{fail, ffmpeg, succeed};
 
 const GOOD: &str = "pub fn walk(me, t, c) { ring([1, 2, 3], t.phase(4)) }";
 /// Longest wait for anything, on a busy machine.
@@ -224,16 +224,6 @@ fn a_preset_applies_live_and_a_wrong_one_does_not() {
     playing.hears("b.rn:1:25: there is no nothing");
     playing.goes_on();
     playing.end();
-}
-
-/// Whether ffmpeg is here; a test without it says that it did nothing.
-fn ffmpeg() -> bool {
-    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = found.is_ok_and(|status| status.success());
-    if !there {
-        common::skip("ffmpeg is not installed");
-    }
-    there
 }
 
 /// Frames that ffmpeg can decode in a film.

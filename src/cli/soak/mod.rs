@@ -37,7 +37,7 @@ const ENDING: Duration = Duration::from_secs(3);
 #[derive(Args)]
 pub struct Soak {
     /// How long
-    #[arg(long, value_name = "H", default_value_t = 1.0)]
+    #[arg(long, value_name = "H", default_value_t = 1.0, allow_negative_numbers = true)]
     hours: f64,
     /// What is done, and when, follows from this number
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -100,7 +100,7 @@ impl Soak {
             bail!("--fps takes 1 to 1000");
         }
         let stop = Stop::on_signals()?;
-        let place = Place::make(self.keep.clone(), &self.model, self.train, self.fps).context("the soak's folder")?;
+        let place = Place::make(self.keep.clone(), &self.model, self.train, self.fps)?;
         let player = Player::start(&place, self.windows, &stop).context("the show")?;
         let random = RandomState::new(self.seed);
         let mut stage = Stage { place, player, random, sketch: 0, broken: false, on: Vec::new() };

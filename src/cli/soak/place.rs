@@ -30,6 +30,9 @@ pub struct Place {
 impl Place {
     /// Makes it, where it is wanted or among temporary files.
     pub fn make(kept: Option<PathBuf>, model: &str, train: bool, fps: f64) -> anyhow::Result<Self> {
+        let from = model::folder(model);
+        // Before anything is made: the error says which models there are.
+        model::Card::read(&from)?;
         let temporary = std::env::temp_dir().join(format!("flaneur-soak-{}", std::process::id()));
         let folder = std::path::absolute(kept.clone().unwrap_or(temporary))?;
         for inner in ["sketches", "presets", "models", "recordings"] {
@@ -44,7 +47,6 @@ impl Place {
             }
         }
         anyhow::ensure!(!sketches.is_empty(), "there are no sketches to play; start it where they are, or give --home");
-        let from = model::folder(model);
         for name in MODELS {
             let to = folder.join("models").join(name);
             files::make_folder(&to)?;

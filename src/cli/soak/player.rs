@@ -55,7 +55,10 @@ impl Player {
         let start = Instant::now();
         while player.health().is_none() {
             if !player.runs() {
-                bail!("it ended at once; it said what is in {}", place.log().display());
+                // What it says comes by way of the terminal's thread.
+                std::thread::sleep(Duration::from_millis(200));
+                let said = std::fs::read_to_string(place.log()).unwrap_or_default();
+                bail!("it ended at once: {}", said.lines().last().unwrap_or("it said nothing"));
             }
             if stop.raised() || start.elapsed() > OPENING {
                 bail!("it did not answer within {} s", OPENING.as_secs());
