@@ -1,5 +1,7 @@
-//! Save to effect and control to picture, up to the frame that shows it. `cargo bench --bench latency`.
+//! What a frame of a plain sketch takes with its hand-over to the sketch's thread and back; save to effect and control
+//! to picture, up to the frame that shows it. `cargo bench --bench latency`.
 //!
+//! Frames are asked for 60 times a second, so that both threads have slept before each.
 //! A show without a window, 60 frames a second, the shipped model on the CPU. A round saves a sketch with another
 //! seed, or sends a datagram with another value, at a random moment of a frame, and stops the time when the
 //! pictures of it are in the scene that a window would display next.
@@ -11,16 +13,22 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use flaneur::clock::Clock;
+use flaneur::control::Lent;
 use flaneur::latent;
 use flaneur::net::device::Wanted;
 use flaneur::picture::scene::Scene;
 use flaneur::random::RandomState;
 use flaneur::report::{Board, Stop};
 use flaneur::show::{Options, Show};
+use flaneur::sketch::host::Keeps;
+use flaneur::sketch::thread::{Adopt, Ask, Attempt, Critic, Points, Said, SketchThread, Standing};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 
+const FRAMES: u32 = 600;
 const SAVES: u32 = 40;
 const MESSAGES: u32 = 400;
+const PATIENCE: Duration = Duration::from_secs(5);
 const FRAME: Duration = Duration::from_micros(16_667);
 
 fn main() {
@@ -28,6 +36,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    hand_over();
     let folder = tempfile::tempdir().expect("a folder for the sketch");
     let path = folder.path().join("sketch.rn");
     let save =
@@ -75,6 +84,31 @@ fn main() {
     show.close();
 }
 
+/// Frames of shipped sketches, each asked for and waited for as a show does.
+fn hand_over() {
+    for name in ["two-seeds", "ring", "knobs"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sketches/{name}.rn"));
+        let mut clock = Clock::new(120.0);
+        let mut thread = SketchThread::start(100).expect("a thread");
+        let (state, tick, lent) = (Standing::Nothing, clock.frame(0.0, true), Lent::default());
+        let critic = Critic::default();
+        thread.attempt(Attempt { path, text: None, state, tick, lent, critic, dim: 100, points: Points::new() });
+        let Some(Said::Tried(Ok(proven))) = thread.wait(PATIENCE) else { panic!("{name} does not run") };
+        let mut adopt = Some(Adopt { program: proven.program, keeps: Keeps::Nothing, state: None });
+        let mut times = Vec::new();
+        for number in 0..FRAMES {
+            std::thread::sleep(FRAME);
+            let (tick, adopt) = (clock.frame(f64::from(number) / 60.0, false), adopt.take());
+            let (lent, critic, news) = (Lent::default(), Critic::default(), Vec::new());
+            let start = Instant::now();
+            thread.ask(Ask { number: number.into(), tick, lent, critic, news, adopt, gliding: true });
+            assert!(matches!(thread.wait(PATIENCE), Some(Said::Answer(_))), "{name} gives no frame");
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        tell(&format!("a frame of {name}"), &mut times);
+    }
+}
+
 /// Sixty frames a second.
 struct Pace {
     due: Instant,
@@ -113,6 +147,6 @@ fn tell(what: &str, times: &mut Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     let [p50, p90, p99, most] = [0.5, 0.9, 0.99, 1.0].map(at);
-    println!("{what} over {}: p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, most {most:.1} ms", times.len());
+    println!("{what} over {}: p50 {p50:.3} ms, p90 {p90:.3} ms, p99 {p99:.3} ms, most {most:.3} ms", times.len());
     times.clear();
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::disk;
+use super::disk::{self, Written};
 use super::optimiser::Moments;
 use super::step::State;
 use crate::files;
@@ -55,6 +55,11 @@ const FILE: &str = "state.safetensors";
 /// Whether there is a checkpoint in `folder`.
 pub fn exists(folder: &Path) -> bool {
     folder.join(FILE).is_file()
+}
+
+/// Bytes of the checkpoint in `folder`, and the seconds since it was written.
+pub fn written(folder: &Path) -> Option<Written> {
+    disk::written(&folder.join(FILE))
 }
 
 /// Writes `state.safetensors` and `state.toml` in `folder`; gives the path of the first, and its bytes.

@@ -40,6 +40,16 @@ pub fn link(from: &Path, to: &Path, content: &[u8]) -> Result<u64, FileError> {
     }
 }
 
+/// What was written last: bytes, and the seconds since then.
+pub type Written = (u64, f64);
+
+/// Bytes of a file, and the seconds since it was written; 0 where the clock was put back.
+pub fn written(path: &Path) -> Option<Written> {
+    let about = fs::metadata(path).ok()?;
+    let age = about.modified().ok()?.elapsed().map_or(0.0, |age| age.as_secs_f64());
+    Some((about.len(), age))
+}
+
 /// Whether a file holds exactly this.
 pub fn holds(path: &Path, content: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|about| about.len() == content.len() as u64)

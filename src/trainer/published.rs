@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 
-use super::disk;
+use super::disk::{self, Written};
 use super::run::{Plan, TrainError};
 use super::step::State;
 use crate::files;
@@ -52,6 +52,16 @@ pub fn beside(weights: &Path) -> [PathBuf; 2] {
 /// Steps of the states that are kept, ascending.
 pub fn steps(folder: &Path) -> Vec<u64> {
     numbers(&folder.join("history"), "", ".safetensors")
+}
+
+/// Bytes of the state that was kept last, its critic included, and the seconds since then.
+pub fn newest(folder: &Path) -> Option<Written> {
+    let of = |step: u64| {
+        let [weights, critic, _] = state_files(folder, step).map(|path| disk::written(&path));
+        let (bytes, age) = weights?;
+        Some((bytes + critic.map_or(0, |(bytes, _)| bytes), age))
+    };
+    steps(folder).into_iter().filter_map(of).min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
 /// The numbers between two parts of the names in a folder, ascending.

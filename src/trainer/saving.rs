@@ -40,8 +40,16 @@ impl Training<'_> {
         if self.options.keep == 0 {
             return Ok(());
         }
-        let bytes = match checkpoint::exists(&self.plan.folder.join("training")) {
-            true => self.publish()?,
+        let training = self.plan.folder.join("training");
+        let bytes = match checkpoint::exists(&training) {
+            true => {
+                // A checkpoint is written with a state.
+                let state = published::newest(&self.plan.folder);
+                let with_state = |(bytes, age)| (bytes + state.map_or(0, |(bytes, _)| bytes), age);
+                let checkpoint = checkpoint::written(&training).map(with_state);
+                self.schedule.follow(checkpoint, state, self.options.disk_gb_per_day);
+                self.publish()?
+            }
             false => self.save(None)?,
         };
         let now = self.now();

@@ -4,6 +4,8 @@
 //! checkpoints, half for states that are kept; what is only looked at goes through memory (`trainer::memory`).
 //! What fails is tried again with growing pauses. Knows no files and no clock: seconds are handed in.
 
+use super::disk::Written;
+
 /// Bytes that either half may write at once, before it has to wait for its share of the day.
 const BURST: f64 = 24e6;
 /// Pauses after a failed attempt to write, in seconds: the first, and the longest.
@@ -52,6 +54,11 @@ impl Allowance {
     }
 }
 
+/// Bytes a second that either half may write.
+fn a_second(disk_gb_per_day: f64) -> f64 {
+    disk_gb_per_day * 1e9 / DAY_SECS / 2.0
+}
+
 /// The times of a training's writes.
 #[derive(Debug)]
 pub struct Schedule {
@@ -89,6 +96,17 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// Goes on where another training of the same folder ended, one that was killed perhaps: what it wrote last, a
+    /// checkpoint and a state, has to be paid first, or a training that is begun again and again would write a burst
+    /// each time.
+    pub fn follow(&mut self, checkpoint: Option<Written>, state: Option<Written>, disk_gb_per_day: f64) {
+        let paid = |written: Option<Written>| match written {
+            Some((bytes, age)) => (age * a_second(disk_gb_per_day) - bytes as f64).min(BURST),
+            None => BURST,
+        };
+        (self.checkpoints.left, self.states.left) = (paid(checkpoint), paid(state));
+    }
+
     /// The next state is kept in any case.
     pub fn keep(&mut self) {
         self.keep_due = true;
@@ -96,7 +114,7 @@ impl Schedule {
 
     /// What is to be written at `now` seconds, an epoch being done.
     pub fn due(&mut self, epoch: u64, now: f64, limits: Limits) -> Due {
-        let a_second = limits.disk_gb_per_day * 1e9 / DAY_SECS / 2.0;
+        let a_second = a_second(limits.disk_gb_per_day);
         self.checkpoints.gather(now, a_second);
         self.states.gather(now, a_second);
         let limited = limits.disk_gb_per_day > 0.0;
@@ -203,6 +221,35 @@ mod tests {
             let (states, saves, _) = run(600.0, epoch_secs, [11_500_000, 46_000_000], BESIDE);
             assert!((states + saves) as f64 * 144.0 < 24e9, "{states} {saves}");
         }
+    }
+
+    /// Begun again every four minutes, as by a supervisor after a crash each time.
+    #[test]
+    fn a_training_that_is_killed_again_and_again_writes_no_more() {
+        let (state, save) = (11_500_000, 46_000_000);
+        let (mut total, mut checkpoint, mut kept) = (0, None, None);
+        for _ in 0..360 {
+            let mut schedule = Schedule::default();
+            schedule.follow(checkpoint, kept, BESIDE.disk_gb_per_day);
+            for epoch in 0..200 {
+                let now = epoch as f64 * 1.2;
+                let due = schedule.due(epoch, now, BESIDE);
+                let (bytes, last) = match due {
+                    Due::Nothing => continue,
+                    Due::Show => (0, None),
+                    Due::Keep => (state, Some(&mut kept)),
+                    Due::Save => (save, Some(&mut checkpoint)),
+                };
+                schedule.done(due, bytes, now);
+                total += bytes;
+                if let Some(last) = last {
+                    *last = Some((bytes, -now));
+                }
+            }
+            // The next one begins when this one is over.
+            [&mut checkpoint, &mut kept].into_iter().flatten().for_each(|(_, age)| *age += 240.0);
+        }
+        assert!((6_000_000_000..11_000_000_000).contains(&total), "{total}");
     }
 
     #[test]

@@ -109,8 +109,8 @@ impl Place {
     /// Removes what was recorded.
     pub fn clear_recordings(&self) {
         for path in home::entries(&self.folder.join("recordings")) {
-            // One that is being written goes when it is done.
-            let _ = std::fs::remove_file(path);
+            // One that is being written goes when it is done; a take's states are a folder.
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
         }
     }
 
