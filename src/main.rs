@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // Those that a supervisor or a show begins would be called after the link that they were begun through.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"flaneur");
     flaneur::memory::configure();
     let code = match flaneur::cli::run(flaneur::cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
