@@ -47,6 +47,9 @@ pub type Snap = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 /// wait for the frame.
 pub type Health = Arc<dyn Fn() -> (bool, String) + Send + Sync>;
 
+/// A value that is asked for when somebody reads its address, not when the show tells it. Called as [`Health`] is.
+pub type Live = Arc<dyn Fn() -> Value + Send + Sync>;
+
 /// How a server is to be.
 pub struct Settings {
     /// Where it serves.
@@ -63,6 +66,8 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// What `GET /health` answers; there is no such path without it.
     pub health: Option<Health>,
+    /// Addresses whose values change while the show stands still.
+    pub live: Vec<(&'static str, Live)>,
 }
 
 /// How many and how long.

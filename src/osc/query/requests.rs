@@ -181,7 +181,11 @@ fn ask(shared: &Shared, path: &str, query: &str) -> Response {
         return told(&shared.host_info());
     }
     shared.apply();
-    match lock(&shared.tree).answer(path, attribute) {
+    let mut tree = lock(&shared.tree);
+    for (path, value) in &shared.settings.live {
+        tree.set(path, vec![value()]);
+    }
+    match tree.answer(path, attribute) {
         Answer::Found(found) => told(&found),
         Answer::Nothing => StatusCode::NO_CONTENT.into_response(),
         Answer::Unknown => {

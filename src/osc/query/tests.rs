@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tungstenite::protocol::frame::Frame;
@@ -34,6 +35,7 @@ fn settings() -> Settings {
         announce: false,
         origins: vec!["http://tools.example:8080".into()],
         health: Some(health),
+        live: Vec::new(),
     }
 }
 
@@ -382,6 +384,18 @@ fn health_is_told_to_anybody_whatever_else_stands_still() {
     assert!(check(&server, "GET /health", "", 503).contains("ill"));
     let (server, _) = start(Settings { health: None, ..settings() }, limits);
     check(&server, "GET /health", "", 404);
+}
+
+#[test]
+fn a_live_value_is_the_one_of_the_moment() {
+    let count = AtomicUsize::new(0);
+    let live: Live = Arc::new(move || Value::Number(count.fetch_add(1, Ordering::Relaxed) as f64));
+    let nowhere: Live = Arc::new(|| Value::Number(9.0));
+    let live = vec![("/a/number", live), ("/nowhere", nowhere)];
+    let (server, _) = start(Settings { live, ..settings() }, limits());
+    assert!(check(&server, "GET /a/number?VALUE", "", 200).ends_with(r#"{"value":[0.0]}"#));
+    assert!(check(&server, "GET /a/number?VALUE", "", 200).ends_with(r#"{"value":[1.0]}"#));
+    check(&server, "GET /nowhere", "", 404);
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use super::Hands;
 use super::told::targets;
+use crate::control::hand::Value;
 use crate::latest::lock;
 use crate::midi::Midi;
 use crate::osc::Listener;
-use crate::osc::query::{Health, Server, Settings, Snap};
+use crate::osc::query::{Health, Live, Server, Settings, Snap};
 use crate::picture::canvas::Canvas;
 use crate::picture::scene::Scene;
 use crate::preset::{Preset, Query};
@@ -60,8 +61,10 @@ impl Hands {
 
     /// How the preset wants the server.
     fn query_settings(&self, query: &Query, shown: &Arc<Mutex<Option<Scene>>>, vitals: &Arc<Vitals>) -> Settings {
+        let theirs = vitals.clone();
+        let health: Health = Arc::new(move || theirs.report());
         let vitals = vitals.clone();
-        let health: Health = Arc::new(move || vitals.report());
+        let age: Live = Arc::new(move || Value::Number(vitals.age_secs()));
         let mut token = query.token.clone();
         if token.is_empty() {
             let mut bytes = [0_u8; 9];
@@ -87,6 +90,7 @@ impl Hands {
             announce: query.announce,
             origins: query.origins.clone(),
             health: Some(health),
+            live: vec![("/flaneur/stat/age", age)],
         }
     }
 }

@@ -102,6 +102,11 @@ impl Vitals {
         self.frames.load(Ordering::Relaxed)
     }
 
+    /// Seconds since the last frame began; 0 before the first.
+    pub fn age_secs(&self) -> f64 {
+        self.frame.age().map_or(0.0, |age| age.as_secs_f64())
+    }
+
     /// What the loop told last.
     pub fn told(&self) -> Told {
         lock(&self.told).clone()
@@ -268,7 +273,7 @@ impl Health {
 
     /// Seconds since the last frame began.
     pub fn age_secs(&self) -> f64 {
-        self.vitals.frame.age().map_or(0.0, |age| age.as_secs_f64())
+        self.vitals.age_secs()
     }
 
     /// Figures of the last second.
