@@ -18,7 +18,8 @@ const HABITS: [Habit; 12] = [
     (11.0, |stage, at| switch(stage, "/flaneur/out/blackout", at)),
     (13.0, |stage, at| switch(stage, "/flaneur/out/freeze", at)),
     (17.0, |stage, at| switch(stage, "/flaneur/walk/hold", at)),
-    (37.0, |stage, at| switch(stage, "/flaneur/take/log", at)),
+    // Seldom: beside a training a take keeps each state that it shows, 11 MB of them at a time.
+    (301.0, |stage, at| switch(stage, "/flaneur/take/log", at)),
     (41.0, |stage, at| switch(stage, "/flaneur/out/limit", at)),
     (3.0, |stage, at| stage.player.send("/flaneur/clock/bpm", &[Value::Number(60.0 + (at % 90) as f64)])),
 ];
