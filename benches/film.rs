@@ -11,7 +11,7 @@ use std::time::Instant;
 use flaneur::latent;
 use flaneur::model::Model;
 use flaneur::net::device::{Wanted, choose};
-use flaneur::net::generator::Ready;
+use flaneur::net::draw::Ready;
 use flaneur::report::{Board, Stop};
 use flaneur::show::film::Film;
 use flaneur::show::{Options, Show};

@@ -33,10 +33,11 @@ use flaneur::dataset::lines::Rules;
 use flaneur::model::arrays::Incoming;
 use flaneur::model::{self, BURN_VERSION, CRITIC, Card, Model, WEIGHTS};
 use flaneur::net::arch::Arch;
-use flaneur::net::critic;
+use flaneur::net::chain::{self, Value};
 use flaneur::net::device::{self, Chosen, Wanted};
-use flaneur::net::generator::{self, Ready};
-use flaneur::net::params::{Param, Params, floats};
+use flaneur::net::draw::Ready;
+use flaneur::net::params::{Param, Params, Statistics, floats};
+use flaneur::net::recipe::Recipe;
 use flaneur::random::RandomState;
 use flaneur::trainer::step::{Data, State};
 
@@ -129,10 +130,10 @@ impl Server {
     /// where it is used, and as it must on the other side.
     fn forward(&mut self) -> anyhow::Result<String> {
         let ready = self.ready.as_ref().context("load comes first")?;
-        let (rows, values) = (self.z.len() / ready.arch().z_dim, self.z.clone());
+        let (rows, values) = (self.z.len() / ready.arch().z_dim(), self.z.clone());
         let start = Instant::now();
-        let z = Tensor::from_data(TensorData::new(values, [rows, ready.arch().z_dim]), &self.drawing.device);
-        self.pictures = floats(ready.pictures(z, None));
+        let z = Tensor::from_data(TensorData::new(values, [rows, ready.arch().z_dim()]), &self.drawing.device);
+        self.pictures = floats(ready.pictures(z, &Vec::new()));
         Ok(format!("ms {:.4}", start.elapsed().as_secs_f64() * 1e3))
     }
 
@@ -162,7 +163,7 @@ impl Server {
 
     /// What is to be drawn, row by row.
     fn rows(&self) -> anyhow::Result<Vec<Vec<f32>>> {
-        let length = self.ready.as_ref().context("load comes first")?.arch().z_dim;
+        let length = self.ready.as_ref().context("load comes first")?.arch().z_dim();
         Ok(self.z.chunks(length).map(<[f32]>::to_vec).collect())
     }
 
@@ -179,8 +180,8 @@ impl Server {
 fn write(name: &str, seed: u32, folder: &Path, device: &Device) -> anyhow::Result<()> {
     let arch = Arch::named(name).with_context(|| format!("there is no architecture \"{name}\""))?;
     let mut random = RandomState::new(seed);
-    let mut generator = Params::init(&generator::plans(&arch), &mut random, device);
-    let mut critic = Params::init(&critic::plans(&arch), &mut random, device);
+    let mut generator = Params::init(&arch.generator_plans(), &mut random, device);
+    let mut critic = Params::init(&arch.critic_plans(), &mut random, device);
     generator.list.iter_mut().chain(&mut critic.list).for_each(|param| stir(param, &mut random, device));
     settle(&arch, &mut generator, &mut random, device);
     fs::create_dir_all(folder)?;
@@ -190,19 +191,22 @@ fn write(name: &str, seed: u32, folder: &Path, device: &Device) -> anyhow::Resul
     let pictures: Vec<u8> = (0..PICTURE_COUNT).flat_map(|i| rules.paint(&rules.draw(seed, i))).collect();
     fs::write(folder.join(PICTURES), pictures)?;
     let card = Card {
-        format: 1,
+        format: model::FORMAT,
         name: name.into(),
         arch_name: name.into(),
-        z_dim: arch.z_dim,
+        z_dim: arch.z_dim(),
         step: 0,
         seed,
         data: PICTURES.into(),
         data_count: PICTURE_COUNT as usize,
         data_fingerprint: String::new(),
         licence: String::new(),
+        classes: Vec::new(),
+        notes: Vec::new(),
         flaneur: env!("CARGO_PKG_VERSION").into(),
         burn: BURN_VERSION.into(),
         arch,
+        recipe: Recipe::default(),
     };
     Ok(card.write(folder)?)
 }
@@ -222,10 +226,10 @@ fn stir(param: &mut Param, random: &mut RandomState, device: &Device) {
 /// passes through the layers, so that pictures are neither flat nor saturated, but not equal to them.
 fn settle(arch: &Arch, generator: &mut Params, random: &mut RandomState, device: &Device) {
     let rows = 32;
-    let values: Vec<f32> = random.normals(rows * arch.z_dim).iter().map(|v| *v as f32).collect();
-    let z = Tensor::<2>::from_data(TensorData::new(values, [rows, arch.z_dim]), device).autodiff();
-    let statistics = generator::train(arch, &generator.tracked(), z, None).statistics;
-    generator.follow(statistics, 0.0);
+    let values: Vec<f32> = random.normals(rows * arch.z_dim()).iter().map(|v| *v as f32).collect();
+    let z = Tensor::<2>::from_data(TensorData::new(values, [rows, arch.z_dim()]), device).autodiff();
+    let statistics = chain::train(&arch.generator(), &generator.tracked(), Value::Flat(z), &Vec::new()).statistics;
+    generator.follow(statistics.into_iter().map(|s| Statistics { momentum: 0.0, ..s }).collect());
     for param in &mut generator.list {
         match param.name.rsplit('.').next() {
             Some("moving_mean") => set(param, device, |v| v + 0.05 * random.normal() as f32),
@@ -244,9 +248,9 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
 fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Data)> {
     let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
-    let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &critic::plans(&card.arch), device)?;
-    let mut state = State::new(&card.arch, card.seed, None, device);
+    let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &card.arch.critic_plans(), device)?;
+    let mut state = State::new(&card.arch, &card.recipe, card.seed, None, device);
     state.replace(generator, None, Some(critic), device);
-    let data = Data { bytes: fs::read(folder.join(PICTURES))?, each: card.arch.input_dim.iter().product() };
+    let data = Data { bytes: fs::read(folder.join(PICTURES))?, each: card.arch.picture().iter().product() };
     Ok((state, data))
 }

@@ -16,8 +16,9 @@ use flaneur::dataset::write::{Drawing, Format};
 use flaneur::latent::{self, pose::Pose};
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
-use flaneur::net::generator::{self, Ready};
+use flaneur::net::draw::Ready;
 use flaneur::net::params::Params;
+use flaneur::net::recipe::Recipe;
 use flaneur::picture::Picture;
 use flaneur::picture::flash::FlashLimiter;
 use flaneur::picture::scene::{Filter, Fit, Scene};
@@ -31,7 +32,7 @@ fn forward(c: &mut Criterion) {
     group.sample_size(20);
     for name in ["small", "seed", "seed-k10"] {
         let arch = Arch::named(name).expect("a named architecture");
-        let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+        let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &Device::flex());
         let ready = Ready::new(&arch, &params, true);
         for batch in [1, 8] {
             let z = latents(&arch, batch);
@@ -49,7 +50,7 @@ fn adapter(c: &mut Criterion) {
     group.sample_size(if real { 60 } else { 10 });
     for name in if real { &["small", "seed", "seed-k10"][..] } else { &["small"] } {
         let arch = Arch::named(name).expect("a named architecture");
-        let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &chosen.device);
+        let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &chosen.device);
         let forms = [
             ("matrix products", Ready::new(&arch, &params, true)),
             ("in half precision", Ready::halved(&arch, &params)),
@@ -65,7 +66,7 @@ fn adapter(c: &mut Criterion) {
 }
 
 fn latents(arch: &Arch, count: u32) -> Vec<Vec<f32>> {
-    (0..count).map(|seed| latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect()).collect()
+    (0..count).map(|seed| latent::seed(seed, arch.z_dim()).iter().map(|v| *v as f32).collect()).collect()
 }
 
 fn training(c: &mut Criterion) {
@@ -74,8 +75,8 @@ fn training(c: &mut Criterion) {
     for name in ["small", "quarter", "seed"] {
         let arch = Arch::named(name).expect("a named architecture");
         let device = Device::flex();
-        let mut state = State::new(&arch, 1, None, &device);
-        let each = arch.input_dim.iter().product();
+        let mut state = State::new(&arch, &Recipe::default(), 1, None, &device);
+        let each = arch.picture().iter().product();
         let rules = Rules::default();
         let data = Data { bytes: (0..64).flat_map(|i| rules.paint(&rules.draw(1, i))).collect(), each };
         group.bench_function(format!("{name}/critic step"), |b| b.iter(|| state.critic_step(&data, &device)));

@@ -14,9 +14,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use flaneur::net::arch::{Arch, NAMES};
-use flaneur::net::generator::{self, Ready};
-use flaneur::net::params::{Params, floats};
+use flaneur::net::arch::{Arch, NAMES, PLAYED};
+use flaneur::net::chain::{self, Value};
+use flaneur::net::draw::Ready;
+use flaneur::net::params::{Params, Statistics, floats};
 use flaneur::random::RandomState;
 
 const COUNT: usize = 200;
@@ -29,20 +30,20 @@ const LEVEL: f32 = 1.0 / 255.0;
 fn lively(arch: &Arch) -> Params {
     let device = Device::flex();
     let mut random = RandomState::new(5);
-    let mut params = Params::init(&generator::plans(arch), &mut random, &device);
+    let mut params = Params::init(&arch.generator_plans(), &mut random, &device);
     let z = tensor(&latents(arch, 32, 6), arch, &device).autodiff();
-    let statistics = generator::train(arch, &params.tracked(), z, None).statistics;
-    params.follow(statistics, 0.0);
+    let statistics = chain::train(&arch.generator(), &params.tracked(), Value::Flat(z), &Vec::new()).statistics;
+    params.follow(statistics.into_iter().map(|s| Statistics { momentum: 0.0, ..s }).collect());
     params
 }
 
 fn latents(arch: &Arch, count: usize, seed: u32) -> Vec<Vec<f32>> {
     let mut random = RandomState::new(seed);
-    (0..count).map(|_| random.normals(arch.z_dim).iter().map(|v| *v as f32).collect()).collect()
+    (0..count).map(|_| random.normals(arch.z_dim()).iter().map(|v| *v as f32).collect()).collect()
 }
 
 fn tensor(z: &[Vec<f32>], arch: &Arch, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(z.concat(), [z.len(), arch.z_dim]), device)
+    Tensor::from_data(TensorData::new(z.concat(), [z.len(), arch.z_dim()]), device)
 }
 
 fn on(params: &Params, device: &Device) -> Params {
@@ -68,9 +69,9 @@ fn check_form(name: &str, count: usize, other: &Device, prepare: &dyn Fn(&Arch, 
     let ready = prepare(&arch, &on(&params, other));
     let (mut worst, mut spread, mut took) = (0.0f32, 0.0f32, Duration::ZERO);
     for (i, z) in latents(&arch, count, 7).chunks(BATCH).enumerate() {
-        let expected = floats(reference.pictures(tensor(z, &arch, &Device::flex()), None));
+        let expected = floats(reference.pictures(tensor(z, &arch, &Device::flex()), &Vec::new()));
         let start = Instant::now();
-        let drawn = floats(ready.pictures(tensor(z, &arch, other), None));
+        let drawn = floats(ready.pictures(tensor(z, &arch, other), &Vec::new()));
         took += start.elapsed();
         assert_eq!(drawn.len(), expected.len(), "{name}");
         for (a, b) in drawn.iter().zip(&expected) {
@@ -96,8 +97,8 @@ fn check_form(name: &str, count: usize, other: &Device, prepare: &dyn Fn(&Arch, 
 /// z that take seconds: by the reference on the CPU, and on a software adapter.
 fn few(name: &str) -> (usize, usize) {
     match name {
-        "small" => (COUNT, BATCH),
-        "quarter" => (5 * BATCH, BATCH),
+        "small" | "mlp-mnist" | "dcgan-64" => (COUNT, BATCH),
+        "quarter" | "dcgan-128" => (5 * BATCH, BATCH),
         "seed" => (2 * BATCH, 1),
         _ => (BATCH, 1),
     }
@@ -105,7 +106,7 @@ fn few(name: &str) -> (usize, usize) {
 
 #[test]
 fn packed_weights_on_the_cpu() {
-    NAMES.iter().for_each(|(name, _)| check(name, few(name).0, &Device::flex()));
+    NAMES.iter().chain(&PLAYED).for_each(|(name, _)| check(name, few(name).0, &Device::flex()));
 }
 
 #[test]
@@ -122,7 +123,7 @@ mod gpu {
 
     fn check_all(count: impl Fn(&str) -> usize) {
         let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
-        NAMES.iter().for_each(|(name, _)| check(name, count(name), &gpu.device));
+        NAMES.iter().chain(&PLAYED).for_each(|(name, _)| check(name, count(name), &gpu.device));
     }
 
     #[test]

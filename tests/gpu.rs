@@ -8,9 +8,11 @@ mod common;
 
 use burn::tensor::Device;
 use flaneur::latent;
-use flaneur::net::arch::{Activation, Arch};
+use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
-use flaneur::net::generator::{self, Ready};
+use flaneur::net::draw::Ready;
+use flaneur::net::families::dcgan::Dcgan;
+use flaneur::net::families::wgan_gp::{Activation, WganGp};
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
 use flaneur::trainer::step::{Data, State};
@@ -20,18 +22,18 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
     let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let cpu = choose(Wanted::Cpu).unwrap();
     // Every kind of layer: a doubling, a transposed convolution, an odd kernel.
-    let arch = Arch {
+    let arch = Arch::WganGp(WganGp {
         critic_conv_kernel_size: vec![3, 5],
         generator_upsample: vec![2, 1],
         generator_conv_kernel_size: vec![3, 6],
         generator_conv_strides: vec![1, 2],
         ..common::tiny()
-    };
+    });
     let each = 16 * 16 * 3;
     let data = Data { bytes: (0..8 * each).map(|i| (i * 31 % 251) as u8).collect(), each };
     let z: Vec<Vec<f32>> = (0..2).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
     let run = |device| {
-        let mut state = State::new(&arch, 1, Some(0.9), device);
+        let mut state = State::new(&arch, &common::recipe(), 1, Some(0.9), device);
         let losses: Vec<_> = (0..2).map(|_| state.epoch(&data, 2, device)).collect();
         (losses, Ready::new(&arch, state.shown(), true).bytes(&z))
     };
@@ -47,7 +49,7 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
 
 /// Random weights. Biases begin at 0 and kernels so small that pictures would be grey.
 fn lively(arch: &Arch, device: &Device) -> Params {
-    let mut params = Params::init(&generator::plans(arch), &mut RandomState::new(3), device);
+    let mut params = Params::init(&arch.generator_plans(), &mut RandomState::new(3), device);
     for param in &mut params.list {
         param.value = param.value.clone() * 4.0 + if param.name.ends_with("bias") { 0.1 } else { 0.0 };
     }
@@ -59,13 +61,15 @@ fn lively(arch: &Arch, device: &Device) -> Params {
 #[test]
 fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
     let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
-    let arch = |first: usize, filters: [usize; 2], kernels: [usize; 2], activation| Arch {
-        input_dim: [12, 20, filters[1]],
-        generator_initial_dense_layer_size: [3, 5, first],
-        generator_conv_filters: filters.to_vec(),
-        generator_conv_kernel_size: kernels.to_vec(),
-        generator_activation: activation,
-        ..common::tiny()
+    let arch = |first: usize, filters: [usize; 2], kernels: [usize; 2], activation| {
+        Arch::WganGp(WganGp {
+            input_dim: [12, 20, filters[1]],
+            generator_initial_dense_layer_size: [3, 5, first],
+            generator_conv_filters: filters.to_vec(),
+            generator_conv_kernel_size: kernels.to_vec(),
+            generator_activation: activation,
+            ..common::tiny()
+        })
     };
     for arch in [
         arch(8, [4, 3], [6, 6], Activation::LeakyRelu),
@@ -74,6 +78,9 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
         arch(9, [2, 2], [6, 2], Activation::Linear),
         arch(40, [24, 5], [10, 6], Activation::LeakyRelu),
         arch(16, [32, 4], [6, 6], Activation::Tanh),
+        // Windows of which kernels leave taps out, and a first layer of one pixel.
+        arch(12, [9, 3], [4, 5], Activation::Relu),
+        Arch::Dcgan(Dcgan { size: 16, z_dim: 8, features: 6, ..Dcgan::default() }),
     ] {
         let z: Vec<Vec<f32>> = (0..3).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
         let ready = |device: &Device| {
@@ -99,13 +106,13 @@ fn every_form_of_a_stage_is_drawn_as_on_the_cpu() {
 #[test]
 fn more_pictures_than_fit_in_an_array_are_drawn() {
     let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
-    let arch = Arch {
+    let arch = Arch::WganGp(WganGp {
         input_dim: [256, 256, 3],
         generator_initial_dense_layer_size: [64, 64, 2],
         generator_conv_filters: vec![64, 3],
         generator_conv_kernel_size: vec![2, 2],
         ..common::tiny()
-    };
+    });
     // Four MiB a picture between its two stages.
     let z: Vec<Vec<f32>> = (0..34).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
     let drawn = |device: &Device| Ready::new(&arch, &lively(&arch, device), true).bytes(&z);
@@ -118,7 +125,7 @@ fn more_pictures_than_fit_in_an_array_are_drawn() {
 fn pictures_that_are_begun_together_come_in_order() {
     let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
     let arch = Arch::named("small").unwrap();
-    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &gpu.device);
+    let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &gpu.device);
     let ready = Ready::new(&arch, &params, true);
     let z: Vec<Vec<f32>> = (0..8).map(|s| latent::seed(s, 100).iter().map(|v| *v as f32).collect()).collect();
     // The first compiles.

@@ -138,7 +138,7 @@ fn a_home_that_cannot_be_written_has_its_writings_in_the_users_folder() {
     read_only(&machine.working, true);
     machine.plays();
     machine.succeed(&["new", "preset", "mine"]);
-    let tiny = toml::to_string(&common::tiny()).unwrap();
+    let tiny = common::config(&common::tiny(), &common::recipe());
     fs::write(machine.at("tiny.toml"), tiny).unwrap();
     let config = machine.at("tiny.toml").display().to_string();
     machine.succeed(&["train", "lines", "--model", "t", "--config", &config, "--epochs", "1", "--device", "cpu"]);

@@ -4,23 +4,27 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::{Device, Tensor, TensorData};
-use flaneur::net::arch::{Activation, Arch};
-use flaneur::net::critic::{self, Masks};
-use flaneur::net::objective::{Batch, Buffers, objective};
+use flaneur::net::chain::Masks;
+use flaneur::net::cpu::critic_objective::{Batch, Buffers, Stack, objective};
+use flaneur::net::critic;
+use flaneur::net::families::wgan_gp::{Activation, WganGp};
+use flaneur::net::layers::{Chain, Layer};
 use flaneur::net::ops;
 use flaneur::net::params::{Params, floats};
 use flaneur::random::RandomState;
 
-fn small(kernel: usize, activation: Activation, norm: Option<f32>) -> Arch {
-    Arch {
+fn small(kernel: usize, activation: Activation, norm: Option<f32>, dropout: bool) -> Chain {
+    let arch = WganGp {
         input_dim: [8, 8, 2],
         critic_conv_filters: vec![3, 4],
         critic_conv_kernel_size: vec![kernel; 2],
         critic_conv_strides: vec![2, 2],
         critic_activation: activation,
         critic_batch_norm_momentum: norm,
-        ..Arch::named("small").unwrap()
-    }
+        critic_dropout_rate: dropout.then_some(0.2),
+        ..WganGp::small()
+    };
+    arch.critic()
 }
 
 fn tensor(random: &mut RandomState, shape: [usize; 4]) -> Tensor<4> {
@@ -29,8 +33,8 @@ fn tensor(random: &mut RandomState, shape: [usize; 4]) -> Tensor<4> {
 }
 
 /// Weights large enough that the norm of the gradient is about 1, where the penalty bends.
-fn params(arch: &Arch, random: &mut RandomState) -> Params {
-    let mut params = Params::init(&critic::plans(arch), random, &Device::flex());
+fn params(arch: &Chain, random: &mut RandomState) -> Params {
+    let mut params = Params::init(&arch.plans(), random, &Device::flex());
     for param in &mut params.list {
         if param.name.ends_with("kernel") {
             param.value = param.value.clone() * 15.0;
@@ -39,7 +43,7 @@ fn params(arch: &Arch, random: &mut RandomState) -> Params {
     params
 }
 
-fn penalty(arch: &Arch, params: &Params, pictures: &Tensor<4>, masks: &Masks) -> Tensor<1> {
+fn penalty(arch: &Chain, params: &Params, pictures: &Tensor<4>, masks: &Masks) -> Tensor<1> {
     let gradient = critic::input_gradient(arch, params, pictures.clone(), masks);
     let norm = gradient.powi_scalar(2).sum_dim(1).sum_dim(2).sum_dim(3).sqrt();
     (norm.neg() + 1.0).powi_scalar(2).mean()
@@ -51,7 +55,7 @@ fn first(value: Tensor<1>) -> f64 {
 
 fn check(kernel: usize, activation: Activation, norm: Option<f32>, dropped: bool) {
     let name = format!("kernel {kernel}, {activation:?}, batch norm {norm:?}, dropout {dropped}");
-    let arch = small(kernel, activation, norm);
+    let arch = small(kernel, activation, norm, dropped);
     let mut random = RandomState::new(3);
     let params = params(&arch, &mut random);
     let pictures = tensor(&mut random, [3, 8, 8, 2]);
@@ -101,17 +105,21 @@ fn the_penalty_with_batch_norm_and_dropout() {
     }
 }
 
-fn masks(arch: &Arch, random: &mut RandomState, n: usize) -> Masks {
-    let mask = |random: &mut RandomState, shape| tensor(random, shape).greater_elem(-0.5).float() * 1.25;
-    arch.critic_layers().iter().map(|g| mask(random, [n, g.oh(), g.ow(), g.o])).collect()
+fn masks(arch: &Chain, random: &mut RandomState, n: usize) -> Masks {
+    let mut mask = |values: usize| {
+        let drawn = tensor(random, [n, 1, 1, values]).greater_elem(-0.5).float() * 1.25;
+        drawn.reshape([n, values])
+    };
+    let drops = arch.walk().filter(|(_, layer, _)| matches!(layer, Layer::Dropout { .. }));
+    drops.map(|(_, _, input)| mask(input.len())).collect()
 }
 
 /// The loss that is written out for the CPU, against burn's autodiff of the same loss.
-fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dropped: bool) {
-    let [h, w, c] = arch.input_dim;
-    let (n, weight) = (3, arch.grad_weight as f32);
-    let name = format!("{:?}, {:?}, dropout {dropped}", arch.critic_conv_filters, arch.critic_activation);
-    assert!(arch.critic_is_piecewise_linear(), "{name}");
+fn check_written_out(arch: &Chain, params: &Params, random: &mut RandomState, dropped: bool) {
+    let [h, w, c] = arch.input.map();
+    let (n, weight) = (3, 10.0);
+    let name = format!("{:?}, dropout {dropped}", arch.layers);
+    let stack = Stack::of(arch).unwrap_or_else(|| panic!("{name}"));
     let [real, fake] = [(); 2].map(|()| tensor(random, [n, h, w, c]));
     let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
     let masks = [(); 3].map(|()| if dropped { masks(arch, random, n) } else { Masks::new() });
@@ -120,8 +128,8 @@ fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dro
     let mut buffers = Buffers::default();
     // The second time in memory that holds no number any more.
     let none = vec![f32::NAN; lists[0].len()];
-    objective(arch, params, &Batch { real: &none, fake: &none, alpha: &alpha }, &masks, &mut buffers);
-    let found = objective(arch, params, &batch, &masks, &mut buffers);
+    objective(&stack, weight, params, &Batch { real: &none, fake: &none, alpha: &alpha }, &masks, &mut buffers);
+    let found = objective(&stack, weight, params, &batch, &masks, &mut buffers);
 
     let tracked = params.tracked();
     let share = Tensor::<1>::from_data(&alpha[..], &Device::flex()).reshape([n, 1, 1, 1]);
@@ -131,7 +139,7 @@ fn check_written_out(arch: &Arch, params: &Params, random: &mut RandomState, dro
     let fake = critic::score(arch, &tracked, fake.autodiff(), &fake_masks).mean();
     let gradient = critic::input_gradient(arch, &tracked, between.autodiff(), &masks);
     let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
-    let mut gradients = (real.clone() + fake.clone() + penalty.clone() * weight).backward();
+    let mut gradients = (real.clone() + fake.clone() + penalty.clone() * weight as f32).backward();
 
     let near = |a: f64, b: f64, scale: f64| (a - b).abs() < 1e-4 * scale.max(0.1);
     for (what, found, expected) in
@@ -160,7 +168,7 @@ fn the_loss_written_out_is_the_loss_of_autodiff() {
     for activation in [Activation::LeakyRelu, Activation::Relu, Activation::Linear] {
         for dropped in [false, true] {
             for kernel in [3, 5] {
-                let arch = small(kernel, activation, None);
+                let arch = small(kernel, activation, None, dropped);
                 let mut params = params(&arch, &mut random);
                 // Fresh biases are 0 and would hide what they do.
                 for param in params.list.iter_mut().filter(|p| p.name.ends_with("bias")) {
@@ -170,11 +178,11 @@ fn the_loss_written_out_is_the_loss_of_autodiff() {
             }
         }
     }
-    let arch = Arch { input_dim: [32, 32, 3], ..Arch::named("small").unwrap() };
+    let arch = WganGp { input_dim: [32, 32, 3], ..WganGp::small() }.critic();
     let params = params(&arch, &mut random);
     check_written_out(&arch, &params, &mut random, false);
-    for arch in [small(3, Activation::Tanh, None), small(3, Activation::LeakyRelu, Some(0.9))] {
-        assert!(!arch.critic_is_piecewise_linear());
+    for arch in [small(3, Activation::Tanh, None, false), small(3, Activation::LeakyRelu, Some(0.9), false)] {
+        assert!(Stack::of(&arch).is_none());
     }
 }
 
@@ -182,7 +190,7 @@ fn the_loss_written_out_is_the_loss_of_autodiff() {
 #[test]
 fn the_input_gradient_is_the_gradient_of_the_score() {
     for (kernel, norm) in [(3, None), (5, None), (3, Some(0.9))] {
-        let arch = small(kernel, Activation::Tanh, norm);
+        let arch = small(kernel, Activation::Tanh, norm, false);
         let mut random = RandomState::new(5);
         let params = params(&arch, &mut random);
         let (pictures, direction) = (tensor(&mut random, [2, 8, 8, 2]), tensor(&mut random, [2, 8, 8, 2]));

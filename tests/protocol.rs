@@ -13,9 +13,10 @@ use std::process::{Child, ChildStdin, Command as Program, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{fail, succeed, tiny};
+use common::{config, fail, recipe, succeed, tiny};
 use flaneur::model::Card;
-use flaneur::net::arch::Arch;
+use flaneur::net::families::wgan_gp::WganGp;
+use flaneur::net::recipe::Recipe;
 use flaneur::trainer::checkpoint;
 use flaneur::trainer::protocol::{Command, Event, Lines, Reason, Settings, Source, Step};
 use flaneur::trainer::published;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn ready() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
-    fs::write(folder.path().join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    fs::write(folder.path().join("tiny.toml"), config(&tiny(), &recipe())).unwrap();
     folder
 }
 
@@ -179,7 +180,7 @@ fn it_tells_obeys_and_stops() {
     it.say(&Command::Publish);
     let Event::Published { step, .. } = it.next() else { panic!("not published") };
     let card = Card::read(&here.join("models/t")).unwrap();
-    assert_eq!((card.step, card.arch.generator_learning_rate), (step, 1e-3));
+    assert_eq!((card.step, card.recipe.generator_learning_rate), (step, 1e-3));
     it.say(&Command::Run);
     assert!(!it.settings().0);
     let step = it.until(|e| match e {
@@ -344,8 +345,8 @@ fn without_an_owner_it_saves_and_ends() {
 fn it_goes_on_from_another_model() {
     let folder = ready();
     let here = folder.path();
-    let wide = Arch { generator_conv_filters: vec![7, 3], ..tiny() };
-    fs::write(here.join("wide.toml"), toml::to_string(&wide).unwrap()).unwrap();
+    let wide = WganGp { generator_conv_filters: vec![7, 3], ..tiny() };
+    fs::write(here.join("wide.toml"), config(&wide, &recipe())).unwrap();
     for (model, config) in [("a", "tiny.toml"), ("b", "wide.toml")] {
         succeed(here, &["train", "d", "--model", model, "--config", config, "--epochs", "2", "--ema", "0.9"]);
     }
@@ -373,8 +374,8 @@ fn it_goes_on_from_another_model() {
 fn what_diverges_is_not_published() {
     let folder = ready();
     let here = folder.path();
-    let wild = Arch { critic_learning_rate: 1e30, generator_learning_rate: 1e30, ..tiny() };
-    fs::write(here.join("wild.toml"), toml::to_string(&wild).unwrap()).unwrap();
+    let wild = Recipe { critic_learning_rate: 1e30, generator_learning_rate: 1e30, ..recipe() };
+    fs::write(here.join("wild.toml"), config(&tiny(), &wild)).unwrap();
     let it = drive(here, &["--config", "wild.toml", "--epochs", "1000", "--rewind-on-divergence"]);
     it.warning("back to the last good state");
     let (code, reason, _) = it.end();

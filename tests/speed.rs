@@ -25,8 +25,12 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use flaneur::dataset::lines::Rules;
 use flaneur::net::arch::Arch;
-use flaneur::net::generator::{self, Ready};
+use flaneur::net::draw::Ready;
+use flaneur::net::families::wgan_gp::WganGp;
+use flaneur::net::layers::Chain;
 use flaneur::net::params::{Params, floats};
+use flaneur::net::recipe::Recipe;
+use flaneur::net::steps::{Kind, steps};
 use flaneur::random::RandomState;
 use flaneur::trainer::step::{Data, State};
 
@@ -105,29 +109,37 @@ fn compare(what: &str, most: f64, path: &mut (dyn FnMut() + Send), reference: &m
     assert!(ratio <= most, "{what} takes {ratio:.2} times as long as its reference, more than {most}: it got slower");
 }
 
-/// Multiplications of one picture in the stages of the generator and its dense layer.
-fn of_generator(arch: &Arch) -> usize {
-    let stages =
-        arch.stages().into_iter().map(|s| s.geometry.oh() * s.geometry.ow() * s.geometry.patch() * s.geometry.o);
-    stages.sum::<usize>() + arch.z_dim * arch.dense_features()
+/// Multiplications of one picture in the layers of a network.
+fn multiplications(chain: &Chain) -> usize {
+    let each = |step: flaneur::net::steps::Step| match step.kind {
+        Kind::Dense => step.input.len() * step.output.len(),
+        Kind::Conv(g) | Kind::ConvTranspose(g) => g.oh() * g.ow() * g.patch() * g.o,
+        _ => 0,
+    };
+    steps(chain).into_iter().map(each).sum()
 }
 
-/// Multiplications of one picture in the layers of the critic.
+/// Of the generator.
+fn of_generator(arch: &Arch) -> usize {
+    multiplications(&arch.generator())
+}
+
+/// Of the critic.
 fn of_critic(arch: &Arch) -> usize {
-    arch.critic_layers().iter().map(|g| g.oh() * g.ow() * g.patch() * g.o).sum::<usize>() + arch.critic_features()
+    multiplications(&arch.critic().unwrap())
 }
 
 /// Forwards of `batch` pictures, `times` together: one alone may be so short that a single interruption would tell
 /// more than its work.
 fn forwards(arch: &Arch, batch: usize, times: usize) -> impl FnMut() + Send {
-    let (device, z_dim) = (Device::flex(), arch.z_dim);
-    let params = Params::init(&generator::plans(arch), &mut RandomState::new(1), &device);
+    let (device, z_dim) = (Device::flex(), arch.z_dim());
+    let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &device);
     let ready = Ready::new(arch, &params, true);
     let z: Vec<f32> = RandomState::new(2).normals(batch * z_dim).iter().map(|v| *v as f32).collect();
     move || {
         for _ in 0..times {
             let z = Tensor::from_data(TensorData::new(z.clone(), [batch, z_dim]), &device);
-            black_box(floats(ready.pictures(z, None)));
+            black_box(floats(ready.pictures(z, &Vec::new())));
         }
     }
 }
@@ -147,8 +159,8 @@ fn a_prepared_forward_of_eight_pictures() {
 /// Whose stages go other ways than those of kernel 6.
 #[test]
 fn a_prepared_forward_with_kernels_of_ten() {
-    let arch = Arch { generator_conv_kernel_size: vec![10; 4], ..Arch::named("small").unwrap() };
-    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+    let arch = Arch::WganGp(WganGp { generator_conv_kernel_size: vec![10; 4], ..WganGp::small() });
+    let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &Device::flex());
     let way = Ready::new(&arch, &params, true).way();
     assert!(way.contains("F(2×2, 5×5)") && way.contains("F(4×4, 5×5)"), "{way}");
     check("forward of small with kernels of ten", 5 * of_generator(&arch), 0.9, &mut forwards(&arch, 1, 5));
@@ -180,9 +192,9 @@ fn two_threads_share_the_work() {
 #[test]
 fn preparing_pays() {
     let arch = Arch::named("small").unwrap();
-    let params = Params::init(&generator::plans(&arch), &mut RandomState::new(1), &Device::flex());
+    let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &Device::flex());
     let [prepared, plain] = [true, false].map(|prepare| Ready::new(&arch, &params, prepare));
-    let z: Vec<Vec<f32>> = vec![RandomState::new(2).normals(arch.z_dim).iter().map(|v| *v as f32).collect()];
+    let z: Vec<Vec<f32>> = vec![RandomState::new(2).normals(arch.z_dim()).iter().map(|v| *v as f32).collect()];
     let [mut prepared, mut plain] = [prepared, plain].map(|ready| {
         let z = z.clone();
         move || (0..5).for_each(|_| drop(black_box(ready.bytes(&z))))
@@ -192,12 +204,12 @@ fn preparing_pays() {
 
 /// A fresh training of the small network on drawn lines, in batches of 4.
 fn training() -> (State, Data, Device) {
-    let arch = Arch { batch_size: 4, ..Arch::named("small").unwrap() };
+    let (arch, recipe) = (Arch::named("small").unwrap(), Recipe { batch_size: 4, ..Recipe::default() });
     let device = Device::flex();
     let rules = Rules::default();
     let bytes = (0..32).flat_map(|i| rules.paint(&rules.draw(1, i))).collect();
-    let each = arch.input_dim.iter().product();
-    (State::new(&arch, 1, None, &device), Data { bytes, each }, device)
+    let each = arch.picture().iter().product();
+    (State::new(&arch, &recipe, 1, None, &device), Data { bytes, each }, device)
 }
 
 #[test]
@@ -205,7 +217,7 @@ fn a_step_of_the_critic() {
     let (mut state, data, device) = training();
     // Three passes forward, one back to the picture, and two derivatives of each but the one of x̂; with the
     // fakes of the generator.
-    let count = state.arch.batch_size * (10 * of_critic(&state.arch) + of_generator(&state.arch));
+    let count = state.recipe.batch_size * (10 * of_critic(&state.arch) + of_generator(&state.arch));
     check("critic step of small", count, 2.3, &mut || {
         black_box(state.critic_step(&data, &device));
     });
@@ -215,7 +227,7 @@ fn a_step_of_the_critic() {
 fn a_step_of_the_generator() {
     let (mut state, _, device) = training();
     // Forward, and two derivatives; through the critic forward and back.
-    let count = state.arch.batch_size * (3 * of_generator(&state.arch) + 2 * of_critic(&state.arch));
+    let count = state.recipe.batch_size * (3 * of_generator(&state.arch) + 2 * of_critic(&state.arch));
     check("generator step of small", count, 2.4, &mut || {
         black_box(state.generator_update(&device));
     });

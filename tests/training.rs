@@ -12,17 +12,19 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use common::{fail, succeed};
+use common::{config, fail, recipe, succeed};
 use flaneur::model::Card;
-use flaneur::net::arch::{Activation, Arch, Optimiser};
+use flaneur::net::arch::Arch;
+use flaneur::net::families::wgan_gp::{Activation, WganGp};
+use flaneur::net::recipe::{Optimiser, Recipe};
 use flaneur::report::Stop;
 use flaneur::trainer::history::History;
 use flaneur::trainer::run::{self, Plan, TrainError};
 use flaneur::trainer::step::{Data, Losses, State};
 
 /// An architecture with every option, small enough to train in a moment.
-fn tiny() -> Arch {
-    Arch {
+fn tiny() -> WganGp {
+    WganGp {
         input_dim: [16, 16, 3],
         critic_conv_filters: vec![4, 6],
         critic_conv_kernel_size: vec![3, 5],
@@ -35,8 +37,7 @@ fn tiny() -> Arch {
         generator_conv_strides: vec![1, 2],
         generator_dropout_rate: Some(0.2),
         z_dim: 8,
-        batch_size: 4,
-        ..Arch::named("small").unwrap()
+        ..WganGp::small()
     }
 }
 
@@ -45,9 +46,9 @@ fn data() -> Data {
     Data { bytes: (0..11 * each).map(|i| (i * 31 % 251) as u8).collect(), each }
 }
 
-fn plan(folder: &Path, arch: &Arch, epochs: u64) -> Plan {
+fn plan(folder: &Path, arch: &WganGp, recipe: &Recipe, epochs: u64) -> Plan {
     let card = Card {
-        format: 1,
+        format: 2,
         name: "t".into(),
         arch_name: "custom".into(),
         z_dim: arch.z_dim,
@@ -57,24 +58,27 @@ fn plan(folder: &Path, arch: &Arch, epochs: u64) -> Plan {
         data_count: 11,
         data_fingerprint: String::new(),
         licence: String::new(),
+        classes: Vec::new(),
+        notes: Vec::new(),
         flaneur: String::new(),
         burn: String::new(),
-        arch: arch.clone(),
+        arch: Arch::WganGp(arch.clone()),
+        recipe: recipe.clone(),
     };
     Plan { folder: folder.into(), epochs, critic_steps: 3, print_every: 50, rows: 1, columns: 1, half: false, card }
 }
 
-fn go_on(folder: &Path, arch: &Arch, epochs: u64, resume: bool) -> (u64, Vec<Losses>) {
+fn go_on(folder: &Path, arch: &WganGp, recipe: &Recipe, epochs: u64, resume: bool) -> (u64, Vec<Losses>) {
     let device = Device::flex();
     let training = folder.join("training");
     let (mut state, mut history) = if resume {
         let (state, record) = flaneur::trainer::checkpoint::read(&training, &device).unwrap();
         (state, History::read(&training, record.epoch).unwrap())
     } else {
-        (State::new(arch, 1, Some(0.99), &device), History::default())
+        (State::new(&Arch::WganGp(arch.clone()), recipe, 1, Some(0.99), &device), History::default())
     };
     let mut losses = Vec::new();
-    let plan = plan(folder, arch, epochs);
+    let plan = plan(folder, arch, recipe, epochs);
     let each = &mut |l: &Losses| losses.push(*l);
     let done = run::train(&plan, &mut state, &mut history, &data(), &device, &Stop::default(), each).unwrap();
     assert_eq!(history.losses().count() as u64, epochs);
@@ -84,14 +88,14 @@ fn go_on(folder: &Path, arch: &Arch, epochs: u64, resume: bool) -> (u64, Vec<Los
 #[test]
 fn twenty_epochs_are_ten_and_ten() {
     for optimiser in [Optimiser::Adam, Optimiser::Rmsprop, Optimiser::AdamDefault] {
-        let arch = Arch { optimiser, ..tiny() };
+        let (arch, recipe) = (tiny(), Recipe { optimiser, ..recipe() });
         let folder = tempfile::tempdir().unwrap();
         let (once, twice) = (folder.path().join("once"), folder.path().join("twice"));
-        let (done, all) = go_on(&once, &arch, 20, false);
+        let (done, all) = go_on(&once, &arch, &recipe, 20, false);
         assert_eq!((done, all.len()), (20, 20));
         assert_eq!(all.iter().map(|l| l.critic_steps).collect::<Vec<_>>()[..3], [5, 3, 3]);
-        let (_, mut parts) = go_on(&twice, &arch, 10, false);
-        let (done, rest) = go_on(&twice, &arch, 20, true);
+        let (_, mut parts) = go_on(&twice, &arch, &recipe, 10, false);
+        let (done, rest) = go_on(&twice, &arch, &recipe, 20, true);
         assert_eq!(done, 10);
         parts.extend(rest);
         assert_eq!(parts, all, "{optimiser:?}");
@@ -106,22 +110,22 @@ fn twenty_epochs_are_ten_and_ten() {
 #[test]
 fn every_setting_trains() {
     let folder = tempfile::tempdir().unwrap();
-    let arch = Arch {
+    let arch = WganGp {
         critic_batch_norm_momentum: Some(0.8),
         critic_activation: Activation::Tanh,
         generator_activation: Activation::Elu,
         ..tiny()
     };
-    go_on(&folder.path().join("smooth"), &arch, 2, false);
-    let arch = Arch { generator_batch_norm_momentum: None, critic_dropout_rate: None, ..tiny() };
-    go_on(&folder.path().join("bare"), &arch, 2, false);
+    go_on(&folder.path().join("smooth"), &arch, &recipe(), 2, false);
+    let arch = WganGp { generator_batch_norm_momentum: None, critic_dropout_rate: None, ..tiny() };
+    go_on(&folder.path().join("bare"), &arch, &recipe(), 2, false);
 }
 
 /// The loop learns: a critic that plays against a generator of noise tells the two apart.
 #[test]
 fn the_critic_comes_to_prefer_the_data() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, losses) = go_on(folder.path(), &Arch { critic_learning_rate: 2e-3, ..tiny() }, 40, false);
+    let (_, losses) = go_on(folder.path(), &tiny(), &Recipe { critic_learning_rate: 2e-3, ..recipe() }, 40, false);
     let gap = |l: &Losses| -(l.real + l.fake);
     let (first, last) = (gap(&losses[0]), gap(&losses[39]));
     assert!(last > first + 0.1, "distance {first} at first, {last} at last");
@@ -131,9 +135,9 @@ fn the_critic_comes_to_prefer_the_data() {
 fn a_diverged_training_keeps_the_last_good_weights() {
     let folder = tempfile::tempdir().unwrap();
     let device = Device::flex();
-    let arch = Arch { critic_learning_rate: 1e30, ..tiny() };
-    let mut state = State::new(&arch, 1, None, &device);
-    let mut plan = plan(folder.path(), &arch, 50);
+    let (arch, recipe) = (tiny(), Recipe { critic_learning_rate: 1e30, ..recipe() });
+    let mut state = State::new(&Arch::WganGp(arch.clone()), &recipe, 1, None, &device);
+    let mut plan = plan(folder.path(), &arch, &recipe, 50);
     plan.print_every = 1;
     let (mut history, stop) = (History::default(), Stop::default());
     let ended = run::train(&plan, &mut state, &mut history, &data(), &device, &stop, &mut |_| ());
@@ -161,7 +165,7 @@ impl ByHand {
     /// Pictures in `d`, and a training of the model `t` on them that has no end.
     fn start(here: &Path, arguments: &[&str]) -> Self {
         succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
-        fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+        fs::write(here.join("tiny.toml"), config(&tiny(), &recipe())).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_flaneur"))
             .current_dir(here)
             .args(["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "0"])
@@ -239,7 +243,7 @@ fn an_ignored_hangup_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
-    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    fs::write(here.join("tiny.toml"), config(&tiny(), &recipe())).unwrap();
     let train =
         format!("trap '' HUP; exec {} train d --model t --config tiny.toml --epochs 0", env!("CARGO_BIN_EXE_flaneur"));
     let mut child = Command::new("sh")
@@ -323,7 +327,7 @@ fn a_folder_that_was_away_is_written_again() {
 fn a_long_history_holds_up_no_save() {
     let folder = tempfile::tempdir().unwrap();
     let arch = tiny();
-    go_on(folder.path(), &arch, 2, false);
+    go_on(folder.path(), &arch, &recipe(), 2, false);
     let (device, training) = (Device::flex(), folder.path().join("training"));
     let (mut state, _) = flaneur::trainer::checkpoint::read(&training, &device).unwrap();
     let line = |epoch: u64| format!("{epoch},5,{}.5,-1.25,3.5,0.125,{}.75,0.2500\n", epoch % 97, epoch % 89);
@@ -334,7 +338,7 @@ fn a_long_history_holds_up_no_save() {
     let start = Instant::now();
     let mut history = History::read(&training, state.epoch).unwrap();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    let mut plan = plan(folder.path(), &arch, 200_010);
+    let mut plan = plan(folder.path(), &arch, &recipe(), 200_010);
     plan.print_every = 1;
     let mut last = Instant::now();
     let mut slowest = Duration::ZERO;
@@ -356,7 +360,7 @@ fn an_interrupt_saves_and_resume_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     succeed(here, &["dataset", "lines", "--out", "d", "--count", "20", "--size", "16"]);
-    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    fs::write(here.join("tiny.toml"), config(&tiny(), &recipe())).unwrap();
     let arguments = ["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "1000000"];
     let mut child = Command::new(env!("CARGO_BIN_EXE_flaneur"))
         .current_dir(here)

@@ -12,7 +12,7 @@ use crate::home;
 use crate::latent;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
-use crate::net::generator::Ready;
+use crate::net::draw::Ready;
 use crate::net::ops;
 use crate::recorder::ffmpeg_version;
 use crate::report::say;

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod film;
 pub mod gallery;
 pub mod history;
+pub mod import;
 pub mod learn;
 pub mod monitor;
 pub mod new;
@@ -78,6 +79,8 @@ enum Command {
     Score(score::Measure),
     /// Train a WGAN-GP on a folder or zip of pictures
     Train(train::Train),
+    /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
+    Import(import::Import),
 }
 
 /// `--device` as every command that computes takes it.
@@ -178,5 +181,6 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),
         Command::Train(train) => train.run(),
+        Command::Import(import) => import.run(),
     }
 }

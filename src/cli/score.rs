@@ -56,7 +56,7 @@ impl Lines {
         let chosen = self.device.choose()?;
         let model = Model::read(&self.model, &chosen.device)?;
         let arch = &model.card.arch;
-        let [side, width, channels] = arch.input_dim;
+        let [side, width, channels] = arch.picture();
         if side != width || channels != 3 {
             bail!("lines are measured on square RGB pictures; this model makes {width}x{side} of {channels} channels");
         }
@@ -68,7 +68,7 @@ impl Lines {
         for from in (self.seed..=last).step_by(BATCH as usize) {
             let to = last.min(from + (BATCH - 1));
             let z: Vec<Vec<f32>> =
-                (from..=to).map(|s| latent::seed(s, arch.z_dim).iter().map(|v| *v as f32).collect()).collect();
+                (from..=to).map(|s| latent::seed(s, arch.z_dim()).iter().map(|v| *v as f32).collect()).collect();
             bytes.extend(ready.bytes(&z));
             z.iter().for_each(|_| progress.step());
             if stop.raised() {

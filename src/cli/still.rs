@@ -12,7 +12,7 @@ use crate::files;
 use crate::latent::study::{self, Study};
 use crate::latent::{self, Z, text};
 use crate::model::Model;
-use crate::net::generator::Ready;
+use crate::net::draw::Ready;
 use crate::picture::animation::write_gif;
 use crate::picture::sheet::sheet;
 use crate::picture::{Picture, heat};
@@ -203,7 +203,7 @@ impl Pen {
     }
 
     fn dim(&self) -> usize {
-        self.ready.arch().z_dim
+        self.ready.arch().z_dim()
     }
 
     fn draw(&self, points: &[Z]) -> anyhow::Result<Vec<Picture>> {
@@ -215,7 +215,7 @@ impl Pen {
                 bail!("stopped; nothing was written");
             }
             let z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
-            pictures.extend(Picture::batch(self.ready.bytes(&[z]), self.ready.arch().input_dim));
+            pictures.extend(Picture::batch(self.ready.bytes(&[z]), self.ready.arch().picture()));
             progress.step();
         }
         progress.finish();

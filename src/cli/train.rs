@@ -46,7 +46,7 @@ pub struct Train {
     /// Named architecture: small (if none is given), quarter, seed, seed-k10
     #[arg(long, conflicts_with = "config")]
     arch: Option<String>,
-    /// TOML file with the 21 settings of an architecture
+    /// TOML file with an [arch] and a [recipe], or with the 21 settings of a WGAN-GP
     #[arg(long)]
     config: Option<PathBuf>,
     /// Begin with the architecture and the weights of this model
@@ -164,7 +164,7 @@ impl Train {
         self.stand_back()?;
         let grace = Duration::from_secs_f64(self.grace.clamp(0.0, 3600.0));
         let commands = self.commands.then(|| CommandQueue::from_stdin(grace)).transpose()?;
-        let mut arch = self.arch()?;
+        let (mut arch, recipe) = self.networks()?;
         if matches!(self.device, DeviceChoice::GpuHalf) {
             bail!("training needs single precision; use --device gpu");
         }
@@ -177,14 +177,16 @@ impl Train {
             false => None,
         };
         if let Some((state, record)) = &resumed {
-            self.same_training(&arch, state, record)?;
+            self.same_training(&arch, &recipe, state, record)?;
             arch = state.arch.clone();
         }
-        let named = self.pictures(&arch)?;
-        let (mut state, mut history, mut card) = self.opened(&folder, &arch, resumed, &named.fingerprint, &chosen)?;
+        let batch = resumed.as_ref().map_or(recipe.batch_size, |(state, _)| state.recipe.batch_size);
+        let named = self.pictures(&arch, batch)?;
+        let (mut state, mut history, mut card) =
+            self.opened(&folder, (&arch, &recipe), resumed, &named.fingerprint, &chosen)?;
         *step = state.epoch;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
-        card.arch = state.arch.clone();
+        (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;
         let stop = Stop::on_signals()?;
         let plan = self.plan(&folder, card);

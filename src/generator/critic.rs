@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::net::arch::Arch;
 use crate::net::critic;
-use crate::net::generator::Ready;
+use crate::net::draw::Ready;
 use crate::net::params::{Param, Params, floats};
 
 /// The critic's score of the picture of one z.
@@ -34,17 +34,22 @@ pub(super) fn score(
     gradient: bool,
 ) -> Option<CriticScore> {
     let device = critic_params.list.first()?.value.device();
-    let z: Tensor<2> = Tensor::from_data(TensorData::new(z.to_vec(), [1, z.len()]), &device);
+    let z: Tensor<2> = {
+        let input = arch.input(z);
+        let len = input.len();
+        Tensor::from_data(TensorData::new(input, [1, len]), &device)
+    };
+    let judge = arch.critic()?;
     let none = Vec::new();
     let (score, gradient) = if gradient {
         let z = z.autodiff().require_grad();
-        let pictures = Ready::new(arch, &constants(generator), false).pictures(z.clone(), None);
-        let score = critic::score(arch, &constants(critic_params), pictures, &none);
+        let pictures = Ready::new(arch, &constants(generator), false).pictures(z.clone(), &none);
+        let score = critic::calm_score(&judge, &constants(critic_params), pictures);
         let grads = score.clone().sum().backward();
         (score.inner(), z.grad(&grads).map(floats).unwrap_or_default())
     } else {
-        let pictures = Ready::new(arch, generator, false).pictures(z, None);
-        (critic::score(arch, critic_params, pictures, &none), Vec::new())
+        let pictures = Ready::new(arch, generator, false).pictures(z, &none);
+        (critic::calm_score(&judge, critic_params, pictures), Vec::new())
     };
     let score = floats(score).first().copied()?;
     let sound = score.is_finite() && gradient.iter().all(|v| v.is_finite());
@@ -55,7 +60,6 @@ pub(super) fn score(
 mod tests {
     use super::*;
     use crate::latent;
-    use crate::net::generator;
     use crate::random::RandomState;
     use burn::tensor::Device;
 
@@ -65,9 +69,9 @@ mod tests {
         let arch = Arch::named("small").unwrap();
         let device = Device::flex();
         let mut random = RandomState::new(1);
-        let net = Params::init(&generator::plans(&arch), &mut random, &device);
-        let critic_params = Params::init(&critic::plans(&arch), &mut random, &device);
-        let z: Vec<f32> = latent::seed(3, arch.z_dim).iter().map(|v| *v as f32).collect();
+        let net = Params::init(&arch.generator_plans(), &mut random, &device);
+        let critic_params = Params::init(&arch.critic_plans(), &mut random, &device);
+        let z: Vec<f32> = latent::seed(3, arch.z_dim()).iter().map(|v| *v as f32).collect();
         let first = super::score(&arch, &net, &critic_params, &z, true).unwrap();
         let length = first.gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
         assert!(length > 0.0);

@@ -13,9 +13,8 @@ use crate::latest::lock;
 use crate::model::arrays::Incoming;
 use crate::model::{self, Model};
 use crate::net::arch::Arch;
-use crate::net::critic;
 use crate::net::device::Chosen;
-use crate::net::generator::{self, Ready};
+use crate::net::draw::Ready;
 use crate::net::ops;
 use crate::net::params::{Params, Plan};
 use crate::net::pending::Pending;
@@ -81,8 +80,8 @@ impl Engine {
             blending: (Duration::ZERO, Instant::now()),
             critic,
             name: name.to_owned(),
-            shape: arch.input_dim,
-            z_dim: arch.z_dim,
+            shape: arch.picture(),
+            z_dim: arch.z_dim(),
             arch,
         }
     }
@@ -155,12 +154,12 @@ impl Engine {
         let fits = |plans: &[Plan], arrays: &[Vec<f32>]| {
             plans.len() == arrays.len() && plans.iter().zip(arrays).all(|(plan, values)| plan.len() == values.len())
         };
-        let plans = generator::plans(&self.arch);
+        let plans = self.arch.generator_plans();
         if fits(&plans, &state.generator) {
             self.to = Params::of(&plans, &state.generator, &device);
         }
-        let plans = critic::plans(&self.arch);
-        if fits(&plans, &state.critic) {
+        let plans = self.arch.critic_plans();
+        if !plans.is_empty() && fits(&plans, &state.critic) {
             self.critic = Some(Params::of(&plans, &state.critic, &device));
         }
     }
@@ -183,22 +182,12 @@ impl Engine {
 
     /// Begins to draw; [`Self::take`] takes what it gives.
     fn begin(&self, latents: &[Vec<f32>]) -> Pending {
-        let fitting: Vec<Vec<f32>>;
-        // A pose made for the model before.
-        let latents = if latents.iter().all(|z| z.len() == self.z_dim) {
-            latents
-        } else {
-            fitting = latents
-                .iter()
-                .map(|z| {
-                    let mut z = z.clone();
-                    z.resize(self.z_dim, 0.0);
-                    z
-                })
-                .collect();
-            &fitting
-        };
-        self.ready.begin(latents)
+        // A pose may have been made for the model before.
+        let fits = latents.iter().all(|z| z.len() == self.z_dim);
+        match fits {
+            true => self.ready.begin(latents),
+            false => self.ready.begin(&latents.iter().map(|z| self.arch.input(z)).collect::<Vec<_>>()),
+        }
     }
 
     /// The pictures of `count` latents. Panics if the device gave something else, as one that is gone does.
@@ -264,8 +253,9 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         let (arch, own, z_dim) = (model.card.arch, model.generator, model.card.z_dim);
         let folder = model::folder(name);
         let critic = Incoming::open(&folder.join(model::CRITIC))
-            .and_then(|file| file.params("critic", &critic::plans(&arch), &chosen.device))
-            .ok();
+            .and_then(|file| file.params("critic", &arch.critic_plans(), &chosen.device))
+            .ok()
+            .filter(|critic| !critic.list.is_empty());
         let engine = Engine::new(name, arch, ready, own, critic);
         let sizes = if ops::ours(&chosen.device) { &WARM[..1] } else { &WARM };
         for &count in sizes {

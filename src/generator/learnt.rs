@@ -18,8 +18,7 @@ use crate::latent;
 use crate::latest::Latest;
 use crate::model::arrays::Incoming;
 use crate::net::arch::Arch;
-use crate::net::critic;
-use crate::net::generator::{self, Ready};
+use crate::net::draw::Ready;
 use crate::net::params::Params;
 use crate::picture::Picture;
 use crate::worker::{Ending, Worker, caught};
@@ -63,9 +62,9 @@ pub struct State {
     pub weights: PathBuf,
     /// Of that file ([`super::fingerprint`]).
     pub fingerprint: String,
-    /// One array for each of `net::generator::plans`.
+    /// One array for each of the generator's plans.
     pub(super) generator: Vec<Vec<f32>>,
-    /// One for each of `net::critic::plans`; empty without a critic.
+    /// One for each of the critic's; empty without a critic.
     pub(super) critic: Vec<Vec<f32>>,
     /// What its pictures are like.
     pub stats: PictureStats,
@@ -265,7 +264,7 @@ impl Trial {
         let (file, fingerprint) = whole(candidate).map_err(refused)?;
         let arch = &self.shown.arch;
         let prefix = if file.has("average.") { "average" } else { "generator" };
-        let plans = generator::plans(arch);
+        let plans = arch.generator_plans();
         let mut arrays = Vec::new();
         for plan in &plans {
             if self.ending.requested() {
@@ -306,8 +305,8 @@ impl Trial {
         let ready = Ready::new(arch, params, true);
         let one = |seed: u32| {
             std::thread::sleep(PAUSE);
-            let z = latent::seed(seed, arch.z_dim).iter().map(|v| *v as f32).collect();
-            Picture::batch(ready.bytes(&[z]), arch.input_dim)
+            let z = latent::seed(seed, arch.z_dim()).iter().map(|v| *v as f32).collect();
+            Picture::batch(ready.bytes(&[z]), arch.picture())
         };
         (0..TRIED).take_while(|_| !self.ending.requested()).flat_map(one).collect()
     }
@@ -341,7 +340,7 @@ fn whole(candidate: &Candidate) -> Result<(Incoming, String), String> {
 fn critic_of(path: &Path, arch: &Arch) -> Vec<Vec<f32>> {
     let Ok(file) = Incoming::open(path) else { return Vec::new() };
     let values = |plan: &crate::net::params::Plan| file.values(&format!("critic.{}", plan.name), &plan.shape).ok();
-    critic::plans(arch).iter().map(values).collect::<Option<_>>().unwrap_or_default()
+    arch.critic_plans().iter().map(values).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::backend::Limits;
 use super::engine::{Draws, Engine};
 use super::*;
 use crate::net::device::Chosen;
-use crate::net::generator::plans;
+use crate::net::families::wgan_gp::WganGp;
 use crate::net::params::{Params, floats};
 use crate::net::pending::Pending;
 use crate::worker::caught;
@@ -60,7 +60,7 @@ impl Draws for Grey {
             }
             Does::Draws => {}
         }
-        Pending::there(vec![self.level; latents.len() * self.arch.input_dim.iter().product::<usize>()])
+        Pending::there(vec![self.level; latents.len() * self.arch.picture().iter().product::<usize>()])
     }
 
     fn renew(&mut self, params: &Params) {
@@ -71,7 +71,7 @@ impl Draws for Grey {
 
 /// A network with four latent dimensions.
 fn arch() -> Arch {
-    Arch {
+    Arch::WganGp(WganGp {
         input_dim: [4, 4, 3],
         generator_initial_dense_layer_size: [1, 1, 2],
         generator_upsample: vec![1, 1],
@@ -79,13 +79,13 @@ fn arch() -> Arch {
         generator_conv_kernel_size: vec![6, 6],
         generator_conv_strides: vec![2, 2],
         z_dim: 4,
-        ..Arch::named("small").unwrap()
-    }
+        ..WganGp::small()
+    })
 }
 
 /// Weights of which the first is `first`.
 fn weights(first: f32) -> Vec<Vec<f32>> {
-    let mut arrays: Vec<Vec<f32>> = plans(&arch()).iter().map(|plan| vec![0.0; plan.len()]).collect();
+    let mut arrays: Vec<Vec<f32>> = arch().generator_plans().iter().map(|plan| vec![0.0; plan.len()]).collect();
     arrays[0][0] = first;
     arrays
 }
@@ -100,7 +100,7 @@ fn backend(fakes: &Arc<Fakes>, limits: Limits) -> Backend {
         }),
         load: Arc::new(move |name, chosen, _| {
             let attempt = *lock(&loading.attempts).last().unwrap();
-            let own = Params::of(&plans(&arch()), &weights(0.1), &Device::flex());
+            let own = Params::of(&arch().generator_plans(), &weights(0.1), &Device::flex());
             let (does, tries) = ((loading.does)(attempt), (loading.tries)(attempt));
             let (fakes, tried) = (loading.clone(), AtomicBool::new(false));
             let grey = Grey { fakes, does, tries, arch: arch(), level: 10, tried };

@@ -4,6 +4,7 @@
 //! built from it, and loading never executes code.
 
 pub mod arrays;
+pub mod import;
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
 use crate::home;
-use crate::net::arch::{Arch, ArchError};
-use crate::net::generator::{self, Ready};
+use crate::net::arch::{self, Arch, ArchError};
+use crate::net::draw::Ready;
 use crate::net::params::Params;
+use crate::net::recipe::Recipe;
 use arrays::{Incoming, Outgoing};
 
 /// Where models are looked for by name, in each of the home's folders.
@@ -62,7 +64,7 @@ pub enum ModelError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-    /// Layout of this file; 1.
+    /// Layout of this file: 2, or 1 for a WGAN-GP whose training stood among its settings.
     pub format: u32,
     /// Name of the model, for people.
     pub name: String,
@@ -83,13 +85,25 @@ pub struct Card {
     /// Licence of the weights; empty if nobody said.
     #[serde(default)]
     pub licence: String,
+    /// Names of the classes, of which there is one number each behind z.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// What was recognised and assumed when it was imported, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Version of flaneur that wrote the weights.
     pub flaneur: String,
     /// Version of burn that wrote the weights.
     pub burn: String,
     /// The architecture of both networks.
     pub arch: Arch,
+    /// How they were trained.
+    #[serde(default)]
+    pub recipe: Recipe,
 }
+
+/// Layout of a card that is written.
+pub const FORMAT: u32 = 2;
 
 /// Version of burn, as pinned in Cargo.toml.
 pub const BURN_VERSION: &str = "0.22.1";
@@ -110,19 +124,36 @@ impl Card {
             return Err(ModelError::Missing(folder.display().to_string(), hint));
         }
         let text = files::read_text(&path)?;
-        let card: Self =
-            toml::from_str(&text).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
-        if card.format != 1 {
+        let mut card = Self::parse(&text).map_err(|why| ModelError::Card { path: path.clone(), why })?;
+        if !(1..=FORMAT).contains(&card.format) {
             let why = format!("format {} is not known to this version; use a newer flaneur", card.format);
             return Err(ModelError::Card { path, why });
         }
-        if card.z_dim != card.arch.z_dim {
-            let why =
-                format!("z_dim is {}, and {} under [arch]; give the weights' own twice", card.z_dim, card.arch.z_dim);
+        card.format = FORMAT;
+        let z_dim = card.arch.z_dim();
+        if card.z_dim != z_dim {
+            let why = format!("z_dim is {}, and {z_dim} under [arch]; give the weights' own twice", card.z_dim);
             return Err(ModelError::Card { path, why });
         }
-        card.arch.check().map_err(|cause| ModelError::Arch { path, cause })?;
+        if card.classes.len() != card.arch.classes() {
+            let (names, classes) = (card.classes.len(), card.arch.classes());
+            let why = format!("it names {names} classes, and has {classes} under [arch]; give each a name");
+            return Err(ModelError::Card { path, why });
+        }
+        let checked = card.arch.check().and_then(|()| card.recipe.check());
+        checked.map_err(|cause| ModelError::Arch { path, cause })?;
         Ok(card)
+    }
+
+    /// From the text of a file.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| e.to_string())?;
+        if table.get("format").and_then(toml::Value::as_integer) != Some(1) {
+            // An error in it names its line.
+            return toml::from_str(text).map_err(|e| e.to_string());
+        }
+        arch::modernise(&mut table);
+        table.try_into().map_err(|e: toml::de::Error| e.to_string())
     }
 
     /// Writes `model.toml` in `folder`.
@@ -212,7 +243,7 @@ impl Model {
         let card = Card::read(&folder)?;
         let file = Incoming::open(&folder.join(WEIGHTS))?;
         let prefix = if file.has("average.") { "average" } else { "generator" };
-        let generator = file.params(prefix, &generator::plans(&card.arch), device)?;
+        let generator = file.params(prefix, &card.arch.generator_plans(), device)?;
         Ok(Self { card, generator })
     }
 

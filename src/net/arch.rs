@@ -1,117 +1,35 @@
-//! The 21 settings of a WGAN-GP, under the names its field knows, and the architectures that have a
-//! name here.
+//! What a network is: one of the families, and the architectures that have a name here.
 //!
-//! Read from and written to TOML; every network is built from an `Arch` and nothing else.
-//! No weights live here.
+//! Read from and written to TOML; every network is built from an `Arch` and nothing else. How it is trained is a
+//! [`Recipe`]. No weights live here.
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use super::kernels::{Act, Geometry};
+use super::families::chain::Layers;
+use super::families::dcgan::Dcgan;
+use super::families::mlp::Mlp;
+use super::families::wgan_gp::WganGp;
+pub use super::layers::ArchError;
+use super::layers::{Chain, Shape};
+use super::params::Plan;
+use super::recipe::{KEYS, Recipe};
 
-/// Activations that may follow a hidden layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// Slope 0.2 below zero.
-    LeakyRelu,
-    /// `max(x, 0)`.
-    Relu,
-    /// The identity.
-    Linear,
-    /// The hyperbolic tangent.
-    Tanh,
-    /// `1 / (1 + e⁻ˣ)`.
-    Sigmoid,
-    /// x above zero, `eˣ − 1` below.
-    Elu,
-}
-
-impl Activation {
-    /// The slope below zero of a piecewise-linear activation.
-    pub fn negative_slope(self) -> Option<f32> {
-        match self {
-            Self::LeakyRelu => Some(0.2),
-            Self::Relu => Some(0.0),
-            Self::Linear => Some(1.0),
-            Self::Tanh | Self::Sigmoid | Self::Elu => None,
-        }
-    }
-}
-
-/// Optimisers, by the words the original knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Optimiser {
-    /// Adam with β1 0.5, β2 0.999.
-    Adam,
-    /// RMSprop with Keras' defaults (ρ 0.9).
-    Rmsprop,
-    /// What the original falls back to: Adam with β1 0.9, β2 0.999.
-    AdamDefault,
-}
-
-/// Everything that defines the two networks and their training, as in the original's constructor.
+/// A network of one of the families.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Arch {
-    /// Height, width, channels of a picture.
-    pub input_dim: [usize; 3],
-    /// Filters of the critic's layers, one entry a layer.
-    pub critic_conv_filters: Vec<usize>,
-    /// Side of their square kernels, one entry a layer.
-    pub critic_conv_kernel_size: Vec<usize>,
-    /// Their strides, one entry a layer.
-    pub critic_conv_strides: Vec<usize>,
-    /// Decay of the moving statistics; absent means no batch norm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub critic_batch_norm_momentum: Option<f32>,
-    /// What follows each of the critic's convolutions.
-    pub critic_activation: Activation,
-    /// Share of values that dropout leaves out in the critic, 0..1; absent means none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub critic_dropout_rate: Option<f32>,
-    /// Step size of the critic's optimiser.
-    pub critic_learning_rate: f64,
-    /// Height, width, channels of the map behind the dense layer.
-    pub generator_initial_dense_layer_size: [usize; 3],
-    /// 2: nearest ×2 and a convolution; 1: a transposed convolution. One entry a stage.
-    pub generator_upsample: Vec<usize>,
-    /// Filters of the generator's stages, one entry a stage; the last is the channels of a picture.
-    pub generator_conv_filters: Vec<usize>,
-    /// Side of their square kernels, one entry a stage.
-    pub generator_conv_kernel_size: Vec<usize>,
-    /// Their strides, one entry a stage.
-    pub generator_conv_strides: Vec<usize>,
-    /// Decay of the moving statistics; absent means no batch norm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generator_batch_norm_momentum: Option<f32>,
-    /// What follows the dense layer and each stage but the last, which ends in tanh.
-    pub generator_activation: Activation,
-    /// Share of values that dropout leaves out in the generator, 0..1; absent means none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generator_dropout_rate: Option<f32>,
-    /// Step size of the generator's optimiser.
-    pub generator_learning_rate: f64,
-    /// The optimiser of both networks.
-    pub optimiser: Optimiser,
-    /// Weight of the gradient penalty in the critic's loss; 10 in the paper.
-    pub grad_weight: f64,
-    /// Dimensions of z.
-    pub z_dim: usize,
-    /// Pictures of one update.
-    pub batch_size: usize,
+#[serde(tag = "family", rename_all = "snake_case")]
+pub enum Arch {
+    /// That of the three lines.
+    WganGp(WganGp),
+    /// Radford's, as PyTorch's tutorial has it.
+    Dcgan(Dcgan),
+    /// Dense layers alone.
+    Mlp(Mlp),
+    /// Layers one by one.
+    Chain(Layers),
 }
 
-/// Values of one picture in any layer, and weights of any layer, at most: 1 and 4 GiB.
-const MAP: u128 = 1 << 28;
-const WEIGHTS: u128 = 1 << 30;
-
-/// What is wrong with an architecture, in one sentence.
-#[derive(Debug, thiserror::Error)]
-#[error("architecture: {0}")]
-pub struct ArchError(String);
-
-/// Names that [`Arch::named`] knows, with what each is.
+/// Names that [`Arch::named`] knows and that are trained here, with what each is.
 pub const NAMES: [(&str, &str); 4] = [
     ("small", "what the shipped model uses: quarter-width generator, light critic that sees the whole picture"),
     ("quarter", "seed with a quarter of the filters"),
@@ -119,154 +37,134 @@ pub const NAMES: [(&str, &str); 4] = [
     ("seed-k10", "the original network, kernels 5 and 10 (46.08 M parameters in the generator)"),
 ];
 
+/// Names that it knows of networks that are played and not trained yet.
+pub const PLAYED: [(&str, &str); 3] = [
+    ("dcgan-64", "a DCGAN for 64x64 pictures, as in PyTorch's tutorial (3.58 M parameters in the generator)"),
+    ("dcgan-128", "the same for 128x128 (12.66 M parameters in the generator)"),
+    ("mlp-mnist", "dense layers alone, for 28x28 in grey"),
+];
+
 impl Arch {
     /// The architecture of that name, or `None`.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "seed" => Some(Self::lines(1, 3, 6)),
-            "seed-k10" => Some(Self::lines(1, 5, 10)),
-            "quarter" => Some(Self::lines(4, 3, 6)),
-            // Six strided layers bring every pixel before one unit, so that the critic can count lines;
-            // its first layers are thin because they cost the most.
-            "small" => Some(Self {
-                critic_conv_filters: vec![16, 32, 64, 128, 256, 256],
-                critic_conv_kernel_size: vec![3; 6],
-                critic_conv_strides: vec![2; 6],
-                ..Self::lines(4, 3, 6)
-            }),
-            _ => None,
+        Some(match name {
+            "seed" => Self::WganGp(WganGp::lines(1, 3, 6)),
+            "seed-k10" => Self::WganGp(WganGp::lines(1, 5, 10)),
+            "quarter" => Self::WganGp(WganGp::lines(4, 3, 6)),
+            "small" => Self::WganGp(WganGp::small()),
+            "dcgan-64" => Self::Dcgan(Dcgan::default()),
+            "dcgan-128" => Self::Dcgan(Dcgan { size: 128, ..Dcgan::default() }),
+            "mlp-mnist" => Self::Mlp(Mlp::default()),
+            _ => return None,
+        })
+    }
+
+    /// Dimensions of z.
+    pub fn z_dim(&self) -> usize {
+        match self {
+            Self::WganGp(arch) => arch.z_dim,
+            Self::Dcgan(arch) => arch.z_dim,
+            Self::Mlp(arch) => arch.z_dim,
+            Self::Chain(arch) => arch.z_dim,
         }
     }
 
-    /// Whether the critic's slopes do not depend on its weights, but for where they change.
-    pub fn critic_is_piecewise_linear(&self) -> bool {
-        self.critic_activation.negative_slope().is_some() && self.critic_batch_norm_momentum.is_none()
+    /// Numbers that a picture is drawn from: z, and the classes behind it.
+    pub fn input_len(&self) -> usize {
+        self.z_dim() + self.classes()
     }
 
-    /// The network of the three lines with its widths divided.
-    fn lines(divide: usize, critic_kernel: usize, generator_kernel: usize) -> Self {
-        Self {
-            input_dim: [128, 128, 3],
-            critic_conv_filters: [128, 256, 512, 1024].map(|f| f / divide).to_vec(),
-            critic_conv_kernel_size: vec![critic_kernel; 4],
-            critic_conv_strides: vec![2; 4],
-            critic_batch_norm_momentum: None,
-            critic_activation: Activation::LeakyRelu,
-            critic_dropout_rate: None,
-            critic_learning_rate: 2e-4,
-            generator_initial_dense_layer_size: [8, 8, 512 / divide],
-            generator_upsample: vec![1; 4],
-            generator_conv_filters: vec![512 / divide, 256 / divide, 128 / divide, 3],
-            generator_conv_kernel_size: vec![generator_kernel; 4],
-            generator_conv_strides: vec![2; 4],
-            generator_batch_norm_momentum: Some(0.9),
-            generator_activation: Activation::LeakyRelu,
-            generator_dropout_rate: None,
-            generator_learning_rate: 2e-4,
-            optimiser: Optimiser::Adam,
-            grad_weight: 10.0,
-            z_dim: 100,
-            batch_size: 16,
+    /// A latent as the generator takes it, `[input_len]`. One of z alone gets the first class; one of another length
+    /// is cut or filled with zeros.
+    pub fn input(&self, z: &[f32]) -> Vec<f32> {
+        let mut all = z.to_vec();
+        if all.len() != self.input_len() {
+            all.resize(self.z_dim(), 0.0);
+            all.resize(self.input_len(), 0.0);
+            if let Some(class) = all.get_mut(self.z_dim()) {
+                *class = 1.0;
+            }
+        }
+        all
+    }
+
+    /// Classes, of which there is one number each behind z.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::WganGp(_) => 0,
+            Self::Dcgan(arch) => arch.classes,
+            Self::Mlp(arch) => arch.classes,
+            Self::Chain(arch) => arch.classes,
         }
     }
 
-    /// Checks that the layers fit together and lead from z to a picture of `input_dim`.
+    /// Height, width and channels of a picture.
+    pub fn picture(&self) -> [usize; 3] {
+        match self {
+            Self::WganGp(arch) => arch.input_dim,
+            Self::Dcgan(arch) => [arch.size, arch.size, arch.channels],
+            Self::Mlp(arch) => arch.input_dim,
+            Self::Chain(arch) => arch.input_dim,
+        }
+    }
+
+    /// From [`Self::input_len`] numbers to a picture.
+    pub fn generator(&self) -> Chain {
+        match self {
+            Self::WganGp(arch) => arch.generator(),
+            Self::Dcgan(arch) => arch.generator(),
+            Self::Mlp(arch) => arch.generator(),
+            Self::Chain(arch) => arch.generator(),
+        }
+    }
+
+    /// From a picture to one number, if anything judges it.
+    pub fn critic(&self) -> Option<Chain> {
+        match self {
+            Self::WganGp(arch) => Some(arch.critic()),
+            Self::Dcgan(arch) => Some(arch.critic()),
+            Self::Mlp(arch) => Some(arch.critic()),
+            Self::Chain(arch) => arch.critic(),
+        }
+    }
+
+    /// The arrays of the generator, in the order of its layers.
+    pub fn generator_plans(&self) -> Vec<Plan> {
+        self.generator().plans()
+    }
+
+    /// The arrays of the critic; none where nothing judges.
+    pub fn critic_plans(&self) -> Vec<Plan> {
+        self.critic().map_or_else(Vec::new, |critic| critic.plans())
+    }
+
+    /// Checks that the layers fit together and lead from z to a picture, and from a picture to one number.
     ///
     /// # Errors
     /// At the first thing that does not fit, in a sentence.
     pub fn check(&self) -> Result<(), ArchError> {
-        let err = |text: String| Err(ArchError(text));
-        let critic = self.critic_conv_filters.len();
-        let generator = self.generator_conv_filters.len();
-        for (name, len, expected) in [
-            ("critic_conv_kernel_size", self.critic_conv_kernel_size.len(), critic),
-            ("critic_conv_strides", self.critic_conv_strides.len(), critic),
-            ("generator_conv_kernel_size", self.generator_conv_kernel_size.len(), generator),
-            ("generator_conv_strides", self.generator_conv_strides.len(), generator),
-            ("generator_upsample", self.generator_upsample.len(), generator),
-        ] {
-            if len != expected {
-                return err(format!("{name} has {len} entries where the filters have {expected}; give one a layer"));
+        match self {
+            Self::WganGp(arch) => arch.check()?,
+            Self::Dcgan(arch) => arch.check()?,
+            Self::Mlp(arch) => arch.check()?,
+            Self::Chain(arch) => arch.check()?,
+        }
+        let shapes = self.generator().shapes()?;
+        let [h, w, c] = self.picture();
+        if shapes.last() != Some(&Shape::Map([h, w, c])) {
+            let made = match shapes.last() {
+                Some(Shape::Map([h, w, c])) => format!("{w}x{h} pictures of {c} channels"),
+                Some(Shape::Flat(features)) => format!("{features} features and no map"),
+                None => "nothing".into(),
+            };
+            return Err(ArchError(format!("the generator makes {made}, a picture is {w}x{h} of {c}")));
+        }
+        if let Some(critic) = self.critic() {
+            critic.shapes()?;
+            let made = critic.output().len();
+            if made != 1 {
+                return Err(ArchError(format!("the critic gives {made} numbers for a picture, where one is wanted")));
             }
-        }
-        if critic == 0 || generator == 0 {
-            return err("a network needs at least one layer; give its filters".into());
-        }
-        let numbers = [&self.critic_conv_filters, &self.critic_conv_kernel_size, &self.critic_conv_strides];
-        let numbers = numbers.into_iter().chain([
-            &self.generator_conv_filters,
-            &self.generator_conv_kernel_size,
-            &self.generator_conv_strides,
-        ]);
-        let sizes = [&self.input_dim[..], &self.generator_initial_dense_layer_size[..]];
-        let counts = [self.z_dim, self.batch_size];
-        if numbers.map(|n| &n[..]).chain(sizes).flatten().chain(&counts).any(|n| *n == 0 || *n > 65_536) {
-            return err("every size, filter, kernel and stride must lie in 1..=65536".into());
-        }
-        if self.generator_upsample.iter().any(|u| !(1..=2).contains(u)) {
-            return err(
-                "generator_upsample takes 1 (transposed convolution) or 2 (nearest ×2, then convolution)".into()
-            );
-        }
-        for (name, rate) in [("critic", self.critic_dropout_rate), ("generator", self.generator_dropout_rate)] {
-            if rate.is_some_and(|r| !(0.0..1.0).contains(&r)) {
-                return err(format!("{name}_dropout_rate must lie in 0..1"));
-            }
-        }
-        for (name, momentum) in
-            [("critic", self.critic_batch_norm_momentum), ("generator", self.generator_batch_norm_momentum)]
-        {
-            if momentum.is_some_and(|m| !(0.0..=1.0).contains(&m)) {
-                return err(format!("{name}_batch_norm_momentum must lie in 0..=1"));
-            }
-        }
-        for (name, rate) in [
-            ("critic_learning_rate", self.critic_learning_rate),
-            ("generator_learning_rate", self.generator_learning_rate),
-            ("grad_weight", self.grad_weight),
-        ] {
-            if !rate.is_finite() || rate < 0.0 {
-                return err(format!("{name} must be a finite number of 0 or more"));
-            }
-        }
-        self.check_sizes()?;
-        let [h, w, c] = self.input_dim;
-        let [gh, gw, _] = self.generator_initial_dense_layer_size;
-        let grow: usize = self.stages().iter().map(|s| s.grow).product();
-        let (last, out) = (self.generator_conv_filters[generator - 1], (gh * grow, gw * grow));
-        if out != (h, w) || last != c {
-            return err(format!(
-                "the generator makes {}x{} pictures of {last} channels, input_dim asks for {w}x{h} of {c}; \
-                 change generator_initial_dense_layer_size, strides or the last filter",
-                out.1, out.0
-            ));
-        }
-        Ok(())
-    }
-
-    /// Checks that no layer is larger than a machine can hold, before anything is computed from its sizes.
-    fn check_sizes(&self) -> Result<(), ArchError> {
-        let [mut h, mut w, mut c] = self.generator_initial_dense_layer_size.map(|n| n as u128);
-        let limit = |what: String, size: u128, most: u128| match size <= most {
-            true => Ok(()),
-            false => Err(ArchError(format!("{what} has {size} values, at most {most} are taken; make it smaller"))),
-        };
-        limit("the generator's dense layer".into(), h * w * c, MAP)?;
-        limit("the generator's dense layer's kernel".into(), self.z_dim as u128 * h * w * c, WEIGHTS)?;
-        for (i, filters) in self.generator_conv_filters.iter().enumerate() {
-            let (k, filters) = (self.generator_conv_kernel_size[i] as u128, *filters as u128);
-            let grow = if self.generator_upsample[i] == 2 { 2 } else { self.generator_conv_strides[i] as u128 };
-            (h, w) = (h * grow, w * grow);
-            limit(format!("the map behind the generator's layer {i}"), h * w * filters, MAP)?;
-            limit(format!("the kernel of the generator's layer {i}"), k * k * c * filters, WEIGHTS)?;
-            c = filters;
-        }
-        let [h, w, mut c] = self.input_dim.map(|n| n as u128);
-        limit("a picture".into(), h * w * c, MAP)?;
-        for (i, filters) in self.critic_conv_filters.iter().enumerate() {
-            let (k, filters) = (self.critic_conv_kernel_size[i] as u128, *filters as u128);
-            limit(format!("the kernel of the critic's layer {i}"), k * k * c * filters, WEIGHTS)?;
-            c = filters;
         }
         Ok(())
     }
@@ -274,79 +172,48 @@ impl Arch {
     /// Whether weights of the one are weights of the other: the same layers and activations, however
     /// they are trained.
     pub fn same_networks(&self, other: &Self) -> bool {
-        let trained_alike = Self {
-            critic_dropout_rate: other.critic_dropout_rate,
-            critic_learning_rate: other.critic_learning_rate,
-            generator_dropout_rate: other.generator_dropout_rate,
-            generator_learning_rate: other.generator_learning_rate,
-            optimiser: other.optimiser,
-            grad_weight: other.grad_weight,
-            batch_size: other.batch_size,
-            ..self.clone()
+        let critics = match (self.critic(), other.critic()) {
+            (Some(one), Some(other)) => one.same_network(&other),
+            (one, other) => one.is_none() && other.is_none(),
         };
-        trained_alike == *other
-    }
-
-    /// The generator's stages, first to last.
-    pub fn stages(&self) -> Vec<Stage> {
-        let [mut h, mut w, mut channels] = self.generator_initial_dense_layer_size;
-        (0..self.generator_conv_filters.len())
-            .map(|i| {
-                let (filters, k) = (self.generator_conv_filters[i], self.generator_conv_kernel_size[i]);
-                let doubled = self.generator_upsample[i] == 2;
-                let grow = if doubled { 2 } else { self.generator_conv_strides[i] };
-                (h, w) = (h * grow, w * grow);
-                let geometry = match doubled {
-                    true => Geometry { h, w, c: channels, o: filters, k, stride: 1 },
-                    false => Geometry { h, w, c: filters, o: channels, k, stride: grow },
-                };
-                channels = filters;
-                Stage { geometry, doubled, grow, filters }
-            })
-            .collect()
-    }
-
-    /// The critic's convolutions, first to last.
-    pub fn critic_layers(&self) -> Vec<Geometry> {
-        let [mut h, mut w, mut c] = self.input_dim;
-        (0..self.critic_conv_filters.len())
-            .map(|i| {
-                let (o, k, stride) =
-                    (self.critic_conv_filters[i], self.critic_conv_kernel_size[i], self.critic_conv_strides[i]);
-                let g = Geometry { h, w, c, o, k, stride };
-                (h, w, c) = (g.oh(), g.ow(), o);
-                g
-            })
-            .collect()
-    }
-
-    /// Features that the critic's dense layer reads: height · width · channels of its last map.
-    pub fn critic_features(&self) -> usize {
-        self.critic_layers().last().map_or(0, |g| g.oh() * g.ow() * g.o)
-    }
-
-    /// Features of the generator's dense layer.
-    pub fn dense_features(&self) -> usize {
-        self.generator_initial_dense_layer_size.iter().product()
+        critics && self.picture() == other.picture() && self.generator().same_network(&other.generator())
     }
 }
 
-/// One stage of a generator.
-#[derive(Clone, Copy, Debug)]
-pub struct Stage {
-    /// Of the convolution (`doubled`) or of the one it transposes.
-    pub geometry: Geometry,
-    /// Nearest ×2 and a convolution instead of a transposed convolution.
-    pub doubled: bool,
-    /// Factor between the sides of what comes in and what goes out.
-    pub grow: usize,
-    /// Channels that go out.
-    pub filters: usize,
+/// Puts the settings of a training beside those of the networks, where they stood among them: in cards of format 1,
+/// in checkpoints and in the files of `--config` as they were before there were families. A table that is newer
+/// stays as it is.
+pub fn modernise(table: &mut Table) {
+    let Some(Value::Table(arch)) = table.get_mut("arch") else { return };
+    if arch.contains_key("family") {
+        return;
+    }
+    let recipe: Table =
+        KEYS.iter().filter_map(|key| arch.remove(*key).map(|value| ((*key).to_owned(), value))).collect();
+    arch.insert("family".into(), Value::String("wgan_gp".into()));
+    table.insert("recipe".into(), Value::Table(recipe));
 }
 
-/// The activation as one that the fused operations know, if it is one.
-pub fn fused(activation: Activation) -> Option<Act> {
-    activation.negative_slope().map(Act::Leaky)
+/// Networks and their training from the text of a file: a family's settings under `[arch]` and a `[recipe]`, or a
+/// WGAN-GP's 21 settings in one list.
+///
+/// # Errors
+/// If it is neither, with what is wrong.
+pub fn read(text: &str) -> Result<(Arch, Recipe), String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Both {
+        arch: Arch,
+        #[serde(default)]
+        recipe: Recipe,
+    }
+    let mut table: Table = toml::from_str(text).map_err(|e| e.to_string())?;
+    if !table.contains_key("arch") {
+        table = [("arch".to_owned(), Value::Table(table))].into_iter().collect();
+    }
+    modernise(&mut table);
+    let Both { arch, recipe } = table.try_into().map_err(|e: toml::de::Error| e.to_string())?;
+    Ok((arch, recipe))
 }
 
 #[cfg(test)]
@@ -355,38 +222,34 @@ mod tests {
 
     #[test]
     fn every_named_architecture_holds_together() {
-        for (name, _) in NAMES {
+        for (name, _) in NAMES.into_iter().chain(PLAYED) {
             let arch = Arch::named(name).unwrap();
-            arch.check().unwrap();
+            arch.check().unwrap_or_else(|error| panic!("{name}: {error}"));
             let text = toml::to_string(&arch).unwrap();
             assert_eq!(toml::from_str::<Arch>(&text).unwrap(), arch);
         }
-        assert_eq!(Arch::named("seed").unwrap().critic_features(), 8 * 8 * 1024);
     }
 
     #[test]
     fn networks_are_the_same_however_they_are_trained() {
         let small = Arch::named("small").unwrap();
-        let calmer = Arch { generator_learning_rate: 1e-5, batch_size: 4, grad_weight: 1.0, ..small.clone() };
-        assert!(small.same_networks(&calmer) && !small.same_networks(&Arch::named("quarter").unwrap()));
+        let dropped = Arch::WganGp(WganGp { critic_dropout_rate: Some(0.3), ..WganGp::small() });
+        assert!(small.same_networks(&dropped) && !small.same_networks(&Arch::named("quarter").unwrap()));
+        assert!(!Arch::named("dcgan-64").unwrap().same_networks(&Arch::named("dcgan-128").unwrap()));
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
-        let check = |change: fn(&mut Arch), word: &str| {
-            let mut arch = Arch::named("small").unwrap();
-            change(&mut arch);
-            let text = arch.check().unwrap_err().to_string();
-            assert!(text.contains(word), "{text}");
-        };
-        check(|a| a.critic_conv_strides = vec![2], "critic_conv_strides");
-        check(|a| a.generator_upsample[0] = 3, "generator_upsample");
-        check(|a| a.input_dim = [64, 64, 3], "64x64");
-        check(|a| a.generator_conv_kernel_size[1] = 0, "1..=65536");
-        check(|a| a.critic_dropout_rate = Some(1.0), "critic_dropout_rate");
-        check(|a| a.grad_weight = f64::NAN, "grad_weight");
-        check(|a| a.generator_conv_strides = vec![65_536; 4], "the generator's layer 0");
-        check(|a| a.generator_conv_kernel_size[2] = 60_000, "the kernel of the generator's layer 2");
-        check(|a| a.critic_conv_kernel_size[0] = 60_000, "the kernel of the critic's layer 0");
+    fn settings_of_before_there_were_families_are_read() {
+        let (arch, recipe) = (Arch::named("small").unwrap(), Recipe { batch_size: 7, ..Recipe::default() });
+        let Value::Table(mut all) = Value::try_from(&arch).unwrap() else { panic!() };
+        let Value::Table(training) = Value::try_from(&recipe).unwrap() else { panic!() };
+        all.remove("family");
+        all.extend(training);
+        let flat = toml::to_string(&all).unwrap();
+        assert_eq!(read(&flat).unwrap(), (arch.clone(), recipe.clone()));
+        let both =
+            format!("[arch]\n{}\n[recipe]\n{}", toml::to_string(&arch).unwrap(), toml::to_string(&recipe).unwrap());
+        assert_eq!(read(&both).unwrap(), (arch, recipe));
+        assert!(read(&flat.replace("z_dim", "z_dims")).unwrap_err().contains("z_dim"));
     }
 }

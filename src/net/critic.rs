@@ -2,161 +2,254 @@
 //!
 //! [`input_gradient`] writes that gradient as a first-order expression of the *tracked* weights, so
 //! that burn's autodiff, which has no second order, can differentiate a penalty on it. For
-//! piecewise-linear activations without batch norm the expression is a walk back through the layers
+//! piecewise-linear activations without norms the expression is a walk back through the layers
 //! with constant slopes; otherwise the forward pass itself is tracked and every derivative is
 //! written with its tensors (see `src/ARCHITECTURE.md`).
 
 use burn::tensor::Tensor;
 
-use super::arch::{Activation, Arch};
-use super::generator::{NORM_EPS, activate};
-use super::kernels::Act;
+use super::chain::{self, Masks, Value};
+use super::geometry::Geometry;
+use super::layers::{Activation, Chain, Layer, Shape, conv_geometry, transposed_geometry};
 use super::ops;
-use super::params::{Params, Plan, plan_layer, plan_norm};
+use super::params::{Params, Statistics};
 
-/// The arrays of the critic of `arch`, in the order of its layers.
-pub fn plans(arch: &Arch) -> Vec<Plan> {
-    let mut plans = Vec::new();
-    for (i, g) in arch.critic_layers().iter().enumerate() {
-        plans.extend(plan_layer(&format!("conv_{i}"), &[g.k, g.k, g.c, g.o], g.o));
-        if i > 0 && arch.critic_batch_norm_momentum.is_some() {
-            plans.extend(plan_norm(&format!("conv_{i}_norm"), g.o));
-        }
+/// Scores `[n]` of pictures `[n, h, w, c]` in −1..1, differentiable in both; norms by the statistics of this batch.
+/// The chain ends in one number.
+pub fn score(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Tensor<1> {
+    scores(chain::train(chain, params, Value::Map(pictures), masks).output)
+}
+
+/// The same with norms by their moving statistics.
+pub fn calm_score(chain: &Chain, params: &Params, pictures: Tensor<4>) -> Tensor<1> {
+    scores(chain::evaluate(chain, params, Value::Map(pictures), &Vec::new()))
+}
+
+fn scores(output: Value) -> Tensor<1> {
+    let flat = output.flat();
+    let n = flat.dims()[0];
+    flat.reshape([n])
+}
+
+/// What one batch says about the moving statistics of the critic's norms; empty without norms.
+pub fn statistics(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Vec<Statistics> {
+    if !chain.layers.iter().any(|(_, layer)| matches!(layer, Layer::BatchNorm { .. })) {
+        return Vec::new();
     }
-    plans.extend(plan_layer("dense", &[arch.critic_features(), 1], 1));
-    plans
+    let masks: Masks = masks.iter().map(|m| m.clone().inner()).collect();
+    chain::train(chain, &params.inner(), Value::Map(pictures.inner()), &masks).statistics
 }
 
-/// What one layer leaves behind for the walk back.
-struct Step {
-    /// Output of the activation (before dropout), `[n, h, w, c]`.
-    out: Tensor<4>,
-    /// Normalised values, and 1/σ and mean per channel (`[1, 1, 1, c]`), if the layer normalises.
-    norm: Option<(Tensor<4>, Tensor<4>, Tensor<4>)>,
-    /// Where the layer's arrays begin in the list.
-    at: usize,
+/// Whether slopes do not depend on the weights, but for where they change.
+pub fn is_piecewise_linear(chain: &Chain) -> bool {
+    chain.layers.iter().all(|(_, layer)| match layer {
+        Layer::Activation { curve } => curve.negative_slope().is_some(),
+        Layer::BatchNorm { .. } | Layer::InstanceNorm { .. } => false,
+        _ => true,
+    })
 }
 
-/// Dropout masks, one a layer, already divided by the share kept; empty without dropout.
-pub type Masks = Vec<Tensor<4>>;
-
-/// Scores `[n]` of pictures `[n, h, w, c]` in −1..1, differentiable in both.
-pub fn score(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Tensor<1> {
-    forward(arch, params, pictures, masks, &mut |_| ())
-}
-
-fn forward(arch: &Arch, params: &Params, x: Tensor<4>, masks: &Masks, keep: &mut dyn FnMut(Step)) -> Tensor<1> {
-    let mut x = x;
-    let mut at = 0;
-    for (i, g) in arch.critic_layers().into_iter().enumerate() {
-        let begin = at;
-        let normed = i > 0 && arch.critic_batch_norm_momentum.is_some();
-        let (kernel, bias) = (params.at::<4>(at), params.at::<1>(at + 1));
-        at += 2;
-        let negative_slope = arch.critic_activation.negative_slope();
-        let mut norm = None;
-        if normed {
-            let z = ops::conv(x, kernel, bias, g, Act::Leaky(1.0));
-            let (hat, rstd, mean) = standardise(z);
-            let shape = [1, 1, 1, g.o];
-            x = hat.clone() * params.at::<1>(at).reshape(shape) + params.at::<1>(at + 1).reshape(shape);
-            x = activate(x, arch.critic_activation);
-            norm = Some((hat, rstd, mean));
-            at += 4;
-        } else if let Some(negative_slope) = negative_slope {
-            x = ops::conv(x, kernel, bias, g, Act::Leaky(negative_slope));
-        } else {
-            x = activate(ops::conv(x, kernel, bias, g, Act::Leaky(1.0)), arch.critic_activation);
-        }
-        keep(Step { out: x.clone(), norm, at: begin });
-        if let Some(mask) = masks.get(i) {
-            x = x * mask.clone();
-        }
-    }
-    let n = x.dims()[0];
-    let flat = x.reshape([n, arch.critic_features()]);
-    let out = flat.matmul(params.at::<2>(at)) + params.at::<1>(at + 1).reshape([1, 1]);
-    out.reshape([n])
-}
-
-/// `(x − mean) / sqrt(var + eps)` over all axes but the last, `1 / sqrt(var + eps)`, and the mean.
-fn standardise(x: Tensor<4>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
-    let mean = channel_mean(x.clone());
-    let centred = x - mean.clone();
-    let rstd = (channel_mean(centred.clone().powi_scalar(2)) + NORM_EPS).sqrt().recip();
-    (centred * rstd.clone(), rstd, mean)
-}
-
-/// `[n, h, w, c]` → `[1, 1, 1, c]`.
-fn channel_mean(x: Tensor<4>) -> Tensor<4> {
-    x.mean_dim(0).mean_dim(1).mean_dim(2)
+/// What a layer leaves behind for the walk back.
+enum Trace {
+    Dense(String),
+    Conv(String, Geometry),
+    ConvTranspose(String, Geometry),
+    /// From this shape to another.
+    Reshape(Shape),
+    Upsample,
+    /// Output of an activation.
+    Curve(Activation, Value),
+    /// Normalised values `[rows, h · w, c]`, 1/σ, and the axis over which there is one mean for each channel.
+    Norm {
+        layer: String,
+        hat: Tensor<3>,
+        rstd: Tensor<3>,
+        picture: bool,
+    },
+    Mask(Tensor<2>),
 }
 
 /// `∂ Σ score / ∂ pictures` `[n, h, w, c]`, differentiable in `params` (which must be tracked).
-pub fn input_gradient(arch: &Arch, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Tensor<4> {
+pub fn input_gradient(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Tensor<4> {
     let n = pictures.dims()[0];
-    let mut steps = Vec::new();
-    if arch.critic_is_piecewise_linear() {
+    // On the side of the arrays, tracked or not.
+    let device = params.list.first().map_or_else(|| pictures.device(), |param| param.value.device());
+    let traces = if is_piecewise_linear(chain) {
         let masks: Masks = masks.iter().map(|m| m.clone().inner()).collect();
-        forward(arch, &params.inner(), pictures.inner(), &masks, &mut |step| steps.push(step));
+        forward(chain, &params.inner(), pictures.inner(), &masks)
     } else {
-        forward(arch, params, pictures, masks, &mut |step| steps.push(step));
+        forward(chain, params, pictures, masks)
+    };
+    let mut d = Value::Flat(Tensor::ones([n, chain.output().len()], &device));
+    for trace in traces.into_iter().rev() {
+        d = back(params, trace, d);
     }
-    let layers = arch.critic_layers();
-    let last = layers[layers.len() - 1];
-    let dense = params.at::<2>(params.list.len() - 2);
-    let mut d: Tensor<4> = dense.reshape([1, last.oh(), last.ow(), last.o]).repeat_dim(0, n);
-    for (i, (g, step)) in layers.iter().zip(&steps).enumerate().rev() {
-        if let Some(mask) = masks.get(i) {
-            d = d * mask.clone();
-        }
-        d = match arch.critic_activation {
-            // A constant slope, so the output can be brought in without its graph.
-            a if a.negative_slope().is_some() => {
-                ops::leaky_relu_grad(lift(step.out.clone().inner(), &d), d, a.negative_slope().unwrap_or(1.0))
+    d.shaped(chain.input.map())
+}
+
+/// The forward pass with what the way back needs.
+fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -> Vec<Trace> {
+    let (mut x, mut traces, mut masks) = (Value::Map(pictures), Vec::new(), masks.iter());
+    for (name, layer, input) in chain.walk() {
+        let owned = name.to_owned();
+        match *layer {
+            Layer::Dense { units, .. } => {
+                let flat = x.flat();
+                let bias = chain::bias(params, name, units, &flat.device()).reshape([1, units]);
+                x = Value::Flat(flat.matmul(params.get::<2>(name, "kernel")) + bias);
+                traces.push(Trace::Dense(owned));
             }
-            Activation::Tanh => d * (step.out.clone().powi_scalar(2).neg() + 1.0),
-            Activation::Sigmoid => d * (step.out.clone() * (step.out.clone().neg() + 1.0)),
-            // elu with α = 1: its slope is 1 above zero and out + 1 below.
-            _ => d * (step.out.clone().clamp_max(0.0) + 1.0),
-        };
-        if let Some((hat, rstd, _)) = &step.norm {
-            let gamma = params.at::<1>(step.at + 2).reshape([1, 1, 1, g.o]);
-            let d_hat = d * gamma;
-            let along = channel_mean(d_hat.clone() * hat.clone());
-            d = (d_hat.clone() - channel_mean(d_hat) - hat.clone() * along) * rstd.clone();
+            Layer::Conv2d { filters, kernel, stride, padding, .. } => {
+                let (map, g) = (x.map(), conv_geometry(input.map(), filters, kernel, stride, padding));
+                let bias = chain::bias(params, name, filters, &map.device());
+                x = Value::Map(ops::conv(map, params.get(name, "kernel"), bias, g, None));
+                traces.push(Trace::Conv(owned, g));
+            }
+            Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
+                let g = transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding);
+                let map = x.map();
+                let bias = chain::bias(params, name, filters, &map.device());
+                x = Value::Map(ops::conv_t(map, params.get(name, "kernel"), bias, g, None));
+                traces.push(Trace::ConvTranspose(owned, g));
+            }
+            Layer::Reshape { shape } => {
+                x = Value::Map(x.shaped(shape));
+                traces.push(Trace::Reshape(input));
+            }
+            Layer::Flatten => {
+                x = Value::Flat(x.flat());
+                traces.push(Trace::Reshape(input));
+            }
+            Layer::Upsample2d => {
+                x = Value::Map(chain::upsample(x.map()));
+                traces.push(Trace::Upsample);
+            }
+            Layer::BatchNorm { eps, .. } | Layer::InstanceNorm { eps, .. } => {
+                let picture = matches!(layer, Layer::InstanceNorm { .. });
+                let [h, w, c] = input.map();
+                let rows: Tensor<3> = x.flat().reshape([-1, (h * w) as i64, c as i64]);
+                let (hat, rstd) = standardise(rows, eps, picture);
+                let [gamma, beta] = chain::affine(params, name, c, &hat.device());
+                let made = hat.clone() * gamma.reshape([1, 1, c]) + beta.reshape([1, 1, c]);
+                let n = made.dims()[0];
+                x = Value::Flat(made.reshape([n, h * w * c])).as_shape(input);
+                traces.push(Trace::Norm { layer: owned, hat, rstd, picture });
+            }
+            Layer::Activation { curve } => {
+                x = match x {
+                    Value::Flat(x) => Value::Flat(chain::activate(x, curve)),
+                    Value::Map(x) => Value::Map(chain::activate(x, curve)),
+                };
+                traces.push(Trace::Curve(curve, x.clone()));
+            }
+            Layer::Dropout { .. } => {
+                if let Some(mask) = masks.next() {
+                    x = x.masked(mask.clone());
+                    traces.push(Trace::Mask(mask.clone()));
+                }
+            }
         }
-        let none = Tensor::zeros([g.c], &d.device());
-        d = ops::conv_t(d, params.at::<4>(step.at), none, *g, Act::Leaky(1.0));
     }
-    d
+    traces
 }
 
-/// `value` on the autodiff side if `like` is there.
-fn lift(value: Tensor<4>, like: &Tensor<4>) -> Tensor<4> {
-    if like.is_autodiff() { value.autodiff() } else { value }
+/// The gradient before a layer, from the one behind it.
+fn back(params: &Params, trace: Trace, d: Value) -> Value {
+    match trace {
+        Trace::Dense(layer) => Value::Flat(d.flat().matmul(params.get::<2>(&layer, "kernel").transpose())),
+        Trace::Conv(layer, g) => {
+            let d = d.shaped([g.oh(), g.ow(), g.o]);
+            let none = Tensor::zeros([g.c], &d.device());
+            Value::Map(ops::conv_t(d, params.get(&layer, "kernel"), none, g, None))
+        }
+        Trace::ConvTranspose(layer, g) => {
+            let d = d.shaped([g.h, g.w, g.c]);
+            let none = Tensor::zeros([g.o], &d.device());
+            Value::Map(ops::conv(d, params.get(&layer, "kernel"), none, g, None))
+        }
+        Trace::Reshape(shape) => d.as_shape(shape),
+        Trace::Upsample => {
+            let d = d.map();
+            let [n, h, w, c] = d.dims();
+            let lines = d.reshape([n, h / 2, 2, w, c]).sum_dim(2).reshape([n, h / 2, w / 2, 2, c]);
+            Value::Map(lines.sum_dim(3).reshape([n, h / 2, w / 2, c]))
+        }
+        Trace::Curve(curve, out) => slope(curve, out, d),
+        Trace::Norm { layer, hat, rstd, picture } => {
+            let [n, pixels, c] = hat.dims();
+            let shape = match &d {
+                Value::Flat(_) => Shape::Flat(pixels * c),
+                Value::Map(map) => Shape::Map([map.dims()[1], map.dims()[2], c]),
+            };
+            let [gamma, _] = chain::affine(params, &layer, c, &hat.device());
+            let d_hat = d.flat().reshape([n, pixels, c]) * gamma.reshape([1, 1, c]);
+            let along = mean(d_hat.clone() * hat.clone(), picture);
+            let made = (d_hat.clone() - mean(d_hat, picture) - hat * along) * rstd;
+            Value::Flat(made.reshape([n, pixels * c])).as_shape(shape)
+        }
+        Trace::Mask(mask) => {
+            let mask = lifted(mask, &d);
+            d.masked(mask)
+        }
+    }
 }
 
-/// What one batch says about the moving statistics: for each batch norm where its moving mean stands
-/// in the list, and the batch's mean and biased variance `[c]`. Empty without batch norm.
-pub fn statistics(
-    arch: &Arch,
-    params: &Params,
-    pictures: Tensor<4>,
-    masks: &Masks,
-) -> Vec<(usize, Tensor<1>, Tensor<1>)> {
-    let mut found = Vec::new();
-    if arch.critic_batch_norm_momentum.is_none() {
-        return found;
-    }
-    let params = params.inner();
-    let masks: Masks = masks.iter().map(|m| m.clone().inner()).collect();
-    forward(arch, &params, pictures.inner(), &masks, &mut |step| {
-        if let Some((_, rstd, mean)) = step.norm {
-            let channels = rstd.dims()[3];
-            let var = rstd.powi_scalar(-2) - NORM_EPS;
-            found.push((step.at + 4, mean.reshape([channels]), var.reshape([channels])));
+/// A gradient times the slope of an activation, told by its output.
+fn slope(curve: Activation, out: Value, d: Value) -> Value {
+    match (d, out) {
+        (Value::Map(d), out) => {
+            let out = out.map();
+            Value::Map(match curve.negative_slope() {
+                // A constant slope, so the output can be brought in without its graph.
+                Some(slope) if d.is_autodiff() => ops::leaky_relu_grad(out.inner().autodiff(), d, slope),
+                Some(slope) => ops::leaky_relu_grad(out.inner(), d, slope),
+                None => d * curved(curve, out),
+            })
         }
-    });
-    found
+        (Value::Flat(d), out) => {
+            let out = out.flat();
+            let [n, features] = d.dims();
+            let map = |x: Tensor<2>| Value::Map(x.reshape([n, 1, 1, features]));
+            Value::Flat(slope(curve, map(out), map(d)).flat())
+        }
+    }
+}
+
+/// The slope of a curve where its output is `out`.
+fn curved(curve: Activation, out: Tensor<4>) -> Tensor<4> {
+    match curve {
+        Activation::Tanh => out.powi_scalar(2).neg() + 1.0,
+        Activation::Sigmoid => out.clone() * (out.neg() + 1.0),
+        // elu with α = 1: its slope is 1 above zero and out + 1 below.
+        Activation::Elu => out.clamp_max(0.0) + 1.0,
+        // 1.0507 above zero, out + 1.0507 · 1.6733 below.
+        Activation::Selu => {
+            let above = out.clone().greater_elem(0.0).float();
+            above.clone() * 1.050_700_987 + (out + 1.758_099_341) * (above.neg() + 1.0)
+        }
+        // These have a slope of their own.
+        Activation::LeakyRelu(_) | Activation::Relu => out * 0.0 + 1.0,
+    }
+}
+
+/// Values on the autodiff side if `like` is there.
+fn lifted(mask: Tensor<2>, like: &Value) -> Tensor<2> {
+    let tracked = match like {
+        Value::Flat(x) => x.is_autodiff(),
+        Value::Map(x) => x.is_autodiff(),
+    };
+    if tracked && !mask.is_autodiff() { mask.autodiff() } else { mask }
+}
+
+/// `(x − mean) / sqrt(var + eps)` and `1 / sqrt(var + eps)` of rows `[n, pixels, c]`, over pictures and pixels or over
+/// the pixels of each picture.
+fn standardise(x: Tensor<3>, eps: f32, picture: bool) -> (Tensor<3>, Tensor<3>) {
+    let centred = x.clone() - mean(x, picture);
+    let rstd = (mean(centred.clone().powi_scalar(2), picture) + eps).sqrt().recip();
+    (centred * rstd.clone(), rstd)
+}
+
+/// `[n, pixels, c]` → `[1, 1, c]`, or `[n, 1, c]` of each picture.
+fn mean(x: Tensor<3>, picture: bool) -> Tensor<3> {
+    if picture { x.mean_dim(1) } else { x.mean_dim(0).mean_dim(1) }
 }

@@ -1,8 +1,8 @@
 //! The few operations that networks here are made of, on NHWC tensors, on any device.
 //!
-//! On the CPU they run through [`super::kernels`] and [`super::pointwise`], joined to burn by its extension mechanism with
+//! On the CPU they run through [`super::cpu::conv`] and [`super::cpu::pointwise`], joined to burn by its extension mechanism with
 //! handwritten derivatives; elsewhere, and in the tests as the reference, through burn's own
-//! operations in [`super::plain`]. Called by `net::generator` and `net::critic`; owns nothing.
+//! operations in [`super::burn_ops`]. Called by `net::generator` and `net::critic`; owns nothing.
 //! Every derivative of a convolution is again one of the three convolutions, so the gradient of an
 //! input gradient (WGAN-GP's penalty) needs nothing more.
 
@@ -17,10 +17,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::kernels::{self, Act, Geometry};
+use super::burn_ops;
+use super::cpu::conv::{self, Act};
+use super::cpu::pointwise::{self, AdamStep};
+use super::geometry::Geometry;
 use super::params::floats;
-use super::plain;
-use super::pointwise::{self, AdamStep};
 
 type Array = FloatTensor<Flex>;
 type Tracked<C> = Autodiff<Flex, C>;
@@ -34,7 +35,7 @@ pub trait NetOps: Backend {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: Geometry,
-        act: Act,
+        act: Option<Act>,
     ) -> FloatTensor<Self>;
     /// See [`conv_t`].
     fn net_conv_t(
@@ -42,7 +43,7 @@ pub trait NetOps: Backend {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: Geometry,
-        act: Act,
+        act: Option<Act>,
     ) -> FloatTensor<Self>;
     /// See [`leaky_relu_grad`].
     fn net_leaky_relu_grad(y: FloatTensor<Self>, dy: FloatTensor<Self>, negative_slope: f32) -> FloatTensor<Self>;
@@ -81,6 +82,14 @@ pub fn held(tensor: &Tensor<1>) -> Held {
     }
 }
 
+impl Held {
+    /// Values that no tensor holds.
+    pub fn of(values: Vec<f32>) -> Self {
+        let len = values.len();
+        Self(array(values, &[len]))
+    }
+}
+
 impl Deref for Held {
     type Target = [f32];
 
@@ -97,20 +106,20 @@ fn with_values<R>(tensor: &Array, work: impl FnOnce(&[f32]) -> R) -> R {
     }
 }
 
-fn flex_conv(x: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
-    let values = with_values(x, |x| with_values(w, |w| with_values(b, |b| kernels::conv(x, w, b, g, act))));
+fn flex_conv(x: &Array, w: &Array, b: &Array, g: &Geometry, act: Option<Act>) -> Array {
+    let values = with_values(x, |x| with_values(w, |w| with_values(b, |b| conv::conv(x, w, b, g, act))));
     let n = values.len() / (g.oh() * g.ow() * g.o);
     array(values, &[n, g.oh(), g.ow(), g.o])
 }
 
-fn flex_conv_t(y: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
-    let values = with_values(y, |y| with_values(w, |w| with_values(b, |b| kernels::conv_t(y, w, b, g, act))));
+fn flex_conv_t(y: &Array, w: &Array, b: &Array, g: &Geometry, act: Option<Act>) -> Array {
+    let values = with_values(y, |y| with_values(w, |w| with_values(b, |b| conv::conv_t(y, w, b, g, act))));
     let n = values.len() / (g.h * g.w * g.c);
     array(values, &[n, g.h, g.w, g.c])
 }
 
 fn flex_conv_w(x: &Array, dy: &Array, g: &Geometry) -> Array {
-    let values = with_values(x, |x| with_values(dy, |dy| kernels::conv_w(x, dy, g)));
+    let values = with_values(x, |x| with_values(dy, |dy| conv::conv_w(x, dy, g)));
     array(values, &[g.k, g.k, g.c, g.o])
 }
 
@@ -139,11 +148,11 @@ fn flex_leaky_relu_grad(y: &Array, dy: Array, negative_slope: f32) -> Array {
 }
 
 /// The gradient before the activation, from the activation's output y and the gradient after it.
-fn before(act: Act, y: &Array, dy: Array) -> Array {
+fn before(act: Option<Act>, y: &Array, dy: Array) -> Array {
     match act {
-        Act::Leaky(1.0) => dy,
-        Act::Leaky(negative_slope) => flex_leaky_relu_grad(y, dy, negative_slope),
-        Act::Tanh => with_values(y, |y| changed(dy, |dy| pointwise::tanh_grad(y, dy))),
+        None | Some(Act::Leaky(1.0)) => dy,
+        Some(Act::Leaky(negative_slope)) => flex_leaky_relu_grad(y, dy, negative_slope),
+        Some(Act::Tanh) => with_values(y, |y| changed(dy, |dy| pointwise::tanh_grad(y, dy))),
     }
 }
 
@@ -155,11 +164,11 @@ fn flex_row_norms(x: &Array) -> Array {
 }
 
 impl NetOps for Flex {
-    fn net_conv(x: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
+    fn net_conv(x: Array, w: Array, b: Array, g: Geometry, act: Option<Act>) -> Array {
         flex_conv(&x, &w, &b, &g, act)
     }
 
-    fn net_conv_t(y: Array, w: Array, b: Array, g: Geometry, act: Act) -> Array {
+    fn net_conv_t(y: Array, w: Array, b: Array, g: Geometry, act: Option<Act>) -> Array {
         flex_conv_t(&y, &w, &b, &g, act)
     }
 
@@ -203,7 +212,7 @@ struct ConvBackward {
 }
 
 impl ConvBackward {
-    fn forward(&self, x: &Array, w: &Array, b: &Array, g: &Geometry, act: Act) -> Array {
+    fn forward(&self, x: &Array, w: &Array, b: &Array, g: &Geometry, act: Option<Act>) -> Array {
         if self.transposed { flex_conv_t(x, w, b, g, act) } else { flex_conv(x, w, b, g, act) }
     }
 
@@ -211,7 +220,7 @@ impl ConvBackward {
         self,
         [x, w, b]: [FloatTensor<Tracked<C>>; 3],
         g: Geometry,
-        act: Act,
+        act: Option<Act>,
     ) -> FloatTensor<Tracked<C>> {
         let y = self.forward(x.primitive(), w.primitive(), b.primitive(), &g, act);
         match self.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
@@ -222,7 +231,7 @@ impl ConvBackward {
 }
 
 impl Backward<Flex, 3> for ConvBackward {
-    type State = (Array, Array, Array, Geometry, Act);
+    type State = (Array, Array, Array, Geometry, Option<Act>);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, w_node, b_node] = ops.parents;
@@ -239,7 +248,7 @@ impl Backward<Flex, 3> for ConvBackward {
         if let Some(node) = x_node {
             let none = array(vec![0.0; channels_in], &[channels_in]);
             let back = Self { transposed: !self.transposed };
-            grads.register::<Flex>(node.id, back.forward(&dz, &w, &none, &g, Act::Leaky(1.0)));
+            grads.register::<Flex>(node.id, back.forward(&dz, &w, &none, &g, None));
         }
     }
 }
@@ -281,7 +290,7 @@ impl Backward<Flex, 3> for NormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, gamma_node, beta_node] = ops.parents;
         let (x, gamma, y, mean, rstd, negative_slope) = ops.state;
-        let dz = before(Act::Leaky(negative_slope), &y, grads.consume::<Flex>(&ops.node));
+        let dz = before(Some(Act::Leaky(negative_slope)), &y, grads.consume::<Flex>(&ops.node));
         let (dx, dgamma, dbeta) = with_values(&x, |x| {
             with_values(&dz, |dz| with_values(&gamma, |gamma| pointwise::batch_norm_grad(x, dz, gamma, &mean, &rstd)))
         });
@@ -303,7 +312,7 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: Geometry,
-        act: Act,
+        act: Option<Act>,
     ) -> FloatTensor<Self> {
         ConvBackward { transposed: false }.track::<C>([x, w, b], g, act)
     }
@@ -313,7 +322,7 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: Geometry,
-        act: Act,
+        act: Option<Act>,
     ) -> FloatTensor<Self> {
         ConvBackward { transposed: true }.track::<C>([y, w, b], g, act)
     }
@@ -370,23 +379,23 @@ pub fn ours(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 
-/// `act(conv(x, w) + b)`: x `[n, h, w, c]`, w `[k, k, c, o]`, b `[o]` → `[n, oh, ow, o]`, SAME padding.
-pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
+/// `act(conv(x, w) + b)`: x `[n, h, w, c]`, w `[k, k, c, o]`, b `[o]` → `[n, oh, ow, o]`.
+pub fn conv(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Option<Act>) -> Tensor<4> {
     match ours(&x.device()) {
         true => {
             Tensor::from_dispatch(Dispatch::net_conv(x.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
         }
-        false => plain::conv(x, w, b, g, act),
+        false => burn_ops::conv(x, w, b, g, act),
     }
 }
 
 /// `act(conv_t(y, w) + b)`: y `[n, oh, ow, o]`, w `[k, k, c, o]`, b `[c]` → `[n, h, w, c]`.
-pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Act) -> Tensor<4> {
+pub fn conv_t(y: Tensor<4>, w: Tensor<4>, b: Tensor<1>, g: Geometry, act: Option<Act>) -> Tensor<4> {
     match ours(&y.device()) {
         true => {
             Tensor::from_dispatch(Dispatch::net_conv_t(y.into_dispatch(), w.into_dispatch(), b.into_dispatch(), g, act))
         }
-        false => plain::conv_t(y, w, b, g, act),
+        false => burn_ops::conv_t(y, w, b, g, act),
     }
 }
 
@@ -396,7 +405,7 @@ pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, negative_slope: f32) -> Tens
         true => {
             Tensor::from_dispatch(Dispatch::net_leaky_relu_grad(y.into_dispatch(), dy.into_dispatch(), negative_slope))
         }
-        false => plain::leaky_relu_grad(y, dy, negative_slope),
+        false => burn_ops::leaky_relu_grad(y, dy, negative_slope),
     }
 }
 
@@ -417,7 +426,7 @@ pub fn batch_norm<const D: usize>(
             eps,
             negative_slope,
         )),
-        false => plain::batch_norm(x, gamma, beta, eps, negative_slope),
+        false => burn_ops::batch_norm(x, gamma, beta, eps, negative_slope),
     }
 }
 
@@ -425,7 +434,7 @@ pub fn batch_norm<const D: usize>(
 pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     match ours(&x.device()) {
         true => Tensor::from_dispatch(Dispatch::net_row_norms(x.into_dispatch())),
-        false => plain::row_norms(x),
+        false => burn_ops::row_norms(x),
     }
 }
 
@@ -438,6 +447,6 @@ pub fn adam_step([w, g, m, v]: [Tensor<1>; 4], d: AdamStep) -> [Tensor<1>; 3] {
             let (w, m, v) = Dispatch::net_adam_step(w, g, m, v, d);
             [w, m, v].map(Tensor::from_dispatch)
         }
-        false => plain::adam_step([w, g, m, v], d),
+        false => burn_ops::adam_step([w, g, m, v], d),
     }
 }

@@ -30,8 +30,15 @@ pub struct Params {
 /// What an array holds before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// N(0, 0.02²), as the original's kernels.
-    Kernel,
+    /// Drawn from a normal distribution.
+    Normal {
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        deviation: f64,
+    },
+    /// Drawn evenly between minus and plus this.
+    Uniform(f64),
     /// 0, as biases.
     Zeros,
     /// 1, as the factors of a norm.
@@ -63,22 +70,16 @@ impl Plan {
     }
 }
 
-/// Plans of a layer with a kernel and a bias.
-pub fn plan_layer(name: &str, kernel: &[usize], bias: usize) -> [Plan; 2] {
-    let plan =
-        |part: &str, shape: Vec<usize>, start| Plan { name: format!("{name}.{part}"), shape, start, trained: true };
-    [plan("kernel", kernel.to_vec(), Start::Kernel), plan("bias", vec![bias], Start::Zeros)]
-}
-
-/// Plans of a batch normalisation, in Keras' order.
-pub fn plan_norm(name: &str, channels: usize) -> [Plan; 4] {
-    [
-        ("gamma", Start::Ones, true),
-        ("beta", Start::Zeros, true),
-        ("moving_mean", Start::Zeros, false),
-        ("moving_variance", Start::Ones, false),
-    ]
-    .map(|(part, start, trained)| Plan { name: format!("{name}.{part}"), shape: vec![channels], start, trained })
+/// What a batch says about one layer's moving statistics.
+pub struct Statistics {
+    /// Name of the layer.
+    pub layer: String,
+    /// `[c]`.
+    pub mean: Tensor<1>,
+    /// `[c]`, as the moving one follows it.
+    pub variance: Tensor<1>,
+    /// Share of the moving ones that stays.
+    pub momentum: f32,
 }
 
 impl Params {
@@ -88,7 +89,12 @@ impl Params {
             .iter()
             .map(|plan| {
                 let values: Vec<f32> = match plan.start {
-                    Start::Kernel => (0..plan.len()).map(|_| (random.normal() * 0.02) as f32).collect(),
+                    Start::Normal { mean, deviation } => {
+                        (0..plan.len()).map(|_| (random.normal() * deviation + mean) as f32).collect()
+                    }
+                    Start::Uniform(limit) => {
+                        (0..plan.len()).map(|_| ((random.uniform() * 2.0 - 1.0) * limit) as f32).collect()
+                    }
                     Start::Zeros => vec![0.0; plan.len()],
                     Start::Ones => vec![1.0; plan.len()],
                 };
@@ -126,19 +132,35 @@ impl Params {
         Self { list: list.collect() }
     }
 
-    /// The value of an array in its shape; the order of `list` is the caller's to know.
-    pub fn at<const D: usize>(&self, index: usize) -> Tensor<D> {
-        let param = &self.list[index];
-        let shape: [usize; D] = std::array::from_fn(|i| param.shape.get(i).copied().unwrap_or(1));
-        param.value.clone().reshape(shape)
+    /// The array of a layer: `part` is "kernel", "bias", "gamma" and so on.
+    pub fn param(&self, layer: &str, part: &str) -> Option<&Param> {
+        let named = |p: &&Param| p.name.strip_prefix(layer).and_then(|rest| rest.strip_prefix('.')) == Some(part);
+        self.list.iter().find(named)
     }
 
-    /// Moves the running statistics towards those of a batch: `m · old + (1 − m) · batch`.
-    pub fn follow(&mut self, statistics: Vec<(usize, Tensor<1>, Tensor<1>)>, momentum: f32) {
-        for (at, mean, var) in statistics {
-            for (at, new) in [(at, mean), (at + 1, var)] {
-                let param = &mut self.list[at];
-                param.value = param.value.clone() * momentum + new * (1.0 - momentum);
+    /// Its value in its shape; none where the layer has no such array.
+    pub fn find<const D: usize>(&self, layer: &str, part: &str) -> Option<Tensor<D>> {
+        let param = self.param(layer, part)?;
+        let shape: [usize; D] = std::array::from_fn(|i| param.shape.get(i).copied().unwrap_or(1));
+        Some(param.value.clone().reshape(shape))
+    }
+
+    /// The value of an array that belongs to the network.
+    ///
+    /// Panics where it is missing: whoever makes `Params` makes all of a network's arrays.
+    pub fn get<const D: usize>(&self, layer: &str, part: &str) -> Tensor<D> {
+        let found = self.find(layer, part);
+        found.unwrap_or_else(|| panic!("the network has no array {layer}.{part}"))
+    }
+
+    /// Moves the moving statistics towards those of a batch: `m · old + (1 − m) · batch`.
+    pub fn follow(&mut self, statistics: Vec<Statistics>) {
+        for Statistics { layer, mean, variance, momentum } in statistics {
+            for (part, new) in [("moving_mean", mean), ("moving_variance", variance)] {
+                let named = format!("{layer}.{part}");
+                if let Some(param) = self.list.iter_mut().find(|p| p.name == named) {
+                    param.value = param.value.clone() * momentum + new * (1.0 - momentum);
+                }
             }
         }
     }

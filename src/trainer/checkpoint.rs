@@ -15,16 +15,16 @@ use super::step::State;
 use crate::files;
 use crate::model::ModelError;
 use crate::model::arrays::{Incoming, Outgoing};
-use crate::net::arch::Arch;
-use crate::net::objective::Buffers;
+use crate::net::arch::{self, Arch};
+use crate::net::cpu::critic_objective::Buffers;
 use crate::net::params::{Params, floats};
-use crate::net::{critic, generator};
+use crate::net::recipe::Recipe;
 
 /// The record of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Layout of the record; 1.
+    /// Layout of the record: 2, or 1 where the recipe stood among the settings of the networks.
     pub format: u32,
     /// The seed of every random number.
     pub seed: u32,
@@ -46,8 +46,11 @@ pub struct Record {
     pub data_fingerprint: String,
     /// Seconds spent in epochs so far, over all sittings.
     pub seconds: f64,
-    /// The networks, and how they are trained.
+    /// The networks.
     pub arch: Arch,
+    /// How they are trained.
+    #[serde(default)]
+    pub recipe: Recipe,
 }
 
 const FILE: &str = "state.safetensors";
@@ -68,7 +71,7 @@ pub fn written(folder: &Path) -> Option<Written> {
 /// If they cannot be written.
 pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<(PathBuf, u64), ModelError> {
     let record = Record {
-        format: 1,
+        format: 2,
         seed: state.seed,
         epoch: state.epoch,
         batches: state.batches,
@@ -79,6 +82,7 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         data_fingerprint: fingerprint.into(),
         seconds,
         arch: state.arch.clone(),
+        recipe: state.recipe.clone(),
     };
     let path = folder.join(FILE);
     let text = toml::to_string(&record).map_err(|e| ModelError::Card { path: path.clone(), why: e.to_string() })?;
@@ -113,17 +117,22 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
     let file = Incoming::open(&path)?;
     let wrong = |why: String| ModelError::Weights { path: path.clone(), why };
     let text = file.note("record").ok_or_else(|| wrong("it holds no training record".into()))?;
-    let record: Record = toml::from_str(text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
-    let arch = record.arch.clone();
-    arch.check().map_err(|cause| ModelError::Arch { path: path.clone(), cause })?;
-    let generator = file.params("generator", &generator::plans(&arch), device)?;
-    let critic = file.params("critic", &critic::plans(&arch), device)?;
+    let mut table: toml::Table =
+        toml::from_str(text).map_err(|e| wrong(format!("its training record is unreadable ({e})")))?;
+    arch::modernise(&mut table);
+    let record: Record =
+        table.try_into().map_err(|e: toml::de::Error| wrong(format!("its training record is unreadable ({e})")))?;
+    let (arch, recipe) = (record.arch.clone(), record.recipe.clone());
+    let checked = arch.check().and_then(|()| recipe.check());
+    checked.map_err(|cause| ModelError::Arch { path: path.clone(), cause })?;
+    let generator = file.params("generator", &arch.generator_plans(), device)?;
+    let critic = file.params("critic", &arch.critic_plans(), device)?;
     let average = match record.ema {
-        Some(decay) => Some((file.params("average", &generator::plans(&arch), device)?, decay)),
+        Some(decay) => Some((file.params("average", &arch.generator_plans(), device)?, decay)),
         None => None,
     };
     let moments = |name: &str, params: &Params, rate: f64, count: u64| {
-        let mut moments = Moments::new(arch.optimiser, rate, params, device);
+        let mut moments = Moments::new(recipe.optimiser, rate, params, device);
         moments.count = count;
         if count == 0 {
             return Ok(moments);
@@ -138,8 +147,8 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         Ok::<_, ModelError>(moments)
     };
     let state = State {
-        generator_moments: moments("generator", &generator, arch.generator_learning_rate, record.generator_updates)?,
-        critic_moments: moments("critic", &critic, arch.critic_learning_rate, record.critic_updates)?,
+        generator_moments: moments("generator", &generator, recipe.generator_learning_rate, record.generator_updates)?,
+        critic_moments: moments("critic", &critic, recipe.critic_learning_rate, record.critic_updates)?,
         seed: record.seed,
         epoch: record.epoch,
         batches: record.batches,
@@ -148,6 +157,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         average,
         average_settled: record.settled,
         arch,
+        recipe,
         buffers: Buffers::default(),
     };
     Ok((state, record))

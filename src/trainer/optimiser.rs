@@ -4,10 +4,10 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::net::arch::Optimiser;
+use crate::net::cpu::pointwise::AdamStep;
 use crate::net::ops;
 use crate::net::params::Params;
-use crate::net::pointwise::AdamStep;
+use crate::net::recipe::Optimiser;
 
 /// Keras' default epsilon.
 const EPS: f32 = 1e-7;

@@ -20,8 +20,8 @@ use crate::files;
 use crate::model::arrays::{Incoming, Outgoing};
 use crate::model::{self, BURN_VERSION, Card, ModelError};
 use crate::net::arch::Arch;
-use crate::net::generator::{self, Ready};
-use crate::net::{critic, params::Params};
+use crate::net::draw::Ready;
+use crate::net::params::Params;
 use crate::picture::Picture;
 use crate::picture::sheet::sheet;
 use crate::random::RandomState;
@@ -182,7 +182,13 @@ impl Encoded {
     }
 
     fn write_card(&self, plan: &Plan, state: &State) -> Result<(), ModelError> {
-        let card = Card { step: self.step, burn: BURN_VERSION.into(), arch: state.arch.clone(), ..plan.card.clone() };
+        let card = Card {
+            step: self.step,
+            burn: BURN_VERSION.into(),
+            arch: state.arch.clone(),
+            recipe: state.recipe.clone(),
+            ..plan.card.clone()
+        };
         card.write(&plan.folder)
     }
 }
@@ -242,7 +248,7 @@ impl Weights {
 
     fn read(weights: &Path, critic_file: &Path, arch: &Arch, device: &Device) -> Result<Self, ModelError> {
         let file = Incoming::open(weights)?;
-        let plans = generator::plans(arch);
+        let plans = arch.generator_plans();
         let average = match file.has("average.") {
             true => Some(file.params("average", &plans, device)?),
             false => None,
@@ -252,7 +258,7 @@ impl Weights {
             _ => file.params("generator", &plans, device)?,
         };
         let critic = match critic_file.is_file() {
-            true => Some(Incoming::open(critic_file)?.params("critic", &critic::plans(arch), device)?),
+            true => Some(Incoming::open(critic_file)?.params("critic", &arch.critic_plans(), device)?),
             false => None,
         };
         Ok(Self { generator, average, critic })
@@ -278,10 +284,10 @@ impl Weights {
 pub fn sample_pictures(ready: &Ready, count: usize) -> Vec<Picture> {
     let arch = ready.arch();
     let z: Vec<Vec<f32>> = (0..count as u32)
-        .map(|seed| RandomState::new(seed).normals(arch.z_dim).iter().map(|v| *v as f32).collect())
+        .map(|seed| RandomState::new(seed).normals(arch.z_dim()).iter().map(|v| *v as f32).collect())
         .collect();
     let bytes: Vec<u8> = z.chunks(25).flat_map(|z| ready.bytes(z)).collect();
-    Picture::batch(bytes, arch.input_dim)
+    Picture::batch(bytes, arch.picture())
 }
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ impl<'a> Training<'a> {
             on_event: Box::new(|_| ()),
             lock: None,
             memory: None,
-            images: state.batches * state.arch.batch_size as u64,
+            images: state.batches * state.recipe.batch_size as u64,
             state,
             history,
             data: Cow::Borrowed(data),
@@ -307,7 +307,7 @@ impl<'a> Training<'a> {
             }
             throttle.rest()
         });
-        self.images += u64::from(losses.critic_steps) * self.state.arch.batch_size as u64;
+        self.images += u64::from(losses.critic_steps) * self.state.recipe.batch_size as u64;
         (losses, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()])
     }
 

@@ -18,7 +18,7 @@ use super::run::{TrainError, Training};
 use super::schedule::{Due, Limits};
 use crate::files;
 use crate::model::{self, ModelError};
-use crate::net::generator::Ready;
+use crate::net::draw::Ready;
 use crate::picture::Picture;
 use crate::picture::sheet::sheet;
 

@@ -17,11 +17,11 @@ macro_rules! settings {
         $into! { $head
             generator_rate as generator_lr: f64, in [0.0, 1.0], reach Some([0.0, 0.001]), after "lr", usual None,
                 "Learning rate of the generator.",
-                |training| Some(training.state.arch.generator_learning_rate),
+                |training| Some(training.state.recipe.generator_learning_rate),
                 |training, rate| training.state.set_generator_rate(rate);
             critic_rate as critic_lr: f64, in [0.0, 1.0], reach Some([0.0, 0.001]), after "generator_lr", usual None,
                 "Learning rate of the critic.",
-                |training| Some(training.state.arch.critic_learning_rate),
+                |training| Some(training.state.recipe.critic_learning_rate),
                 |training, rate| training.state.set_critic_rate(rate);
             critic_steps as critic_steps: u32, in [1.0, 1000.0], reach Some([1.0, 10.0]), after "critic_lr", usual Some(5.0),
                 "Critic updates in an epoch.",
@@ -29,11 +29,11 @@ macro_rules! settings {
                 |training, steps| training.plan.critic_steps = steps as u32;
             batch as batch: usize, in [1.0, 4096.0], reach Some([1.0, 64.0]), after "critic_steps", usual None,
                 "Pictures in a batch.",
-                |training| Some(training.state.arch.batch_size as f64),
-                |training, size| training.state.arch.batch_size = size as usize;
+                |training| Some(training.state.recipe.batch_size as f64),
+                |training, size| training.state.recipe.batch_size = size as usize;
             gradient_weight as gradient_weight: f64, in [0.0, 10_000.0], reach Some([0.0, 100.0]), after "batch", usual None,
                 "Weight of the gradient penalty.",
-                |training| Some(training.state.arch.grad_weight),
+                |training| Some(training.state.recipe.grad_weight),
                 |training, weight| training.set_gradient_weight(weight);
             ema as ema: f64, in [0.0, 0.99999], reach None, after "gradient_weight", usual None,
                 "Decay of the generator's moving average, which is shown once there is one.",

@@ -28,16 +28,16 @@ pub struct Pictures {
 ///
 /// # Errors
 /// When it names nothing, or what it names cannot be learnt from.
-pub fn open(source: &Source, arch: &Arch, fit: Fit) -> Result<Pictures, TrainError> {
+pub fn open(source: &Source, arch: &Arch, batch: usize, fit: Fit) -> Result<Pictures, TrainError> {
     let (pictures, name) = match (&source.path, &source.lines) {
-        (Some(path), None) => (read::read(Path::new(path), arch.input_dim, fit, arch.batch_size)?, short(path)),
+        (Some(path), None) => (read::read(Path::new(path), arch.picture(), fit, batch)?, short(path)),
         (None, Some(lines)) => {
             let drawing = drawing(lines, arch).map_err(TrainError::Command)?;
-            (read::drawn(&drawing, arch.input_dim)?, name(lines))
+            (read::drawn(&drawing, arch.picture())?, name(lines))
         }
         _ => return Err(TrainError::Command("data takes a path or lines, one of the two".into())),
     };
-    let data = Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() };
+    let data = Data { bytes: pictures.bytes, each: arch.picture().iter().product() };
     Ok(Pictures { data, name, count: pictures.count, fingerprint: pictures.fingerprint })
 }
 
@@ -65,7 +65,8 @@ fn drawing(lines: &Lines, arch: &Arch) -> Result<Drawing, String> {
         false => lines.palette.iter().map(|text| colour(text)).collect::<Result<Vec<_>, String>>()?,
     };
     // A picture is a square; one of another shape is stretched like any other.
-    let size = arch.input_dim[0].max(arch.input_dim[1]);
+    let [h, w, _] = arch.picture();
+    let size = h.max(w);
     let rules = Rules::new(size, palette, lines.verticals.into(), lines.horizontals.into(), laws);
     Ok(Drawing { rules, count: lines.count, seed: lines.seed, format: Format::Jpg })
 }
@@ -73,12 +74,12 @@ fn drawing(lines: &Lines, arch: &Arch) -> Result<Drawing, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::families::wgan_gp::WganGp;
 
     #[test]
     fn lines_are_drawn_at_the_size_of_the_network_or_refused() {
-        let mut arch = Arch::named("small").unwrap();
-        arch.input_dim = [16, 24, 1];
-        let open = |lines: Lines| open(&Source { path: None, lines: Some(lines) }, &arch, Fit::Stretch);
+        let arch = Arch::WganGp(WganGp { input_dim: [16, 24, 1], ..WganGp::small() });
+        let open = |lines: Lines| open(&Source { path: None, lines: Some(lines) }, &arch, 4, Fit::Stretch);
         let some = |seed| Lines { count: 5, seed, palette: vec!["#ff8000".into()], ..Lines::default() };
         let (one, two) = (open(some(1)).unwrap(), open(some(2)).unwrap());
         assert_eq!((one.count, one.data.len(), one.data.bytes.len()), (5, 5, 5 * 16 * 24));

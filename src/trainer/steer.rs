@@ -114,7 +114,7 @@ impl Training<'_> {
 
     /// Another weight of the gradient penalty: the critic's loss has another range with it.
     pub(super) fn set_gradient_weight(&mut self, weight: f64) {
-        self.state.arch.grad_weight = weight;
+        self.state.recipe.grad_weight = weight;
         self.guard.reset();
     }
 
@@ -139,7 +139,7 @@ impl Training<'_> {
     }
 
     fn change_data(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.options.fit)?;
+        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, self.options.fit)?;
         let card = &mut self.plan.card;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         self.data = Cow::Owned(named.data);
@@ -148,7 +148,7 @@ impl Training<'_> {
     }
 
     fn change_second(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.options.fit)?;
+        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, self.options.fit)?;
         self.second = Some((named.data, named.name));
         self.guard.reset();
         Ok(())

@@ -8,17 +8,22 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::optimiser::Moments;
 use crate::net::arch::Arch;
+use crate::net::chain::{self, Masks, Value};
+use crate::net::cpu::critic_objective::{self, Buffers, Objective, Stack};
 use crate::net::critic;
-use crate::net::generator::{self, Ready};
-use crate::net::objective::{self, Buffers, Objective};
+use crate::net::draw::Ready;
+use crate::net::layers::{Chain, Layer};
 use crate::net::ops;
-use crate::net::params::{Params, floats};
+use crate::net::params::{Params, Plan, floats};
+use crate::net::recipe::Recipe;
 use crate::random::RandomState;
 
 /// Everything that training changes.
 pub struct State {
-    /// The networks, and how they are trained.
+    /// The networks.
     pub arch: Arch,
+    /// How they are trained.
+    pub recipe: Recipe,
     /// The seed of every random number.
     pub seed: u32,
     /// Epochs done; also the index of the next one.
@@ -125,18 +130,20 @@ enum Stream {
 
 impl State {
     /// Fresh networks.
-    pub fn new(arch: &Arch, seed: u32, ema: Option<f64>, device: &Device) -> Self {
-        let init =
-            |plans: &[_], role: Stream| Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device);
-        let generator = init(&generator::plans(arch), Stream::Generator);
-        let critic = init(&critic::plans(arch), Stream::Critic);
+    pub fn new(arch: &Arch, recipe: &Recipe, seed: u32, ema: Option<f64>, device: &Device) -> Self {
+        let init = |plans: &[Plan], role: Stream| {
+            Params::init(plans, &mut RandomState::with_key(&[seed, role as u32]), device)
+        };
+        let generator = init(&arch.generator_plans(), Stream::Generator);
+        let critic = init(&arch.critic_plans(), Stream::Critic);
         Self {
             average: ema.map(|decay| (generator.clone(), decay)),
             average_settled: false,
-            generator_moments: Moments::new(arch.optimiser, arch.generator_learning_rate, &generator, device),
-            critic_moments: Moments::new(arch.optimiser, arch.critic_learning_rate, &critic, device),
+            generator_moments: Moments::new(recipe.optimiser, recipe.generator_learning_rate, &generator, device),
+            critic_moments: Moments::new(recipe.optimiser, recipe.critic_learning_rate, &critic, device),
             buffers: Buffers::default(),
             arch: arch.clone(),
+            recipe: recipe.clone(),
             seed,
             epoch: 0,
             batches: 0,
@@ -147,12 +154,12 @@ impl State {
 
     /// Another learning rate for the generator from its next update on.
     pub fn set_generator_rate(&mut self, rate: f64) {
-        (self.arch.generator_learning_rate, self.generator_moments.rate) = (rate, rate);
+        (self.recipe.generator_learning_rate, self.generator_moments.rate) = (rate, rate);
     }
 
     /// The same for the critic.
     pub fn set_critic_rate(&mut self, rate: f64) {
-        (self.arch.critic_learning_rate, self.critic_moments.rate) = (rate, rate);
+        (self.recipe.critic_learning_rate, self.critic_moments.rate) = (rate, rate);
     }
 
     /// Another decay of the moving average; the first one begins the average.
@@ -188,7 +195,7 @@ impl State {
         if let Some(critic) = critic {
             self.critic = critic;
         }
-        let fresh = |rate, params: &Params| Moments::new(self.arch.optimiser, rate, params, device);
+        let fresh = |rate, params: &Params| Moments::new(self.recipe.optimiser, rate, params, device);
         self.generator_moments = fresh(self.generator_moments.rate, &self.generator);
         self.critic_moments = fresh(self.critic_moments.rate, &self.critic);
     }
@@ -199,7 +206,8 @@ impl State {
         let learnt = earlier.average.map(|(params, _)| params);
         let decay = self.average.take().map(|(_, decay)| decay);
         let average = decay.map(|decay| (learnt.unwrap_or_else(|| earlier.generator.clone()), decay));
-        *self = Self { arch: self.arch.clone(), seed: self.seed, average, ..earlier };
+        let (arch, recipe) = (self.arch.clone(), self.recipe.clone());
+        *self = Self { arch, recipe, seed: self.seed, average, ..earlier };
         (self.generator_moments.rate, self.critic_moments.rate) = rates;
     }
 
@@ -219,7 +227,7 @@ impl State {
     ) -> Losses {
         // All critic updates draw from the same weights, which pays for packing them; with dropout the
         // pictures are made another way.
-        let fakes = Ready::new(&self.arch, &self.generator, self.arch.generator_dropout_rate.is_none());
+        let fakes = Ready::new(&self.arch, &self.generator, drops(&self.arch.generator()).next().is_none());
         let (mut last, mut done) = ([0.0; 4], 0);
         while done < critic_steps {
             let batch = self.next_batch(data, device);
@@ -250,14 +258,14 @@ impl State {
     /// The next batch of a pass in random order; what is left at the end of a pass is not used. Of a mixture,
     /// each picture gives its place to a random one of the second dataset with that one's share.
     fn next_batch(&mut self, Mixture { first: data, second }: Mixture, device: &Device) -> Tensor<4> {
-        let size = self.arch.batch_size;
+        let size = self.recipe.batch_size;
         let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
         let per_pass = (data.len() / size).max(1) as u64;
         let (pass, index) = (self.batches / per_pass, (self.batches % per_pass) as usize);
         self.batches += 1;
         // A permutation of ten thousand is drawn in a fraction of a millisecond: no state to keep.
         let order = RandomState::with_key(&[self.seed, Stream::Shuffle as u32, pass as u32]).permutation(data.len());
-        let [h, w, c] = self.arch.input_dim;
+        let [h, w, c] = self.arch.picture();
         let mut values = Vec::with_capacity(size * data.each);
         for at in order.iter().cycle().skip(index * size).take(size) {
             let (data, at) = match second {
@@ -275,95 +283,95 @@ impl State {
     }
 
     fn noise(&self, random: &mut RandomState, device: &Device) -> Tensor<2> {
-        let shape = [self.arch.batch_size, self.arch.z_dim];
+        let shape = [self.recipe.batch_size, self.arch.input_len()];
         let values: Vec<f32> = random.normals(shape[0] * shape[1]).iter().map(|v| *v as f32).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    fn generator_mask(&self, random: &mut RandomState, device: &Device) -> Option<Tensor<2>> {
-        let rate = self.arch.generator_dropout_rate?;
-        Some(mask([self.arch.batch_size, self.arch.dense_features()], rate, random, device))
+    /// A mask for each layer of a chain that drops.
+    fn masks(&self, chain: &Chain, random: &mut RandomState, device: &Device) -> Masks {
+        drops(chain).map(|(values, rate)| mask([self.recipe.batch_size, values], rate, random, device)).collect()
     }
 
-    fn critic_masks(&self, random: &mut RandomState, device: &Device) -> critic::Masks {
-        let Some(rate) = self.arch.critic_dropout_rate else { return Vec::new() };
-        let layers = self.arch.critic_layers().into_iter();
-        layers.map(|g| mask([self.arch.batch_size, g.oh(), g.ow(), g.o], rate, random, device)).collect()
+    /// The critic's layers; a training has one.
+    fn judge(&self) -> Chain {
+        self.arch.critic().unwrap_or_else(|| self.arch.generator())
     }
 
     /// Returns total, real, fake and penalty.
     fn critic_update(&mut self, real: Tensor<4>, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
         let mut random = self.random(Stream::CriticStep, update);
         let z = self.noise(&mut random, device);
-        let drop = self.generator_mask(&mut random, device);
-        let fake = fakes.pictures(z, drop);
-        let alpha: Vec<f32> = (0..self.arch.batch_size).map(|_| random.uniform() as f32).collect();
-        let masks = [(); 3].map(|()| self.critic_masks(&mut random, device));
-        match ops::ours(device) && self.arch.critic_is_piecewise_linear() {
-            true => self.critic_written_out(real, fake, alpha, &masks, device),
-            false => self.critic_tracked(real, fake, alpha, masks, device),
+        let fake = fakes.pictures(z, &self.masks(&self.arch.generator(), &mut random, device));
+        let judge = self.judge();
+        let alpha: Vec<f32> = (0..self.recipe.batch_size).map(|_| random.uniform() as f32).collect();
+        let masks = [(); 3].map(|()| self.masks(&judge, &mut random, device));
+        match Stack::of(&judge).filter(|_| ops::ours(device)) {
+            Some(stack) => self.critic_written_out(&stack, real, fake, alpha, &masks, device),
+            None => self.critic_tracked(&judge, real, fake, alpha, masks, device),
         }
     }
 
     fn critic_written_out(
         &mut self,
+        stack: &Stack,
         real: Tensor<4>,
         fake: Tensor<4>,
         alpha: Vec<f32>,
-        masks: &[critic::Masks; 3],
+        masks: &[Masks; 3],
         device: &Device,
     ) -> [f32; 4] {
-        let (real, fake) = (floats(real), floats(fake));
-        let batch = objective::Batch { real: &real, fake: &fake, alpha: &alpha };
+        let (real, fake, grad_weight) = (floats(real), floats(fake), self.recipe.grad_weight);
+        let batch = critic_objective::Batch { real: &real, fake: &fake, alpha: &alpha };
         let Objective { real, fake, penalty, gradients } =
-            objective::objective(&self.arch, &self.critic, &batch, masks, &mut self.buffers);
+            critic_objective::objective(stack, grad_weight, &self.critic, &batch, masks, &mut self.buffers);
         let tensor = |values: Vec<f32>| {
             let len = values.len();
             Some(Tensor::from_data(TensorData::new(values, [len]), device))
         };
         self.critic_moments.update(&mut self.critic, gradients.into_iter().map(tensor).collect());
-        [real + fake + penalty * self.arch.grad_weight as f32, real, fake, penalty]
+        [real + fake + penalty * grad_weight as f32, real, fake, penalty]
     }
 
     /// The same by autodiff, for any critic on any device.
     fn critic_tracked(
         &mut self,
+        judge: &Chain,
         real: Tensor<4>,
         fake: Tensor<4>,
         alpha: Vec<f32>,
-        masks: [critic::Masks; 3],
+        masks: [Masks; 3],
         device: &Device,
     ) -> [f32; 4] {
-        let n = self.arch.batch_size;
+        let n = self.recipe.batch_size;
         let alpha: Tensor<4> = Tensor::<1>::from_data(TensorData::new(alpha, [n]), device).reshape([n, 1, 1, 1]);
         let between = real.clone() * alpha.clone() + fake.clone() * (alpha.neg() + 1.0);
         let lifted = |x: Tensor<4>| x.autodiff();
-        let masks: [critic::Masks; 3] = masks.map(|m| m.into_iter().map(lifted).collect());
+        let masks: [Masks; 3] = masks.map(|m| m.into_iter().map(Tensor::autodiff).collect());
 
         let tracked = self.critic.tracked();
-        let arch = &self.arch;
-        let statistics = critic::statistics(arch, &self.critic, real.clone(), &masks[0]);
-        let (real_scores, fake_scores) = match arch.critic_batch_norm_momentum {
+        let normed = judge.layers.iter().any(|(_, layer)| matches!(layer, Layer::BatchNorm { .. }));
+        let statistics = critic::statistics(judge, &self.critic, real.clone(), &masks[0]);
+        let (real_scores, fake_scores) = if normed {
             // What one batch says about its statistics is not to depend on the other.
-            Some(_) => (
-                critic::score(arch, &tracked, lifted(real), &masks[0]),
-                critic::score(arch, &tracked, lifted(fake), &masks[1]),
-            ),
+            (
+                critic::score(judge, &tracked, lifted(real), &masks[0]),
+                critic::score(judge, &tracked, lifted(fake), &masks[1]),
+            )
+        } else {
             // One batch of both reads the weights once.
-            None => {
-                let both = masks[0].iter().zip(&masks[1]).map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 0));
-                let pictures = Tensor::cat(vec![real, fake], 0);
-                let scores = critic::score(arch, &tracked, lifted(pictures), &both.collect());
-                (scores.clone().narrow(0, 0, n), scores.narrow(0, n, n))
-            }
+            let both = masks[0].iter().zip(&masks[1]).map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 0));
+            let pictures = Tensor::cat(vec![real, fake], 0);
+            let scores = critic::score(judge, &tracked, lifted(pictures), &both.collect());
+            (scores.clone().narrow(0, 0, n), scores.narrow(0, n, n))
         };
         let (real_term, fake_term) = (real_scores.mean().neg(), fake_scores.mean());
-        let gradient = critic::input_gradient(arch, &tracked, lifted(between), &masks[2]);
+        let gradient = critic::input_gradient(judge, &tracked, lifted(between), &masks[2]);
         let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
-        let total = real_term.clone() + fake_term.clone() + penalty.clone() * arch.grad_weight;
+        let total = real_term.clone() + fake_term.clone() + penalty.clone() * self.recipe.grad_weight;
         let mut gradients = total.backward();
         self.critic_moments.update(&mut self.critic, tracked.gradients(&mut gradients));
-        self.critic.follow(statistics, arch.critic_batch_norm_momentum.unwrap_or(0.0));
+        self.critic.follow(statistics);
         [total, real_term, fake_term, penalty].map(scalar)
     }
 
@@ -371,17 +379,19 @@ impl State {
     pub fn generator_update(&mut self, device: &Device) -> f32 {
         let mut random = self.random(Stream::GeneratorStep, 0);
         let z = self.noise(&mut random, device).autodiff();
-        let drop = self.generator_mask(&mut random, device).map(Tensor::autodiff);
-        let masks = self.critic_masks(&mut random, device).into_iter().map(Tensor::autodiff).collect();
+        let (generator, judge) = (self.arch.generator(), self.judge());
+        let tracked_masks = |masks: Masks| -> Masks { masks.into_iter().map(Tensor::autodiff).collect() };
+        let drop = tracked_masks(self.masks(&generator, &mut random, device));
+        let masks = tracked_masks(self.masks(&judge, &mut random, device));
         let tracked = self.generator.tracked();
-        let trained = generator::train(&self.arch, &tracked, z, drop);
+        let trained = chain::train(&generator, &tracked, Value::Flat(z), &drop);
         // The critic only passes the gradient on: its arrays are constants here.
-        let mut judge = self.critic.clone();
-        judge.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
-        let loss = critic::score(&self.arch, &judge, trained.pictures, &masks).mean().neg();
+        let mut critic = self.critic.clone();
+        critic.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
+        let loss = critic::score(&judge, &critic, trained.output.map(), &masks).mean().neg();
         let mut gradients = loss.backward();
         self.generator_moments.update(&mut self.generator, tracked.gradients(&mut gradients));
-        self.generator.follow(trained.statistics, self.arch.generator_batch_norm_momentum.unwrap_or(0.0));
+        self.generator.follow(trained.statistics);
         if let Some((average, decay)) = &mut self.average {
             // A young average follows faster, or it would show the first weights for a thousand epochs.
             let young = if self.average_settled { 1.0 } else { (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64) };
@@ -389,6 +399,14 @@ impl State {
         }
         scalar(loss)
     }
+}
+
+/// Values and rate of each layer that drops.
+fn drops(chain: &Chain) -> impl Iterator<Item = (usize, f32)> {
+    chain.walk().filter_map(|(_, layer, input)| match layer {
+        Layer::Dropout { rate } => Some((input.len(), *rate)),
+        _ => None,
+    })
 }
 
 /// A dropout mask: 0 with probability `rate`, else `1 / (1 − rate)`.

@@ -9,6 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Chosen, Wanted, choose};
+use flaneur::net::families::wgan_gp::WganGp;
+use flaneur::net::recipe::Recipe;
 
 /// Runs `flaneur` in `folder`.
 pub fn flaneur(folder: &Path, arguments: &[&str]) -> Output {
@@ -65,8 +67,8 @@ pub fn adapter(wanted: Wanted) -> Option<Chosen> {
 }
 
 /// Small enough that an epoch takes milliseconds.
-pub fn tiny() -> Arch {
-    Arch {
+pub fn tiny() -> WganGp {
+    WganGp {
         input_dim: [16, 16, 3],
         critic_conv_filters: vec![4, 6],
         critic_conv_kernel_size: vec![3, 3],
@@ -77,7 +79,17 @@ pub fn tiny() -> Arch {
         generator_conv_kernel_size: vec![6, 6],
         generator_conv_strides: vec![2, 2],
         z_dim: 8,
-        batch_size: 4,
-        ..Arch::named("small").unwrap()
+        ..WganGp::small()
     }
+}
+
+/// Batches of four.
+pub fn recipe() -> Recipe {
+    Recipe { batch_size: 4, ..Recipe::default() }
+}
+
+/// A file for `--config`.
+pub fn config(arch: &WganGp, recipe: &Recipe) -> String {
+    let arch = toml::to_string(&Arch::WganGp(arch.clone())).unwrap();
+    format!("[arch]\n{arch}\n[recipe]\n{}", toml::to_string(recipe).unwrap())
 }

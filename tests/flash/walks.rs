@@ -15,7 +15,7 @@ fn passes(fit: Fit, seeds: u32, secs: f64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/three-lines");
     let device = choose(Wanted::Cpu).unwrap().device;
     let model = Model::read(&folder.to_string_lossy(), &device).unwrap();
-    let (ready, size) = (model.ready(false), model.card.arch.input_dim);
+    let (ready, size) = (model.ready(false), model.card.arch.picture());
     let points: Vec<Vec<f64>> = (0..=seeds).map(|seed| latent::seed(seed % seeds, model.card.z_dim)).collect();
     let mut limiter = FlashLimiter::new([1920, 1080]);
     let mut first: Option<Picture> = None;

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use flaneur::model::{self, Model};
-use flaneur::net::arch::Arch;
-use flaneur::net::generator;
+use flaneur::net::families::wgan_gp::WganGp;
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
 use flaneur::show::addresses::Training;
@@ -157,9 +156,9 @@ fn put(folder: &Path, bytes: &[u8]) {
     fs::rename(folder.join("new"), folder.join(model::WEIGHTS)).unwrap();
 }
 
-fn weights(here: &Path, arch: &Arch, spoil: impl Fn(&str, &mut Vec<f32>)) -> Vec<u8> {
+fn weights(here: &Path, arch: &WganGp, spoil: impl Fn(&str, &mut Vec<f32>)) -> Vec<u8> {
     let device = Device::flex();
-    let plans = generator::plans(arch);
+    let plans = arch.generator().plans();
     let fresh = Params::init(&plans, &mut RandomState::new(3), &device);
     let values: Vec<Vec<f32>> = fresh
         .list
@@ -184,7 +183,7 @@ fn bad_weights_are_never_shown() {
     let mut not_numbers = weights(&here, &tiny(), |_, _| ());
     let len = not_numbers.len();
     not_numbers[len - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    let other = Arch { generator_conv_filters: vec![6, 3], ..tiny() };
+    let other = WganGp { generator_conv_filters: vec![6, 3], ..tiny() };
     let cases: [(&str, Vec<u8>); 6] = [
         ("not finite", not_numbers),
         ("not a whole safetensors file", good[..good.len() / 2].to_vec()),
@@ -212,7 +211,7 @@ fn bad_weights_are_never_shown() {
     assert_eq!(stage.show.learnt()[0], 0);
     // And what is good is shown afterwards.
     let own = Model::read(&here.join("models/t").display().to_string(), &Device::flex()).unwrap();
-    let plans = generator::plans(&tiny());
+    let plans = tiny().generator().plans();
     let values: Vec<Vec<f32>> =
         own.generator.list.iter().map(|p| p.values().iter().map(|v| v * 1.02).collect()).collect();
     let path = here.join("better.safetensors");

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flaneur::net::arch::Arch;
+use flaneur::net::families::wgan_gp::WganGp;
+use flaneur::net::recipe::Recipe;
 use flaneur::picture::scene::Scene;
 use flaneur::preset::{Preset, Train, Trainer};
 use flaneur::report::{Board, Stop};
@@ -18,9 +19,14 @@ use crate::common::{self, succeed};
 /// Longest wait on a machine that compiles meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The tiny networks, learning fast.
-pub fn tiny() -> Arch {
-    Arch { generator_learning_rate: 0.001, critic_learning_rate: 0.001, ..common::tiny() }
+/// The tiny networks.
+pub fn tiny() -> WganGp {
+    common::tiny()
+}
+
+/// They learn fast.
+fn recipe() -> Recipe {
+    Recipe { generator_learning_rate: 0.001, critic_learning_rate: 0.001, ..common::recipe() }
 }
 
 /// A folder with a model `t` that was trained a little, forty pictures in `d`, and a sketch.
@@ -28,7 +34,7 @@ pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     succeed(here, &["dataset", "lines", "--out", "d", "--count", "40", "--size", "16"]);
-    fs::write(here.join("tiny.toml"), toml::to_string(&tiny()).unwrap()).unwrap();
+    fs::write(here.join("tiny.toml"), common::config(&tiny(), &recipe())).unwrap();
     let train = ["train", "d", "--model", "t", "--config", "tiny.toml", "--epochs", "300", "--device", "cpu"];
     succeed(here, &train);
     fs::write(here.join("still.rn"), "pub fn walk(me, t, c) { seed(7) }\n").unwrap();

@@ -6,7 +6,6 @@ use std::path::Path;
 use burn::tensor::Device;
 use flaneur::control::Dial;
 use flaneur::model::{self, Model};
-use flaneur::net::generator;
 use flaneur::net::params::{Param, Params, Plan};
 use flaneur::picture::Picture;
 use flaneur::show::addresses::{Act, Training};
@@ -99,7 +98,7 @@ fn a_glide_has_no_jump() {
     stage.until("a picture", |s| !s.frame().is_empty());
     let before = stage.frame();
     let own = Model::read(&stage.here().join("models/t").display().to_string(), &Device::flex()).unwrap();
-    let plans = generator::plans(&tiny());
+    let plans = tiny().generator().plans();
     let louder = |(plan, param): (&Plan, &Param)| {
         let factor = if plan.name.ends_with("kernel") { 1.4 } else { 1.0 };
         param.values().iter().map(|v| v * factor).collect()

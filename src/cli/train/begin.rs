@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::{Report, Train};
 use crate::dataset::read;
 use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
-use crate::net::arch::{Arch, NAMES};
+use crate::net::arch::{self, Arch, NAMES};
 use crate::net::device::Chosen;
+use crate::net::recipe::Recipe;
 use crate::report::tell;
 use crate::trainer::checkpoint::{self, Record};
 use crate::trainer::history::History;
@@ -21,22 +22,22 @@ use crate::trainer::step::{Data, State};
 
 impl Train {
     /// The data: lines that are drawn, or files that are read.
-    pub(super) fn pictures(&self, arch: &Arch) -> anyhow::Result<Pictures> {
+    pub(super) fn pictures(&self, arch: &Arch, batch: usize) -> anyhow::Result<Pictures> {
         if self.data == Path::new("lines") && !self.data.exists() {
             let lines = match &self.lines {
                 Some(text) => serde_json::from_str(text).context("--lines")?,
                 None => Lines::default(),
             };
             let lines = Source { path: None, lines: Some(lines) };
-            return Ok(source::open(&lines, arch, self.fit())?);
+            return Ok(source::open(&lines, arch, batch, self.fit())?);
         }
-        let pictures = read::read(&self.data, arch.input_dim, self.fit(), arch.batch_size)?;
+        let pictures = read::read(&self.data, arch.picture(), self.fit(), batch)?;
         tell(format_args!("found {} pictures in {}", pictures.count, self.data.display()));
         for bad in &pictures.bad {
             tell(format_args!("skipped {}: {}", bad.name, bad.why));
         }
         Ok(Pictures {
-            data: Data { bytes: pictures.bytes, each: arch.input_dim.iter().product() },
+            data: Data { bytes: pictures.bytes, each: arch.picture().iter().product() },
             name: source::short(&self.data.display().to_string()),
             count: pictures.count,
             fingerprint: pictures.fingerprint,
@@ -47,7 +48,7 @@ impl Train {
     pub(super) fn opened(
         &self,
         folder: &Path,
-        arch: &Arch,
+        (arch, recipe): (&Arch, &Recipe),
         resumed: Option<(State, Record)>,
         fingerprint: &str,
         chosen: &Chosen,
@@ -60,15 +61,15 @@ impl Train {
             let card = match folder.join("model.toml").is_file() {
                 true => Card::read(folder)?,
                 // A disk that was full took the checkpoint and no more.
-                false => Card { arch_name: name_of(arch), seed: record.seed, ..self.card(folder, arch)? },
+                false => Card { arch_name: name_of(arch), seed: record.seed, ..self.card(folder, arch, recipe)? },
             };
             return Ok((state, History::read(&folder.join("training"), record.epoch)?, card));
         }
-        let mut state = State::new(arch, self.seed, self.settings.0.ema, device);
+        let mut state = State::new(arch, recipe, self.seed, self.settings.0.ema, device);
         if let Some(name) = &self.from {
             Weights::of_model(&model::folder(name), arch, device)?.fork(&mut state, device);
         }
-        Ok((state, History::default(), self.card(folder, arch)?))
+        Ok((state, History::default(), self.card(folder, arch, recipe)?))
     }
 
     /// Refuses what cannot be meant, before anything is read.
@@ -88,29 +89,40 @@ impl Train {
         Ok(())
     }
 
-    pub(super) fn arch(&self) -> anyhow::Result<Arch> {
-        let mut arch = match (&self.config, &self.from) {
-            (_, Some(name)) => Card::read(&model::folder(name))?.arch,
+    /// What is trained, and how.
+    pub(super) fn networks(&self) -> anyhow::Result<(Arch, Recipe)> {
+        let (arch, mut recipe) = match (&self.config, &self.from) {
+            (_, Some(name)) => {
+                let card = Card::read(&model::folder(name))?;
+                (card.arch, card.recipe)
+            }
             (Some(path), _) => {
                 let text = files::read_text(path)?;
-                toml::from_str(&text).with_context(|| format!("{}", path.display()))?
+                arch::read(&text).map_err(|why| anyhow!("{}: {why}", path.display()))?
             }
-            _ => Arch::named(self.arch_name()).with_context(|| {
-                format!(
-                    "there is no architecture \"{}\"; known: {}",
-                    self.arch_name(),
-                    NAMES.map(|(name, _)| name).join(", ")
-                )
-            })?,
+            _ => {
+                let arch = Arch::named(self.arch_name()).with_context(|| {
+                    format!(
+                        "there is no architecture \"{}\"; known: {}",
+                        self.arch_name(),
+                        NAMES.map(|(name, _)| name).join(", ")
+                    )
+                })?;
+                (arch, Recipe::default())
+            }
         };
         if let Some(batch) = self.settings.0.batch {
-            arch.batch_size = batch;
+            recipe.batch_size = batch;
         }
         if let Some(rate) = self.rate {
-            (arch.critic_learning_rate, arch.generator_learning_rate) = (rate, rate);
+            (recipe.critic_learning_rate, recipe.generator_learning_rate) = (rate, rate);
         }
         arch.check()?;
-        Ok(arch)
+        recipe.check()?;
+        if !matches!(arch, Arch::WganGp(_)) {
+            bail!("networks of this family are played and not trained yet; give a WGAN-GP, such as --arch small");
+        }
+        Ok((arch, recipe))
     }
 
     fn arch_name(&self) -> &str {
@@ -126,20 +138,25 @@ impl Train {
         })
     }
 
-    /// Refuses options that a resumed training cannot follow. `arch` is what the options ask for.
-    pub(super) fn same_training(&self, arch: &Arch, state: &State, record: &Record) -> anyhow::Result<()> {
-        let saved = &state.arch;
-        let asked = Arch {
+    /// Refuses options that a resumed training cannot follow. `arch` and `recipe` are what the options ask for.
+    pub(super) fn same_training(
+        &self,
+        arch: &Arch,
+        recipe: &Recipe,
+        state: &State,
+        record: &Record,
+    ) -> anyhow::Result<()> {
+        let saved = &state.recipe;
+        let asked = Recipe {
             critic_learning_rate: saved.critic_learning_rate,
             generator_learning_rate: saved.generator_learning_rate,
-            batch_size: self.settings.0.batch.unwrap_or(saved.batch_size),
-            ..arch.clone()
+            batch_size: saved.batch_size,
+            ..recipe.clone()
         };
-        let same_layers = Arch { batch_size: saved.batch_size, ..asked.clone() } == *saved;
-        if (self.arch.is_some() || self.config.is_some()) && !same_layers {
+        if (self.arch.is_some() || self.config.is_some()) && (*arch != state.arch || asked != *saved) {
             bail!("{} was begun with another architecture; leave out --arch and --config to go on", self.model);
         }
-        if asked.batch_size != saved.batch_size {
+        if self.settings.0.batch.is_some_and(|batch| batch != saved.batch_size) {
             bail!("{} was begun with batches of {}; leave out --batch to go on", self.model, saved.batch_size);
         }
         if self.settings.0.ema.is_some() && self.settings.0.ema != record.ema {
@@ -148,21 +165,24 @@ impl Train {
         Ok(())
     }
 
-    fn card(&self, folder: &Path, arch: &Arch) -> anyhow::Result<Card> {
+    fn card(&self, folder: &Path, arch: &Arch, recipe: &Recipe) -> anyhow::Result<Card> {
         Ok(Card {
-            format: 1,
+            format: model::FORMAT,
             name: folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
             arch_name: self.arch_word()?,
-            z_dim: arch.z_dim,
+            z_dim: arch.z_dim(),
             step: 0,
             seed: self.seed,
             data: String::new(),
             data_count: 0,
             data_fingerprint: String::new(),
             licence: self.licence.clone(),
+            classes: Vec::new(),
+            notes: Vec::new(),
             flaneur: env!("CARGO_PKG_VERSION").into(),
             burn: BURN_VERSION.into(),
             arch: arch.clone(),
+            recipe: recipe.clone(),
         })
     }
 }

@@ -1,0 +1,140 @@
+//! `flaneur import`: makes a model folder of a file of weights that somebody has.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::files;
+use crate::home;
+use crate::model::import::recognise::{self, Hints, Network, family_of};
+use crate::model::{self, BURN_VERSION, Card};
+use crate::net::arch::Arch;
+use crate::net::device::{self, Wanted};
+use crate::net::draw::Ready;
+use crate::net::params::Params;
+use crate::net::recipe::Recipe;
+use crate::picture::sheet::sheet;
+use crate::report::say;
+use crate::trainer::published::sample_pictures;
+
+/// Rows and columns of the sheet.
+const SIDE: usize = 5;
+
+/// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
+#[derive(Args)]
+pub struct Import {
+    /// .pt, .pth, .ckpt, .h5, .keras, .npz, .safetensors, whatever it is called
+    file: PathBuf,
+    /// Name of the model (a folder in models/), or the path of its folder [default: the file's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// The family that it is to be: wgan_gp, dcgan, mlp or chain; an error if it is another
+    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain"])]
+    family: Option<String>,
+    /// Names of the classes whose numbers stand behind z, with commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// What pictures come out in, where the file does not say
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = ["-1..1", "0..1"])]
+    range: Option<String>,
+    /// Licence of the weights, for the card
+    #[arg(long, default_value = "")]
+    licence: String,
+}
+
+impl Import {
+    /// Reads, recognises and writes; nothing is written where that fails.
+    ///
+    /// # Errors
+    /// If the file cannot be read, holds no generator, or the model is there already.
+    pub fn run(self) -> anyhow::Result<()> {
+        home::begin_here();
+        let shown = files::shown(&self.file);
+        let classes: Vec<String> = self.classes.iter().map(|name| name.trim().to_owned()).collect();
+        if let Some(bad) = classes.iter().find(|name| name.is_empty() || name.contains(['/', '*', '?', '[', '{', '#']))
+        {
+            bail!("\"{bad}\" cannot be the name of a class; give --classes with commas between names");
+        }
+        let mut sorted = classes.clone();
+        sorted.sort_unstable();
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("two classes are called \"{}\"; give each its own name", twice[0]);
+        }
+        let folder = model::folder(&self.name()?);
+        if folder.join("model.toml").exists() {
+            bail!("{} is there already; give another --name", folder.display());
+        }
+        let bag = model::import::read(&self.file).map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
+        let hints = Hints {
+            family: self.family.clone(),
+            classes: classes.clone(),
+            zero_to_one: self.range.as_deref().map(|range| range == "0..1"),
+        };
+        let found =
+            recognise::network(&bag, &hints).map_err(|why| anyhow::anyhow!("{shown} ({}): {why}", bag.format))?;
+        let mut notes = vec![format!("imported from {}, {}", short(&self.file), bag.format)];
+        notes.extend(found.recognised.iter().map(|text| format!("recognised: {text}")));
+        notes.extend(found.assumed.iter().map(|text| format!("assumed: {text}")));
+        notes.extend(bag.remarks.iter().cloned());
+        notes.iter().for_each(say);
+        self.write(&folder, found, classes, notes)?;
+        say(format_args!("wrote {}; flaneur play --model {} plays it", folder.display(), short(&folder)));
+        Ok(())
+    }
+
+    /// The model's name: what was given, or the file's without its ending.
+    fn name(&self) -> anyhow::Result<String> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => {
+                let stem = self.file.file_stem().context("give the path of a file")?.to_string_lossy().into_owned();
+                // `x.weights.h5`
+                Ok(stem.strip_suffix(".weights").unwrap_or(&stem).to_owned())
+            }
+        }
+    }
+
+    fn write(&self, folder: &Path, found: Network, classes: Vec<String>, notes: Vec<String>) -> anyhow::Result<()> {
+        let Network { arch, arrays, .. } = found;
+        let device = device::choose(Wanted::Cpu)?.device;
+        let plans = arch.generator_plans();
+        let values = |name: &str| arrays.iter().find(|(found, _)| found == name).map(|(_, values)| values.clone());
+        let values: Vec<Vec<f32>> = plans.iter().map(|plan| values(&plan.name).unwrap_or_default()).collect();
+        let params = Params::of(&plans, &values, &device);
+        // Drawn before anything is written: a network that fails is no model.
+        let pictures = sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE);
+        files::make_folder(folder)?;
+        let path = folder.join("sheet.png");
+        files::write(&path, &sheet(&pictures, SIDE).png(&path)?)?;
+        model::write_weights(&folder.join(model::WEIGHTS), &params, None, false)?;
+        // Last, because it is what makes a folder a model.
+        Ok(self.card(folder, arch, classes, notes).write(folder)?)
+    }
+
+    fn card(&self, folder: &Path, arch: Arch, classes: Vec<String>, notes: Vec<String>) -> Card {
+        Card {
+            format: model::FORMAT,
+            name: short(folder),
+            arch_name: family_of(&arch).into(),
+            z_dim: arch.z_dim(),
+            step: 0,
+            seed: 0,
+            data: String::new(),
+            data_count: 0,
+            data_fingerprint: String::new(),
+            licence: self.licence.clone(),
+            classes,
+            notes,
+            flaneur: env!("CARGO_PKG_VERSION").into(),
+            burn: BURN_VERSION.into(),
+            arch,
+            recipe: Recipe::default(),
+        }
+    }
+}
+
+/// The last part of a path.
+fn short(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,148 @@
+//! Which network a file's arrays are: a family of ours with its settings, and the arrays under our names.
+//!
+//! Fed with what the readers give; read by `cli::import`, which writes the model folder. What was seen and what was
+//! only assumed is told in sentences, so that people can say otherwise. Absent: reading and writing files.
+
+mod keras;
+mod torch;
+
+use super::bag::{Bag, ReadError};
+use crate::net::arch::Arch;
+use crate::net::layers::{Activation, Chain, Layer};
+
+/// What people say of a file beside its name.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    /// The family that it is to be.
+    pub family: Option<String>,
+    /// Names of the classes whose numbers stand behind z.
+    pub classes: Vec<String>,
+    /// Whether pictures come out in 0..1 instead of −1..1.
+    pub zero_to_one: Option<bool>,
+}
+
+/// A network that was recognised.
+#[derive(Debug)]
+pub struct Network {
+    /// What it is.
+    pub arch: Arch,
+    /// Its arrays by our names, in our layout.
+    pub arrays: Vec<(String, Vec<f32>)>,
+    /// What was seen, in sentences.
+    pub recognised: Vec<String>,
+    /// What the file does not say and was taken so, in sentences with how to say otherwise.
+    pub assumed: Vec<String>,
+}
+
+/// Recognises the generator in a file.
+///
+/// # Errors
+/// If there is none that can be played; the sentence names what was found instead.
+pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
+    let found = match bag.format.starts_with("Keras") && !bag.config.is_null() {
+        true => keras::network(bag, hints)?,
+        false => torch::network(bag, hints)?,
+    };
+    check(found, bag, hints)
+}
+
+/// The network holds together, and has the arrays that it needs.
+fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
+    found.arch.check().map_err(|why| ReadError(format!("its layers do not make a generator: {why}")))?;
+    if let Some(family) = &hints.family
+        && family_of(&found.arch) != family
+    {
+        let is = family_of(&found.arch);
+        return Err(ReadError(format!("its arrays are those of the family {is}, not {family}; leave out --as")));
+    }
+    if hints.zero_to_one == Some(true) && !bag.format.starts_with("Keras") {
+        halve_last(&mut found);
+    }
+    let [h, w, c] = found.arch.picture();
+    if ![1, 3].contains(&c) {
+        return Err(ReadError(format!(
+            "it makes maps of {w}x{h} with {c} channels, which are no pictures: 1 (grey) or 3 (colour) can be played"
+        )));
+    }
+    for plan in found.arch.generator_plans() {
+        match found.arrays.iter().find(|(name, _)| *name == plan.name) {
+            Some((_, values)) if values.len() == plan.len() => {}
+            Some((_, values)) => {
+                let (has, wants) = (values.len(), plan.len());
+                return Err(ReadError(format!("its array {} has {has} values where {wants} are wanted", plan.name)));
+            }
+            None => return Err(ReadError(format!("its array {} is missing", plan.name))),
+        }
+    }
+    if found.arrays.iter().any(|(_, values)| values.iter().any(|v| !v.is_finite())) {
+        return Err(ReadError("it holds values that are not finite: it was saved after its training diverged".into()));
+    }
+    found.recognised.push(format!("{w}x{h} pictures of {c} channels from {} numbers", found.arch.z_dim()));
+    Ok(found)
+}
+
+/// Name of a family, as `--as` takes it.
+pub fn family_of(arch: &Arch) -> &'static str {
+    match arch {
+        Arch::WganGp(_) => "wgan_gp",
+        Arch::Dcgan(_) => "dcgan",
+        Arch::Mlp(_) => "mlp",
+        Arch::Chain(_) => "chain",
+    }
+}
+
+/// Pictures that come out of a sigmoid in 0..1, drawn by the tanh that a dictionary is taken to end in: of half of what
+/// the last layer gives.
+fn halve_last(found: &mut Network) {
+    let plans = found.arch.generator_plans();
+    let Some(last) = plans.iter().rfind(|plan| plan.name.ends_with(".kernel")) else { return };
+    let layer = last.name.trim_end_matches("kernel");
+    for (_, values) in found.arrays.iter_mut().filter(|(name, _)| name.starts_with(layer)) {
+        values.iter_mut().for_each(|v| *v *= 0.5);
+    }
+    found.recognised.push("it ends in a sigmoid, for which a tanh of half of it stands here: the same pictures".into());
+}
+
+/// A chain whose end is a sigmoid as one that ends in tanh, which gives the same pictures in −1..1, because
+/// `2 · sigmoid(x) − 1 = tanh(x / 2)`: the last layer's kernel and bias are halved.
+fn end_in_tanh(chain: &mut Chain, arrays: &mut [(String, Vec<f32>)]) -> bool {
+    let at = chain.layers.iter().rposition(|(_, layer)| matches!(layer, Layer::Activation { .. }));
+    let Some(at) = at.filter(|at| chain.layers[*at].1 == Layer::Activation { curve: Activation::Sigmoid }) else {
+        return false;
+    };
+    let Some((before, _)) = at.checked_sub(1).map(|before| &chain.layers[before]) else { return false };
+    let halved = [format!("{before}.kernel"), format!("{before}.bias")];
+    if before.is_empty() || !arrays.iter().any(|(name, _)| *name == halved[0]) {
+        return false;
+    }
+    for (_, values) in arrays.iter_mut().filter(|(name, _)| halved.contains(name)) {
+        values.iter_mut().for_each(|v| *v *= 0.5);
+    }
+    chain.layers[at].1 = Layer::Activation { curve: Activation::Tanh };
+    true
+}
+
+/// Arrays of a network by our names, in the order of `places`, with the axes in another order.
+///
+/// `axes[i]` is the axis of the file's array that becomes axis i of ours.
+fn turned(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
+    let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+    let sizes: Vec<usize> = axes.iter().map(|axis| shape[*axis]).collect();
+    let mut at = vec![0; axes.len()];
+    let mut out = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let from: usize = at.iter().zip(axes).map(|(i, axis)| i * strides[*axis]).sum();
+        out.push(values[from]);
+        for axis in (0..at.len()).rev() {
+            at[axis] += 1;
+            if at[axis] < sizes[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

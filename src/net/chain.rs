@@ -1,0 +1,285 @@
+//! A chain of layers run with tensors, layer by layer: to train, with the statistics of each batch, and to be
+//! differentiated.
+//!
+//! The straight way that every device has; [`super::draw`] is the one that draws many pictures. A layer and the curve
+//! behind it are one operation where [`super::ops`] has one.
+
+use burn::tensor::{Device, Tensor, activation};
+
+use super::cpu::conv::Act;
+use super::layers::{Activation, Chain, Layer, Shape, conv_geometry, transposed_geometry};
+use super::ops;
+use super::params::{Params, Statistics};
+
+/// Dropout masks, one for each layer that drops: `[n, values]`, already divided by the share kept. Without them
+/// nothing is left out.
+pub type Masks = Vec<Tensor<2>>;
+
+/// What goes from layer to layer.
+#[derive(Clone)]
+pub enum Value {
+    /// Features `[n, features]`.
+    Flat(Tensor<2>),
+    /// Maps `[n, h, w, c]`.
+    Map(Tensor<4>),
+}
+
+impl Value {
+    /// As features.
+    pub fn flat(self) -> Tensor<2> {
+        match self {
+            Self::Flat(x) => x,
+            Self::Map(x) => {
+                let [n, h, w, c] = x.dims();
+                x.reshape([n, h * w * c])
+            }
+        }
+    }
+
+    /// As a map; features become pixels of one column.
+    pub fn map(self) -> Tensor<4> {
+        match self {
+            Self::Map(x) => x,
+            Self::Flat(x) => {
+                let [n, features] = x.dims();
+                x.reshape([n, 1, 1, features])
+            }
+        }
+    }
+
+    /// As a map of this shape.
+    pub fn shaped(self, [h, w, c]: [usize; 3]) -> Tensor<4> {
+        let x = self.flat();
+        let [n, _] = x.dims();
+        x.reshape([n, h, w, c])
+    }
+
+    /// As `shape` says.
+    pub fn as_shape(self, shape: Shape) -> Self {
+        match shape {
+            Shape::Flat(_) => Self::Flat(self.flat()),
+            Shape::Map(shape) => Self::Map(self.shaped(shape)),
+        }
+    }
+
+    /// Times a mask `[n, values]`.
+    pub fn masked(self, mask: Tensor<2>) -> Self {
+        match self {
+            Self::Flat(x) => Self::Flat(x * mask),
+            Self::Map(x) => {
+                let dims = x.dims();
+                Self::Map(x * mask.reshape(dims))
+            }
+        }
+    }
+}
+
+/// What a batch went through.
+pub struct Trained {
+    /// What came out, differentiable in what went in and in the arrays.
+    pub output: Value,
+    /// What the batch says about moving statistics.
+    pub statistics: Vec<Statistics>,
+}
+
+/// An activation as one that the fused operations know, if it is one.
+pub fn fused(curve: Activation) -> Option<Act> {
+    match curve {
+        Activation::Tanh => Some(Act::Tanh),
+        curve => curve.negative_slope().map(Act::Leaky),
+    }
+}
+
+/// Applies an activation.
+pub fn activate<const D: usize>(x: Tensor<D>, curve: Activation) -> Tensor<D> {
+    match curve {
+        Activation::LeakyRelu(slope) => activation::leaky_relu(x, f64::from(slope)),
+        Activation::Relu => activation::relu(x),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => activation::sigmoid(x),
+        Activation::Elu => activation::elu(x, 1.0),
+        Activation::Selu => activation::elu(x, SELU[1]) * SELU[0],
+    }
+}
+
+/// Factor and alpha of SELU (Klambauer et al. 2017, section 2).
+const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
+
+/// Nearest ×2: `[n, h, w, c]` → `[n, 2h, 2w, c]`.
+pub fn upsample(x: Tensor<4>) -> Tensor<4> {
+    let [n, h, w, c] = x.dims();
+    let lines = x.reshape([n, h, 1, w, c]).repeat_dim(2, 2).reshape([n, 2 * h, w, 1, c]);
+    lines.repeat_dim(3, 2).reshape([n, 2 * h, 2 * w, c])
+}
+
+/// The bias of a layer, or zeros where it has none.
+pub fn bias(params: &Params, layer: &str, channels: usize, device: &Device) -> Tensor<1> {
+    params.find(layer, "bias").unwrap_or_else(|| Tensor::zeros([channels], device))
+}
+
+/// Factors and offsets of a norm, or ones and zeros where it learns none.
+pub fn affine(params: &Params, layer: &str, channels: usize, device: &Device) -> [Tensor<1>; 2] {
+    [
+        params.find(layer, "gamma").unwrap_or_else(|| Tensor::ones([channels], device)),
+        params.find(layer, "beta").unwrap_or_else(|| Tensor::zeros([channels], device)),
+    ]
+}
+
+/// Runs `x` through the chain as it is trained: norms by the statistics of this batch.
+pub fn train(chain: &Chain, params: &Params, x: Value, masks: &Masks) -> Trained {
+    run(chain, params, x, masks, true)
+}
+
+/// The same with norms by their moving statistics, as it draws and as PyTorch's `eval()` has it.
+pub fn evaluate(chain: &Chain, params: &Params, x: Value, masks: &Masks) -> Value {
+    run(chain, params, x, masks, false).output
+}
+
+fn run(chain: &Chain, params: &Params, x: Value, masks: &Masks, batch: bool) -> Trained {
+    let layers: Vec<(&str, &Layer, Shape)> = chain.walk().collect();
+    let mut masks = masks.iter();
+    let mut statistics = Vec::new();
+    let (mut x, mut at) = (x.as_shape(chain.input), 0);
+    while let Some((name, layer, input)) = layers.get(at) {
+        let next = layers.get(at + 1).and_then(|(_, layer, _)| match layer {
+            Layer::Activation { curve } => Some(*curve),
+            _ => None,
+        });
+        let (made, took) = one(params, name, layer, *input, x, next, batch, &mut statistics);
+        x = match layer {
+            Layer::Dropout { .. } => match masks.next() {
+                Some(mask) => made.masked(mask.clone()),
+                None => made,
+            },
+            _ => made,
+        };
+        at += if took { 2 } else { 1 };
+    }
+    Trained { output: x, statistics }
+}
+
+/// One layer, and whether it took the curve behind it.
+#[allow(clippy::too_many_arguments)]
+fn one(
+    params: &Params,
+    name: &str,
+    layer: &Layer,
+    input: Shape,
+    x: Value,
+    next: Option<Activation>,
+    batch: bool,
+    statistics: &mut Vec<Statistics>,
+) -> (Value, bool) {
+    let act = next.and_then(fused);
+    match *layer {
+        Layer::Dense { units, .. } => {
+            let x = x.flat();
+            let device = x.device();
+            let x = x.matmul(params.get::<2>(name, "kernel")) + bias(params, name, units, &device).reshape([1, units]);
+            (Value::Flat(x), false)
+        }
+        Layer::Reshape { shape } => (Value::Map(x.shaped(shape)), false),
+        Layer::Flatten => (Value::Flat(x.flat()), false),
+        Layer::Conv2d { filters, kernel, stride, padding, .. } => {
+            let x = x.map();
+            let bias = bias(params, name, filters, &x.device());
+            let g = conv_geometry(input.map(), filters, kernel, stride, padding);
+            (Value::Map(ops::conv(x, params.get(name, "kernel"), bias, g, act)), act.is_some())
+        }
+        Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
+            let x = x.map();
+            let bias = bias(params, name, filters, &x.device());
+            let g = transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding);
+            (Value::Map(ops::conv_t(x, params.get(name, "kernel"), bias, g, act)), act.is_some())
+        }
+        Layer::Upsample2d => (Value::Map(upsample(x.map())), false),
+        Layer::BatchNorm { eps, momentum, unbiased, .. } => {
+            let norm = Norm { name, channels: input.channels(), eps, momentum, unbiased };
+            let slope = next.and_then(Activation::negative_slope);
+            let made = match (x, batch) {
+                (Value::Flat(x), true) => Value::Flat(norm.of_batch(params, x, slope, statistics)),
+                (Value::Map(x), true) => Value::Map(norm.of_batch(params, x, slope, statistics)),
+                (Value::Flat(x), false) => Value::Flat(norm.moving(params, x)),
+                (Value::Map(x), false) => Value::Map(norm.moving(params, x)),
+            };
+            (made, batch && slope.is_some())
+        }
+        Layer::InstanceNorm { eps, .. } => {
+            let x = x.map();
+            let [gamma, beta] = affine(params, name, input.channels(), &x.device());
+            (Value::Map(instance_norm(x, gamma, beta, eps)), false)
+        }
+        Layer::Activation { curve } => {
+            let made = match x {
+                Value::Flat(x) => Value::Flat(activate(x, curve)),
+                Value::Map(x) => Value::Map(activate(x, curve)),
+            };
+            (made, false)
+        }
+        Layer::Dropout { .. } => (x, false),
+    }
+}
+
+/// A batch norm.
+struct Norm<'a> {
+    name: &'a str,
+    channels: usize,
+    eps: f32,
+    momentum: f32,
+    unbiased: bool,
+}
+
+impl Norm<'_> {
+    /// By the statistics of the batch, which are kept; then a leaky activation, if there is one.
+    fn of_batch<const D: usize>(
+        &self,
+        params: &Params,
+        x: Tensor<D>,
+        slope: Option<f32>,
+        statistics: &mut Vec<Statistics>,
+    ) -> Tensor<D> {
+        let [gamma, beta] = affine(params, self.name, self.channels, &x.device());
+        let (mean, variance) = moments(x.clone().inner());
+        let count = (x.dims().iter().product::<usize>() / self.channels.max(1)) as f64;
+        let variance = if self.unbiased && count > 1.0 { variance * (count / (count - 1.0)) } else { variance };
+        statistics.push(Statistics { layer: self.name.to_owned(), mean, variance, momentum: self.momentum });
+        ops::batch_norm(x, gamma, beta, self.eps, slope.unwrap_or(1.0))
+    }
+
+    /// By the moving statistics.
+    fn moving<const D: usize>(&self, params: &Params, x: Tensor<D>) -> Tensor<D> {
+        let none = Tensor::zeros([self.channels], &x.device());
+        let [scale, shift] = scale_and_shift(params, self.name, self.eps, none);
+        let mut shape = [1; D];
+        shape[D - 1] = self.channels;
+        x * scale.reshape(shape) + shift.reshape(shape)
+    }
+}
+
+/// What a batch norm behind a layer with this bias does by its moving statistics: products times the first plus the
+/// second, `[c]`.
+pub fn scale_and_shift(params: &Params, name: &str, eps: f32, bias: Tensor<1>) -> [Tensor<1>; 2] {
+    let [gamma, beta] = affine(params, name, bias.dims()[0], &bias.device());
+    let scale = gamma / (params.get::<1>(name, "moving_variance") + eps).sqrt();
+    let shift = (bias - params.get::<1>(name, "moving_mean")) * scale.clone() + beta;
+    [scale, shift]
+}
+
+/// Mean and biased variance over all axes but the last.
+pub fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
+    let dims = x.dims();
+    let channels = dims[D - 1];
+    let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
+    let mean = flat.clone().mean_dim(0);
+    let var = (flat - mean.clone()).powi_scalar(2).mean_dim(0);
+    (mean.reshape([channels]), var.reshape([channels]))
+}
+
+/// Each channel of each picture to mean 0 and variance 1, then `gamma · x + beta`.
+pub fn instance_norm(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, eps: f32) -> Tensor<4> {
+    let channels = x.dims()[3];
+    let centred = x.clone() - x.mean_dim(1).mean_dim(2);
+    let variance = centred.clone().powi_scalar(2).mean_dim(1).mean_dim(2);
+    let shape = [1, 1, 1, channels];
+    centred / (variance + eps).sqrt() * gamma.reshape(shape) + beta.reshape(shape)
+}
