@@ -62,8 +62,8 @@ enum Trace {
     /// Normalised values `[rows, h · w, c]`, 1/σ, and the axis over which there is one mean for each channel.
     Norm {
         layer: String,
-        hat: Tensor<3>,
-        rstd: Tensor<3>,
+        /// The two of them.
+        values: Box<[Tensor<3>; 2]>,
         picture: bool,
     },
     Mask(Tensor<2>),
@@ -133,7 +133,7 @@ fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -
                 let made = hat.clone() * gamma.reshape([1, 1, c]) + beta.reshape([1, 1, c]);
                 let n = made.dims()[0];
                 x = Value::Flat(made.reshape([n, h * w * c])).as_shape(input);
-                traces.push(Trace::Norm { layer: owned, hat, rstd, picture });
+                traces.push(Trace::Norm { layer: owned, values: Box::new([hat, rstd]), picture });
             }
             Layer::Activation { curve } => {
                 x = match x {
@@ -175,7 +175,8 @@ fn back(params: &Params, trace: Trace, d: Value) -> Value {
             Value::Map(lines.sum_dim(3).reshape([n, h / 2, w / 2, c]))
         }
         Trace::Curve(curve, out) => slope(curve, out, d),
-        Trace::Norm { layer, hat, rstd, picture } => {
+        Trace::Norm { layer, values, picture } => {
+            let [hat, rstd] = *values;
             let [n, pixels, c] = hat.dims();
             let shape = match &d {
                 Value::Flat(_) => Shape::Flat(pixels * c),

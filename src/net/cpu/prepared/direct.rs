@@ -67,12 +67,15 @@ pub struct Direct {
     negative_slope: f32,
 }
 
+/// From which block in to which block out, and of which phase: block out, phase, block in.
+type Which = (usize, usize, usize);
+
 /// The given taps of one phase's window from one block in to one block out, `[taps, 32 in]` rows of 32 out, from a
 /// kernel `[k, k, out, in]`. A tap that the phase does not have is left as it is.
 pub fn pack_taps(
     layer: &Layer<&[f32]>,
     g: &Geometry,
-    (block_out, phase, block_in): (usize, usize, usize),
+    (block_out, phase, block_in): Which,
     taps: impl Iterator<Item = usize>,
     rows: &mut [Row],
 ) {
@@ -110,7 +113,7 @@ impl Direct {
     /// Packs weights.
     pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
         let (blocks_in, t) = (self.blocks_in, self.t);
-        let mut parts: Vec<((usize, usize, usize), &mut [Row])> = Vec::new();
+        let mut parts: Vec<(Which, &mut [Row])> = Vec::new();
         let mut rest = &mut self.weights[..];
         for block_out in 0..self.blocks_out {
             for (phase, seen) in self.phases.iter().enumerate() {
