@@ -78,7 +78,7 @@ impl Import {
         notes.extend(found.assumed.iter().map(|text| format!("assumed: {text}")));
         notes.extend(bag.remarks.iter().cloned());
         notes.iter().for_each(say);
-        self.write(&folder, found, classes, notes)?;
+        self.write(&folder, found, notes)?;
         say(format_args!("wrote {}; flaneur play --model {} plays it", folder.display(), short(&folder)));
         Ok(())
     }
@@ -95,8 +95,8 @@ impl Import {
         }
     }
 
-    fn write(&self, folder: &Path, found: Network, classes: Vec<String>, notes: Vec<String>) -> anyhow::Result<()> {
-        let Network { arch, arrays, .. } = found;
+    fn write(&self, folder: &Path, found: Network, notes: Vec<String>) -> anyhow::Result<()> {
+        let Network { arch, recipe, classes, arrays, .. } = found;
         let device = device::choose(Wanted::Cpu)?.device;
         let plans = arch.generator_plans();
         let values = |name: &str| arrays.iter().find(|(found, _)| found == name).map(|(_, values)| values.clone());
@@ -109,7 +109,7 @@ impl Import {
         files::write(&path, &sheet(&pictures, SIDE).png(&path)?)?;
         model::write_weights(&folder.join(model::WEIGHTS), &params, None, false)?;
         // Last, because it is what makes a folder a model.
-        Ok(self.card(folder, arch, classes, notes).write(folder)?)
+        Ok(Card { recipe, ..self.card(folder, arch, classes, notes) }.write(folder)?)
     }
 
     fn card(&self, folder: &Path, arch: Arch, classes: Vec<String>, notes: Vec<String>) -> Card {

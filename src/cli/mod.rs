@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod check;
 pub mod dataset;
 pub mod doctor;
+pub mod export;
 pub mod film;
 pub mod gallery;
 pub mod history;
@@ -81,6 +82,8 @@ enum Command {
     Train(train::Train),
     /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
     Import(import::Import),
+    /// Write a model's generator as safetensors or .npz, for other programs
+    Export(export::Export),
 }
 
 /// `--device` as every command that computes takes it.
@@ -182,5 +185,6 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Score(measure) => measure.run(),
         Command::Train(train) => train.run(),
         Command::Import(import) => import.run(),
+        Command::Export(export) => export.run(),
     }
 }

@@ -9,6 +9,9 @@ use std::io::{self, Write};
 use ::safetensors::tensor::{Dtype, TensorView};
 use zip::write::SimpleFileOptions;
 
+/// The entry of a `.npz` that says what its network is, in TOML.
+pub const NOTE: &str = "flaneur.toml";
+
 /// An array to be written: its name, its shape and its values in row-major order.
 pub type Out<'a> = (&'a str, &'a [usize], &'a [f32]);
 
@@ -25,11 +28,11 @@ pub fn safetensors(arrays: &[Out], notes: HashMap<String, String>) -> io::Result
     ::safetensors::serialize(views, (!notes.is_empty()).then_some(notes)).map_err(io::Error::other)
 }
 
-/// A `.npz` with those arrays in their order, as `numpy.savez` writes it.
+/// A `.npz` with those arrays in their order, as `numpy.savez` writes it, and a text beside them that numpy passes over.
 ///
 /// # Errors
 /// If a shape does not fit its values, or a name is no name in a zip.
-pub fn npz(arrays: &[Out]) -> io::Result<Vec<u8>> {
+pub fn npz(arrays: &[Out], note: &str) -> io::Result<Vec<u8>> {
     let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
@@ -44,6 +47,10 @@ pub fn npz(arrays: &[Out]) -> io::Result<Vec<u8>> {
         zip.start_file(format!("{name}.npy"), options).map_err(io::Error::other)?;
         zip.write_all(&header(shape))?;
         zip.write_all(&bytes_of(values))?;
+    }
+    if !note.is_empty() {
+        zip.start_file(NOTE, options).map_err(io::Error::other)?;
+        zip.write_all(note.as_bytes())?;
     }
     Ok(zip.finish().map_err(io::Error::other)?.into_inner())
 }
@@ -81,7 +88,7 @@ mod tests {
             ("step", &[], &[7.0]),
         ];
         let notes = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        for file in [safetensors(&arrays, notes).unwrap(), npz(&arrays).unwrap()] {
+        for file in [safetensors(&arrays, notes).unwrap(), npz(&arrays, "").unwrap()] {
             let Ok(Found::Bag(bag)) = read_source(&Source::from_bytes(file)) else { panic!() };
             assert_eq!(bag.arrays.len(), 3);
             for (name, shape, values) in arrays {
@@ -89,6 +96,6 @@ mod tests {
                 assert_eq!((array.shape.as_slice(), array.values.as_slice()), (shape, values));
             }
         }
-        assert!(npz(&[("a", &[2], &[1.0])]).is_err());
+        assert!(npz(&[("a", &[2], &[1.0])], "").is_err());
     }
 }

@@ -5,6 +5,8 @@
 
 mod header;
 
+use serde_json::json;
+
 use header::Content;
 
 use super::archive::Archive;
@@ -13,6 +15,10 @@ use super::number::Budget;
 use super::pickle;
 use super::source::{Source, wrong};
 use super::torch::{Storages, Stores, collect};
+use super::write::NOTE;
+
+/// Bytes of the text beside arrays at most.
+const MOST_NOTE: u64 = 1 << 20;
 
 /// Reads a `.npy`.
 ///
@@ -50,10 +56,16 @@ pub fn read_npz(mut zip: Archive) -> Result<Bag, ReadError> {
             false => ReadError(format!("\"{name}\" in it cannot be read: {}", e.0)),
         })?;
     }
-    match bag.arrays.is_empty() {
-        true => wrong("its zip holds no arrays of numbers: save them with `numpy.savez`"),
-        false => Ok(bag),
+    if bag.arrays.is_empty() {
+        return wrong("its zip holds no arrays of numbers: save them with `numpy.savez`");
     }
+    if let Some(at) = zip.find(NOTE) {
+        let source = zip.source(at)?;
+        budget.work(source.len())?;
+        let text = source.read(0, source.len().min(MOST_NOTE))?;
+        bag.config = json!({ "__metadata__": { "flaneur": String::from_utf8_lossy(&text) } });
+    }
+    Ok(bag)
 }
 
 /// Takes what one `.npy` holds, under that name.

@@ -13,6 +13,7 @@ use crate::net::families::chain::{Layers, Named};
 use crate::net::families::wgan_gp::{self, WganGp};
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, Chain, Init, Layer, Shape};
+use crate::net::recipe::Recipe;
 
 /// Recognises a generator in a Keras model.
 ///
@@ -31,9 +32,19 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     for layer in &read {
         made.add(layer).map_err(|why| ReadError(format!("layer {} ({}): {why}", layer.name, layer.class_name)))?;
     }
-    let Made { mut chain, mut arrays } = made;
-    let mut assumed = Vec::new();
-    let mut recognised = vec![format!("{} layers of Keras", read.len())];
+    let Made { chain, arrays } = made;
+    chain_to_network(chain, arrays, vec![format!("{} layers of Keras", read.len())], Vec::new(), hints)
+}
+
+/// A network of a chain's layers: of the three lines' family where it can be, else a chain.
+pub(super) fn chain_to_network(
+    mut chain: Chain,
+    mut arrays: Vec<(String, Vec<f32>)>,
+    mut recognised: Vec<String>,
+    mut assumed: Vec<String>,
+    hints: &Hints,
+) -> Result<Network, ReadError> {
+    let inputs = chain.input.len();
     if end_in_tanh(&mut chain, &mut arrays) {
         recognised.push("it ends in a sigmoid, for which a tanh of half of it stands here: the same pictures".into());
     }
@@ -45,7 +56,14 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
         recognised.push("the settings of a WGAN-GP, as of the three lines".into());
         assumed.push("its critic is the original's, fresh; a training begins with a new one".into());
         let arrays = renamed(&chain, &of_lines.generator(), arrays);
-        return Ok(Network { arch: Arch::WganGp(of_lines), arrays, recognised, assumed });
+        return Ok(Network {
+            arch: Arch::WganGp(of_lines),
+            arrays,
+            recognised,
+            assumed,
+            recipe: Recipe::default(),
+            classes: hints.classes.clone(),
+        });
     }
     let Shape::Map(input_dim) = chain.output() else {
         return Err(ReadError(format!("it gives {} numbers and no picture", chain.output().len())));
@@ -56,7 +74,7 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     let generator = chain.layers.into_iter().map(|(name, layer)| Named { name, layer }).collect();
     let z_dim = inputs - classes;
     let arch = Arch::Chain(Layers { input_dim, z_dim, classes, generator, critic: Vec::new() });
-    Ok(Network { arch, arrays, recognised, assumed })
+    Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
 }
 
 /// Numbers that the first layer takes, if it takes a list of them.
@@ -176,7 +194,7 @@ impl Made {
 }
 
 /// A layer's name as one that is no path: names of ours have a dot before the array alone.
-fn named(name: &str) -> String {
+pub(super) fn named(name: &str) -> String {
     name.replace(['.', '/'], "_")
 }
 

@@ -3,12 +3,15 @@
 //! Fed with what the readers give; read by `cli::import`, which writes the model folder. What was seen and what was
 //! only assumed is told in sentences, so that people can say otherwise. Absent: reading and writing files.
 
+mod arrays;
 mod keras;
+pub mod own;
 mod torch;
 
 use super::bag::{Bag, ReadError};
 use crate::net::arch::Arch;
 use crate::net::layers::{Activation, Chain, Layer};
+use crate::net::recipe::Recipe;
 
 /// What people say of a file beside its name.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,10 @@ pub struct Hints {
 pub struct Network {
     /// What it is.
     pub arch: Arch,
+    /// How it is trained, if the file says so.
+    pub recipe: Recipe,
+    /// Names of its classes.
+    pub classes: Vec<String>,
     /// Its arrays by our names, in our layout.
     pub arrays: Vec<(String, Vec<f32>)>,
     /// What was seen, in sentences.
@@ -39,9 +46,13 @@ pub struct Network {
 /// # Errors
 /// If there is none that can be played; the sentence names what was found instead.
 pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
-    let found = match bag.format.starts_with("Keras") && !bag.config.is_null() {
-        true => keras::network(bag, hints)?,
-        false => torch::network(bag, hints)?,
+    let described = bag.format.starts_with("Keras") && bag.config.get("class_name").is_some();
+    let said = bag.config.pointer("/__metadata__/flaneur").and_then(|text| text.as_str());
+    let found = match () {
+        () if let Some(text) = said => own::network(bag, text)?,
+        () if described => keras::network(bag, hints)?,
+        () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
+        () => torch::network(bag, hints)?,
     };
     check(found, bag, hints)
 }
@@ -122,10 +133,10 @@ fn end_in_tanh(chain: &mut Chain, arrays: &mut [(String, Vec<f32>)]) -> bool {
     true
 }
 
-/// Arrays of a network by our names, in the order of `places`, with the axes in another order.
+/// The values of an array of this shape with its axes in another order.
 ///
 /// `axes[i]` is the axis of the file's array that becomes axis i of ours.
-fn turned(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
+pub fn turned(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
     let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
     let sizes: Vec<usize> = axes.iter().map(|axis| shape[*axis]).collect();
     let mut at = vec![0; axes.len()];

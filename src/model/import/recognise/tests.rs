@@ -225,6 +225,20 @@ fn the_generator_of_the_three_lines_comes_in_with_its_settings() {
 }
 
 #[test]
+fn the_same_arrays_without_a_configuration_draw_the_same() {
+    let z = [0.3, -1.0, 0.8, 1.5, -0.2];
+    let whole = picture(&network(&lines(), &Hints::default()).unwrap(), &z);
+    let bare = Bag { config: json!({"keras_version": "3.1"}), format: "Keras 3 .weights.h5".into(), ..lines() };
+    let found = network(&bare, &Hints::default()).unwrap();
+    assert_eq!((family_of(&found.arch), found.assumed.len()), ("wgan_gp", 2));
+    assert_eq!(picture(&found, &z), whole);
+    let mut odd = bare;
+    odd.arrays[6].shape = vec![6, 6, 4, 5];
+    odd.arrays[6].values.truncate(720);
+    refused(&odd, &Hints::default(), "no square map");
+}
+
+#[test]
 fn what_keras_has_and_this_has_not_is_said() {
     let mut bag = lines();
     bag.config["config"]["layers"][2] = json!({"class_name": "Attention", "config": {"name": "look"}});
