@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::files;
-use crate::model::import::recognise::own::{Note, torch_name};
 use crate::model::import::write;
+use crate::model::recognise::own::{Note, torch_name};
 use crate::model::{self, Model};
 use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};
@@ -95,5 +95,5 @@ fn by_torch(plan: &Plan, values: Vec<f32>) -> Array {
         return Array { name: plan.name.clone(), shape: plan.shape.clone(), values };
     };
     let shape = axes.iter().map(|axis| plan.shape[*axis]).collect();
-    Array { name, shape, values: crate::model::import::recognise::turned(&values, &plan.shape, axes) }
+    Array { name, shape, values: crate::model::recognise::turned(&values, &plan.shape, axes) }
 }

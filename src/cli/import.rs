@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::files;
 use crate::home;
-use crate::model::import::recognise::{self, Hints, Network, family_of};
+use crate::model::recognise::{self, Hints, Network, family_of};
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};

@@ -5,6 +5,7 @@
 
 pub mod arrays;
 pub mod import;
+pub mod recognise;
 
 use std::path::{Path, PathBuf};
 

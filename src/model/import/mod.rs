@@ -13,7 +13,6 @@ mod known;
 mod number;
 pub mod numpy;
 mod pickle;
-pub mod recognise;
 pub mod safetensors;
 pub mod source;
 pub mod torch;

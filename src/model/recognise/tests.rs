@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::bag::{Array, Bag};
+use super::super::import::bag::{Array, Bag};
 use super::*;
 use crate::net::chain::{self, Value};
 use crate::net::params::{Params, floats};

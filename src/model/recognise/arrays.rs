@@ -3,7 +3,7 @@
 //! Shapes say how layers follow: a dense layer to a map, then transposed convolutions `[k, k, out, in]`, with norms
 //! between them. Strides and curves are not in the file; the three lines' are assumed, and said.
 
-use super::super::bag::{Array, Bag, ReadError};
+use super::super::import::bag::{Array, Bag, ReadError};
 use super::keras::{chain_to_network, named};
 use super::{Hints, Network};
 use crate::net::geometry::Padding;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::bag::{Bag, ReadError};
+use super::super::import::bag::{Bag, ReadError};
 use super::{Network, turned};
 use crate::net::arch::Arch;
 use crate::net::params::Plan;

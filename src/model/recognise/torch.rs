@@ -6,8 +6,8 @@
 
 use serde_json::Value as Json;
 
-use super::super::bag::{Array, Bag, ReadError};
-use super::super::torch::{Group, groups};
+use super::super::import::bag::{Array, Bag, ReadError};
+use super::super::import::torch::{Group, groups};
 use super::{Hints, Network, turned};
 use crate::net::arch::Arch;
 use crate::net::families::chain::{Layers, Named};

@@ -5,8 +5,8 @@
 
 use serde_json::Value as Json;
 
-use super::super::bag::{Array, Bag, ReadError};
-use super::super::keras::{self, Layer as Read};
+use super::super::import::bag::{Array, Bag, ReadError};
+use super::super::import::keras::{self, Layer as Read};
 use super::{Hints, Network, end_in_tanh};
 use crate::net::arch::Arch;
 use crate::net::families::chain::{Layers, Named};

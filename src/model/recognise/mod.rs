@@ -8,7 +8,7 @@ mod keras;
 pub mod own;
 mod torch;
 
-use super::bag::{Bag, ReadError};
+use super::import::bag::{Bag, ReadError};
 use crate::net::arch::Arch;
 use crate::net::layers::{Activation, Chain, Layer};
 use crate::net::recipe::Recipe;
