@@ -2,7 +2,6 @@
 //!
 //! Read from `/proc` (so on Linux alone; elsewhere these figures are 0) and from the show's own `/health`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 
@@ -54,8 +53,8 @@ impl fmt::Display for Row {
 /// Looks at a show every second.
 pub struct Measure {
     process: u32,
-    /// Bytes written, by process; some have ended since.
-    written: BTreeMap<u32, u64>,
+    /// Bytes written by shows that have ended, and by this one with its children.
+    written: [u64; 2],
     /// Of the minute that goes on.
     now: Row,
     looks: u32,
@@ -68,13 +67,14 @@ pub struct Measure {
 impl Measure {
     /// Of the show in a process.
     pub fn new(process: u32) -> Self {
-        let (written, now) = (BTreeMap::new(), Row::default());
+        let (written, now) = ([0; 2], Row::default());
         Self { process, written, now, looks: 0, began: (0, 0, 0.0), last: (0, 0) }
     }
 
     /// The show goes on in another process.
     pub fn follow(&mut self, process: u32) {
         self.process = process;
+        self.written = [self.written.iter().sum(), 0];
         (self.began.0, self.began.1, self.last) = (0, 0, (0, 0));
     }
 
@@ -86,12 +86,10 @@ impl Measure {
         let least = |before: f64, now: usize| if before == 0.0 { now as f64 } else { before.min(now as f64) };
         self.now.files = least(self.now.files, count("fd"));
         self.now.threads = least(self.now.threads, count("task"));
-        let processes = descendants(self.process).into_iter().map(|(process, _)| process);
-        for process in processes.chain([self.process]) {
-            if let Some(bytes) = written(process) {
-                self.written.insert(process, bytes);
-            }
-        }
+        let living = descendants(self.process).into_iter().map(|(process, _)| process).chain([self.process]);
+        let sum = living.filter_map(written).sum();
+        // A child that has just ended is in neither for a moment.
+        self.written[1] = self.written[1].max(sum);
         let well = health.as_ref().is_some_and(|(status, _)| *status == 200);
         self.now.ill += u32::from(!well);
         if let Some((_, report)) = health {
@@ -110,7 +108,7 @@ impl Measure {
         let mut row = std::mem::take(&mut self.now);
         row.minute = now / 60.0;
         row.memory_mb /= f64::from(self.looks.max(1));
-        row.written_mb = self.written.values().sum::<u64>() as f64 / 1e6;
+        row.written_mb = self.written.iter().sum::<u64>() as f64 / 1e6;
         let (frames, late, since) = self.began;
         row.rate = self.last.0.saturating_sub(frames) as f64 / (now - since).max(1e-3);
         row.late = self.last.1.saturating_sub(late);
@@ -127,7 +125,7 @@ fn memory_mb(process: u32) -> f64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(0.0, |kb| kb / 1e3)
 }
 
-/// Bytes that a process has had written to the disk.
+/// Bytes that a process has had written to the disk; those of children that have ended, and were waited for, are in it.
 fn written(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
@@ -300,6 +298,38 @@ mod tests {
         assert!((slope(&grows, |row| row.memory_mb).unwrap() - 60.0).abs() < 1e-6);
         assert!(bounds.over(&grows, 0)[0].contains("growth of memory 49.0"));
         assert!(slope(&grows[..2], |row| row.memory_mb).is_none());
+    }
+
+    /// What a child has written is counted once, while it lives and when it has ended.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_child_writes_is_counted_once() {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        use std::time::Duration;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("written");
+        // The outer shell waits for the inner one, and both for a line.
+        let script = format!("(head -c 20000000 /dev/zero > '{}'; read _; exit 0); read _", path.display());
+        let mut show = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut measure = Measure::new(show.id());
+        while std::fs::metadata(&path).map_or(0, |about| about.len()) < 20_000_000 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        measure.look(1.0, None);
+        let lives = measure.row(1.0, 0).written_mb;
+        let mut stdin = show.stdin.take().unwrap();
+        stdin.write_all(b"\n").unwrap();
+        while !descendants(show.id()).is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        measure.look(2.0, None);
+        let ended = measure.row(2.0, 0).written_mb;
+        drop(stdin);
+        show.wait().unwrap();
+        // Nothing, where temporary files lie in memory.
+        assert!(lives < 30.0 && (lives..30.0).contains(&ended), "{lives} while it lives, {ended} after it");
     }
 
     #[test]
