@@ -228,13 +228,18 @@ mod tests {
     #[test]
     fn a_sink_that_hangs_takes_nothing_from_whoever_speaks() {
         let (hold, held) = std::sync::mpsc::channel::<()>();
+        let (hangs, hanging) = std::sync::mpsc::channel::<()>();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let theirs = seen.clone();
         let mut sink = Sink::start("test", move |line| {
+            let _ = hangs.send(());
             let _ = held.recv();
             theirs.lock().unwrap().push(line.to_owned());
         })
         .unwrap();
+        // A thread that begins late would make room in between.
+        sink.put("first");
+        hanging.recv().unwrap();
         let start = Instant::now();
         (0..3000).for_each(|i| sink.put(&format!("{i}")));
         assert!(start.elapsed() < Duration::from_secs(1) && !sink.done() && sink.dropped > 1900);
