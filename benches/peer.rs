@@ -39,7 +39,8 @@ use flaneur::net::draw::Ready;
 use flaneur::net::params::{Param, Params, Statistics, floats};
 use flaneur::net::recipe::Recipe;
 use flaneur::random::RandomState;
-use flaneur::trainer::step::{Data, State};
+use flaneur::trainer::batches::Data;
+use flaneur::trainer::step::State;
 
 /// The pictures to train on, in a model's folder: bytes in `[n, h, w, c]`.
 const PICTURES: &str = "pictures.u8";
@@ -172,7 +173,10 @@ impl Server {
         let start = Instant::now();
         let l = state.epoch(data, CRITIC_STEPS, &self.device);
         let ms = start.elapsed().as_secs_f64() * 1e3;
-        Ok(format!("ms {ms:.3} {:e} {:e} {:e} {:e} {:e}", l.total, l.real, l.fake, l.penalty, l.generator))
+        Ok(format!(
+            "ms {ms:.3} {:e} {:e} {:e} {:e} {:e}",
+            l.values[0], l.values[1], l.values[2], l.values[3], l.values[4]
+        ))
     }
 }
 

@@ -25,7 +25,8 @@ use flaneur::picture::scene::{Filter, Fit, Scene};
 use flaneur::random::RandomState;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Env, Language};
-use flaneur::trainer::step::{Data, State};
+use flaneur::trainer::batches::Data;
+use flaneur::trainer::step::State;
 
 fn forward(c: &mut Criterion) {
     let mut group = c.benchmark_group("forward");

@@ -163,8 +163,8 @@ fn our_row_norms_and_steps_are_burns() {
     for (ours, theirs) in run(ops::row_norms::<4>).iter().zip(run(burn_ops::row_norms::<4>)) {
         same("row norms", ours, &theirs);
     }
-    for beta1 in [Some(0.5), None] {
-        let step = AdamStep { beta1, beta2: 0.999, rate: 0.01, eps: 1e-7 };
+    for (beta1, decay) in [(Some(0.5), 0.0), (None, 0.0), (Some(0.9), 0.01), (None, 0.01)] {
+        let step = AdamStep { beta1, beta2: 0.999, rate: 0.01, eps: 1e-7, decay };
         let [w, m] = [(); 2].map(|()| tensor(&mut random, [200_000], &device));
         let v = tensor(&mut random, [200_000], &device).abs();
         let (mut ours, mut theirs) = ([w.clone(), m.clone(), v.clone()], [w.clone(), m, v]);

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::chain::Masks;
 use flaneur::net::cpu::critic_objective::{Batch, Buffers, Stack, objective};
 use flaneur::net::critic;
+use flaneur::net::families::Family;
 use flaneur::net::families::wgan_gp::{Activation, WganGp};
 use flaneur::net::layers::{Chain, Layer};
 use flaneur::net::ops;
@@ -24,7 +25,7 @@ fn small(kernel: usize, activation: Activation, norm: Option<f32>, dropout: bool
         critic_dropout_rate: dropout.then_some(0.2),
         ..WganGp::small()
     };
-    arch.critic()
+    arch.critic().unwrap()
 }
 
 fn tensor(random: &mut RandomState, shape: [usize; 4]) -> Tensor<4> {
@@ -178,7 +179,7 @@ fn the_loss_written_out_is_the_loss_of_autodiff() {
             }
         }
     }
-    let arch = WganGp { input_dim: [32, 32, 3], ..WganGp::small() }.critic();
+    let arch = WganGp { input_dim: [32, 32, 3], ..WganGp::small() }.critic().unwrap();
     let params = params(&arch, &mut random);
     check_written_out(&arch, &params, &mut random, false);
     for arch in [small(3, Activation::Tanh, None, false), small(3, Activation::LeakyRelu, Some(0.9), false)] {

@@ -162,8 +162,8 @@ fn it_tells_obeys_and_stops() {
     let (paused, settings) = it.settings();
     assert_eq!((paused, settings.generator_rate, settings.batch), (false, Some(2e-4), Some(4)));
     let step = it.step();
-    assert_eq!((step.step, step.epoch, step.critic_steps, step.images), (1, 0, 5, 20));
-    assert!(step.total.is_finite() && step.ms > 0.0 && step.resting == 0.0, "{step:?}");
+    assert_eq!((step.step, step.losses.epoch, step.losses.critic_steps, step.images), (1, 0, 5, 20));
+    assert!(step.losses.finite() && step.ms > 0.0 && step.resting == 0.0, "{step:?}");
 
     it.pause();
     it.say(&Command::Sample);
@@ -184,7 +184,7 @@ fn it_tells_obeys_and_stops() {
     it.say(&Command::Run);
     assert!(!it.settings().0);
     let step = it.until(|e| match e {
-        Event::Step(step) if step.critic_steps == 2 => Some(step.clone()),
+        Event::Step(step) if step.losses.critic_steps == 2 => Some(step.clone()),
         _ => None,
     });
     assert!(step.resting > 0.2, "{step:?}");
@@ -225,7 +225,7 @@ fn it_goes_back() {
     assert_eq!(print, saved.1);
     it.say(&Command::Run);
     let again = it.step();
-    let losses = |s: &Step| (s.step, s.total, s.real, s.fake, s.penalty, s.generator);
+    let losses = |s: &Step| (s.step, s.losses.values);
     assert_eq!(losses(&again), losses(&second));
 
     // The first state has no optimisers, but its weights to the byte.

@@ -32,7 +32,8 @@ use flaneur::net::params::{Params, floats};
 use flaneur::net::recipe::Recipe;
 use flaneur::net::steps::{Kind, steps};
 use flaneur::random::RandomState;
-use flaneur::trainer::step::{Data, State};
+use flaneur::trainer::batches::Data;
+use flaneur::trainer::step::State;
 
 /// Pairs before a ratio is believed to be low enough, and pairs within which it may become so.
 const PAIRS: (usize, usize) = (21, 63);

@@ -18,9 +18,11 @@ use flaneur::net::arch::Arch;
 use flaneur::net::families::wgan_gp::{Activation, WganGp};
 use flaneur::net::recipe::{Optimiser, Recipe};
 use flaneur::report::Stop;
+use flaneur::trainer::batches::Data;
 use flaneur::trainer::history::History;
+use flaneur::trainer::losses::Losses;
 use flaneur::trainer::run::{self, Plan, TrainError};
-use flaneur::trainer::step::{Data, Losses, State};
+use flaneur::trainer::step::State;
 
 /// An architecture with every option, small enough to train in a moment.
 fn tiny() -> WganGp {
@@ -126,7 +128,7 @@ fn every_setting_trains() {
 fn the_critic_comes_to_prefer_the_data() {
     let folder = tempfile::tempdir().unwrap();
     let (_, losses) = go_on(folder.path(), &tiny(), &Recipe { critic_learning_rate: 2e-3, ..recipe() }, 40, false);
-    let gap = |l: &Losses| -(l.real + l.fake);
+    let gap = |l: &Losses| -(l.get("real").unwrap() + l.get("fake").unwrap());
     let (first, last) = (gap(&losses[0]), gap(&losses[39]));
     assert!(last > first + 0.1, "distance {first} at first, {last} at last");
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::files;
 use crate::home;
-use crate::model::recognise::{self, Hints, Network, family_of};
+use crate::model::recognise::{self, Hints, Network};
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};
@@ -116,7 +116,7 @@ impl Import {
         Card {
             format: model::FORMAT,
             name: short(folder),
-            arch_name: family_of(&arch).into(),
+            arch_name: arch.family().name().into(),
             z_dim: arch.z_dim(),
             step: 0,
             seed: 0,

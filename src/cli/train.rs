@@ -1,4 +1,4 @@
-//! `flaneur train`: a WGAN-GP on any folder or zip of pictures.
+//! `flaneur train`: a GAN on any folder or zip of pictures.
 //!
 //! The options, the run and what it prints; what a training begins with is in `begin`. By hand, or driven by a show or a
 //! script through its pipes (`trainer::protocol`).
@@ -19,6 +19,7 @@ use crate::dataset::read::Fit;
 use crate::files;
 use crate::home;
 use crate::model::{self, Card, ModelError};
+use crate::net::recipe::Recipe;
 use crate::report::{Progress, Stop, say, tell};
 use crate::trainer::checkpoint;
 use crate::trainer::commands::{CommandQueue, GRACE_SECS};
@@ -34,8 +35,11 @@ use crate::worker;
 /// Said once before the lines of the epochs.
 const WHAT_A_LINE_IS: &str = "a line is: epoch (updates of critic, generator) [D loss: (the critic's, in all)(R on real \
 pictures, F on fake ones, G gradient penalty)] [G loss: the generator's]";
+/// The same for recipes with cross-entropy.
+const WHAT_IT_SAYS: &str = "losses are means over the epoch; D_real, D_fake and G_real are what the discriminator said of \
+real pictures, of fake ones before its update, and of those the generator learnt by: 1 is real, 0 fake";
 
-/// Train a WGAN-GP on a folder or zip of pictures
+/// Train a GAN on a folder or zip of pictures
 #[derive(Args)]
 pub struct Train {
     /// Folder or zip of pictures; "lines" draws 2000 pictures of three lines in memory
@@ -43,18 +47,24 @@ pub struct Train {
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]
     model: String,
-    /// Named architecture: small (if none is given), quarter, seed, seed-k10
+    /// Named architecture: small (if none is given), quarter, seed, seed-k10, dcgan-64, dcgan-128, mlp-mnist,
+    /// lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan; the name of a recipe is its usual one
     #[arg(long, conflicts_with = "config")]
     arch: Option<String>,
+    /// How it is trained: wgan-gp, dcgan1, dcgan1-ba, dcgan1-lr, dcgan2, dcgan3, dcgan4, dcgan4-mod, lesson-torch,
+    /// lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, or a TOML file [default: the architecture's usual one]
+    #[arg(long, value_name = "NAME|FILE")]
+    recipe: Option<String>,
     /// TOML file with an [arch] and a [recipe], or with the 21 settings of a WGAN-GP
     #[arg(long)]
     config: Option<PathBuf>,
     /// Begin with the architecture and the weights of this model
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["arch", "config", "resume"])]
     from: Option<String>,
-    /// Epochs in all; 0 is no end. An epoch is one generator update, not a pass over the data
-    #[arg(long, default_value_t = 1201)]
-    epochs: u64,
+    /// Epochs in all; 0 is no end. With wgan-gp an epoch is one generator update [default: 1201], with a dcgan and
+    /// lesson-torch a pass over the data, with lesson-tf one update of each network [default: the recipe's]
+    #[arg(long)]
+    epochs: Option<u64>,
     /// Learning rate of both networks, in place of the architecture's
     #[arg(long)]
     rate: Option<f64>,
@@ -180,16 +190,17 @@ impl Train {
             self.same_training(&arch, &recipe, state, record)?;
             arch = state.arch.clone();
         }
-        let batch = resumed.as_ref().map_or(recipe.batch_size, |(state, _)| state.recipe.batch_size);
+        let recipe = resumed.as_ref().map_or(recipe, |(state, _)| state.recipe.clone());
+        let batch = recipe.batch_size;
         let named = self.pictures(&arch, batch)?;
         let (mut state, mut history, mut card) =
             self.opened(&folder, (&arch, &recipe), resumed, &named.fingerprint, &chosen)?;
-        *step = state.epoch;
+        *step = state.step;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;
         let stop = Stop::on_signals()?;
-        let plan = self.plan(&folder, card);
+        let plan = self.plan(&folder, card, &recipe);
         let mut training = Training::new(&plan, &mut state, &mut history, &data, device, &stop);
         training.options = self.options();
         training.commands = commands.as_ref();
@@ -203,16 +214,21 @@ impl Train {
             held => held,
         };
         training.memory = if self.in_memory { MemoryFolder::new() } else { None };
-        training.set(&self.settings());
+        training.set(&self.settings(&recipe));
         self.watch(training, step, &chosen.name)
     }
 
     /// The settings that are set: what is given, before what a training has by itself.
-    fn settings(&self) -> Settings {
+    fn settings(&self, recipe: &Recipe) -> Settings {
         let mut settings = self.settings.0.clone();
         // A batch is begun with, and a moving average is that of the first weights.
         (settings.batch, settings.ema) = (None, None);
-        settings.fill(&Settings { generator_rate: self.rate, critic_rate: self.rate, ..Settings::usual() });
+        settings.fill(&Settings {
+            generator_rate: self.rate,
+            critic_rate: self.rate,
+            print_every: Some(recipe.print_every()),
+            ..Settings::usual()
+        });
         settings
     }
 
@@ -239,14 +255,16 @@ impl Train {
     /// Runs the training and prints what it tells.
     fn watch(&self, training: Training, step: &mut u64, device: &str) -> anyhow::Result<Reason> {
         // Without an end there is nothing to draw a bar of.
-        let progress = (self.epochs > 0).then(|| Progress::new("epochs", self.epochs));
+        let epochs = training.plan.epochs;
+        let progress = (epochs > 0).then(|| Progress::new("epochs", epochs));
         let print = |line: &str| match &progress {
             Some(progress) => progress.print(line),
             None => say(line),
         };
         // What it tells goes by way of the bar, so it lives no longer than that.
+        let recipe = training.plan.card.recipe.clone();
         let mut training = training;
-        progress.iter().for_each(|progress| progress.skip(training.step()));
+        progress.iter().for_each(|progress| progress.skip(training.epochs()));
         let (begun, card) = (training.step(), training.plan.card.clone());
         let folder = training.plan.folder.display().to_string();
         let heard = |event: Event| match event {
@@ -262,18 +280,18 @@ impl Train {
             folder: folder.clone(),
             arch: card.arch_name,
             step: begun,
-            epochs: self.epochs,
+            epochs,
             data: card.data,
             pictures: card.data_count,
             device: device.to_owned(),
         });
         if self.report == Report::Text {
-            tell(WHAT_A_LINE_IS);
+            tell(if recipe.cross_entropy.is_some() { WHAT_IT_SAYS } else { WHAT_A_LINE_IS });
         }
         training.on_event = Box::new(heard);
-        training.on_epoch = Box::new(|losses| {
-            if self.report == Report::Text {
-                print(&losses.line());
+        training.on_epoch = Box::new(|losses, seconds| {
+            if let (Report::Text, Some(line)) = (self.report, losses.line(&recipe, seconds)) {
+                print(&line);
             }
             progress.iter().for_each(Progress::step);
         });
@@ -281,15 +299,19 @@ impl Train {
         progress.iter().for_each(Progress::finish);
         *step = training.step();
         let reason = result?;
-        tell(format_args!("{} epochs done, {step} in all; the model is in {folder}", training.done));
+        let in_all = match training.epochs() {
+            epochs if epochs == *step => format!("{step} in all"),
+            epochs => format!("{epochs} in all, {step} steps"),
+        };
+        tell(format_args!("{} epochs done, {in_all}; the model is in {folder}", training.done));
         Ok(reason)
     }
 
     /// The plan, but for what is set.
-    fn plan(&self, folder: &Path, card: Card) -> Plan {
+    fn plan(&self, folder: &Path, card: Card, recipe: &Recipe) -> Plan {
         Plan {
             folder: folder.into(),
-            epochs: self.epochs,
+            epochs: self.epochs.unwrap_or_else(|| recipe.epochs()),
             critic_steps: 0,
             print_every: 0,
             rows: self.rows.into(),

@@ -88,6 +88,7 @@ pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 
 /// See [`super::ops::adam_step`].
 pub fn adam_step([w, g, m, v]: [Tensor<1>; 4], d: AdamStep) -> [Tensor<1>; 3] {
+    let g = if d.decay > 0.0 { g + w.clone() * d.decay } else { g };
     let v = v * d.beta2 + g.clone().powi_scalar(2) * (1.0 - d.beta2);
     let (m, step) = match d.beta1 {
         Some(beta1) => {

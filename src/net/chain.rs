@@ -112,6 +112,20 @@ pub fn upsample(x: Tensor<4>) -> Tensor<4> {
     lines.repeat_dim(3, 2).reshape([n, 2 * h, 2 * w, c])
 }
 
+/// So many rows and columns of zeros behind the last ones.
+pub fn zero_pad(x: Tensor<4>, [rows, columns]: [usize; 2]) -> Tensor<4> {
+    let zeros = |x: &Tensor<4>, dim: usize, count: usize| {
+        let mut shape = x.dims();
+        shape[dim] = count;
+        let zeros: Tensor<4> = Tensor::zeros(shape, &x.device());
+        if x.is_autodiff() && !zeros.is_autodiff() { zeros.autodiff() } else { zeros }
+    };
+    [(1, rows), (2, columns)].into_iter().filter(|(_, count)| *count > 0).fold(x, |x, (dim, count)| {
+        let zeros = zeros(&x, dim, count);
+        Tensor::cat(vec![x, zeros], dim)
+    })
+}
+
 /// The bias of a layer, or zeros where it has none.
 pub fn bias(params: &Params, layer: &str, channels: usize, device: &Device) -> Tensor<1> {
     params.find(layer, "bias").unwrap_or_else(|| Tensor::zeros([channels], device))
@@ -193,6 +207,7 @@ fn one(
             (Value::Map(ops::conv_t(x, params.get(name, "kernel"), bias, g, act)), act.is_some())
         }
         Layer::Upsample2d => (Value::Map(upsample(x.map())), false),
+        Layer::ZeroPad2d { after } => (Value::Map(zero_pad(x.map(), after)), false),
         Layer::BatchNorm { eps, momentum, unbiased, .. } => {
             let norm = Norm { name, channels: input.channels(), eps, momentum, unbiased };
             let slope = next.and_then(Activation::negative_slope);

@@ -57,6 +57,8 @@ enum Trace {
     /// From this shape to another.
     Reshape(Shape),
     Upsample,
+    /// Rows and columns that were added.
+    ZeroPad([usize; 2]),
     /// Output of an activation.
     Curve(Activation, Value),
     /// Normalised values `[rows, h · w, c]`, 1/σ, and the axis over which there is one mean for each channel.
@@ -124,6 +126,10 @@ fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -
                 x = Value::Map(chain::upsample(x.map()));
                 traces.push(Trace::Upsample);
             }
+            Layer::ZeroPad2d { after } => {
+                x = Value::Map(chain::zero_pad(x.map(), after));
+                traces.push(Trace::ZeroPad(after));
+            }
             Layer::BatchNorm { eps, .. } | Layer::InstanceNorm { eps, .. } => {
                 let picture = matches!(layer, Layer::InstanceNorm { .. });
                 let [h, w, c] = input.map();
@@ -168,6 +174,11 @@ fn back(params: &Params, trace: Trace, d: Value) -> Value {
             Value::Map(ops::conv(d, params.get(&layer, "kernel"), none, g, None))
         }
         Trace::Reshape(shape) => d.as_shape(shape),
+        Trace::ZeroPad([rows, columns]) => {
+            let d = d.map();
+            let [_, h, w, _] = d.dims();
+            Value::Map(d.narrow(1, 0, h - rows).narrow(2, 0, w - columns))
+        }
         Trace::Upsample => {
             let d = d.map();
             let [n, h, w, c] = d.dims();

@@ -306,6 +306,7 @@ impl Ready {
             }
             (Kind::Shape, _) => x.as_shape(step.output),
             (Kind::Upsample, _) => Value::Map(chain::upsample(x.map())),
+            (Kind::ZeroPad(after), _) => Value::Map(chain::zero_pad(x.map(), *after)),
             (Kind::Curve, _) => curved(x, false),
             _ => x,
         }
@@ -461,7 +462,7 @@ fn folded(step: &Step, params: &Params, device: &Device, on_card: bool, precisio
             let [gamma, beta] = chain::affine(params, &step.name, channels, device);
             Weights::Norm(gamma.cast(precision), beta.cast(precision))
         }
-        Kind::Shape | Kind::Upsample | Kind::Curve | Kind::Dropout => Weights::None,
+        Kind::Shape | Kind::Upsample | Kind::ZeroPad(_) | Kind::Curve | Kind::Dropout => Weights::None,
     }
 }
 

@@ -93,6 +93,12 @@ pub enum Layer {
     /// Each pixel becomes 2 × 2 of it.
     #[serde(rename = "upsample_2d")]
     Upsample2d,
+    /// Zeros beyond the last row and the last column.
+    #[serde(rename = "zero_pad_2d")]
+    ZeroPad2d {
+        /// Rows and columns of them.
+        after: [usize; 2],
+    },
     /// Batch normalisation over all axes but the last.
     BatchNorm {
         /// Added to a variance before its root.
@@ -188,7 +194,8 @@ impl Shape {
 pub struct ArchError(pub String);
 
 /// What arrays hold before a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Init {
     /// Every kernel N(0, 0.02²), biases 0 and norms 1, as the three lines' originals.
     Normal,
@@ -197,12 +204,13 @@ pub enum Init {
     /// Kernels and biases uniform within 1 / √fan-in: PyTorch's own.
     Torch,
     /// Kernels uniform within √(6 / (fan-in + fan-out)), biases 0: Keras' own (Glorot & Bengio 2010).
+    #[default]
     Keras,
 }
 
 /// Values of one picture in any layer, and weights of any layer, at most: 1 and 4 GiB.
-const MAP: u128 = 1 << 28;
-const WEIGHTS: u128 = 1 << 30;
+pub(super) const MAP: u128 = 1 << 28;
+pub(super) const WEIGHTS: u128 = 1 << 30;
 /// Layers at most.
 const LAYERS: usize = 1000;
 
@@ -312,6 +320,7 @@ impl Chain {
             Layer::Reshape { .. }
             | Layer::Flatten
             | Layer::Upsample2d
+            | Layer::ZeroPad2d { .. }
             | Layer::Activation { .. }
             | Layer::Dropout { .. } => Vec::new(),
         }
@@ -423,6 +432,13 @@ fn after(layer: &Layer, input: Shape) -> Result<Shape, String> {
         Layer::Upsample2d => {
             let [h, w, c] = map()?;
             Shape::Map([2 * h, 2 * w, c])
+        }
+        Layer::ZeroPad2d { after } => {
+            let [h, w, c] = map()?;
+            if after.iter().any(|n| *n > 65_536) {
+                return Err(format!("at most 65536 rows and columns of zeros are added, not {after:?}"));
+            }
+            Shape::Map([h + after[0], w + after[1], c])
         }
         Layer::BatchNorm { eps, momentum, .. } => {
             share("momentum", momentum)?;

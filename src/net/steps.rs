@@ -20,6 +20,8 @@ pub enum Kind {
     Shape,
     /// Each pixel becomes 2 × 2.
     Upsample,
+    /// Rows and columns of zeros behind the last ones.
+    ZeroPad([usize; 2]),
     /// A batch norm that stands behind no kernel.
     Norm,
     /// Each picture's channels by themselves, with this eps.
@@ -69,6 +71,7 @@ pub fn steps(chain: &Chain) -> Vec<Step> {
             }
             Layer::Reshape { .. } | Layer::Flatten => Kind::Shape,
             Layer::Upsample2d => Kind::Upsample,
+            Layer::ZeroPad2d { after } => Kind::ZeroPad(after),
             Layer::Dropout { .. } => Kind::Dropout,
             Layer::InstanceNorm { eps, .. } => Kind::InstanceNorm(eps),
             Layer::BatchNorm { eps, .. } => {

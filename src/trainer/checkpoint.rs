@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{self, Written};
 use super::optimiser::Moments;
-use super::step::State;
+use super::step::{Pass, State};
 use crate::files;
 use crate::model::ModelError;
 use crate::model::arrays::{Incoming, Outgoing};
@@ -30,6 +30,12 @@ pub struct Record {
     pub seed: u32,
     /// Epochs done.
     pub epoch: u64,
+    /// Generator updates done; absent where that was the number of epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    /// What was done of an epoch that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<Pass>,
     /// Batches taken from the data.
     pub batches: u64,
     /// Steps of the generator's optimiser.
@@ -74,6 +80,8 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         format: 2,
         seed: state.seed,
         epoch: state.epoch,
+        step: (state.step != state.epoch).then_some(state.step),
+        pass: (state.pass != Pass::default()).then_some(state.pass),
         batches: state.batches,
         generator_updates: state.generator_moments.count,
         critic_updates: state.critic_moments.count,
@@ -132,7 +140,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         None => None,
     };
     let moments = |name: &str, params: &Params, rate: f64, count: u64| {
-        let mut moments = Moments::new(recipe.optimiser, rate, params, device);
+        let mut moments = Moments::new(&recipe, rate, params, device);
         moments.count = count;
         if count == 0 {
             return Ok(moments);
@@ -151,6 +159,8 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         critic_moments: moments("critic", &critic, recipe.critic_learning_rate, record.critic_updates)?,
         seed: record.seed,
         epoch: record.epoch,
+        step: record.step.unwrap_or(record.epoch),
+        pass: record.pass.unwrap_or_default(),
         batches: record.batches,
         generator,
         critic,

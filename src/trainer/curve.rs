@@ -3,38 +3,62 @@
 //! Fed by `trainer::history` with every epoch, drawn by `trainer::picture_writer`. A piece knows the lowest and the highest
 //! loss of its epochs; where there would be too many pieces, each two become one. Exact as long as a piece is one epoch.
 
-use super::step::Losses;
+use super::losses::{DIVERSITY, Kind, Losses};
 use crate::picture::plot::{Curve, Plot};
 
 /// Pieces at most; the plot is 860 pixels wide.
 const MOST: usize = 4096;
 
-/// One of the losses.
-type Loss = fn(&Losses) -> f32;
-/// Name, colour and value of each curve: the original's plot.
-const CURVES: [(&str, [u8; 3], Loss); 4] = [
-    ("real", [40, 160, 70], |l| l.real),
-    ("fake", [210, 40, 40], |l| l.fake),
-    ("generator", [240, 150, 20], |l| l.generator),
-    ("critic total", [0, 0, 0], |l| l.total),
-];
+/// What a curve is of: losses by name, and the diversity behind them.
+const NUMBERS: usize = 6;
+
+/// A plot of some of the numbers: its file, its label, and name and colour of each curve.
+type Drawn = (&'static str, &'static str, &'static [(&'static str, [u8; 3])]);
+
+const BLACK: [u8; 3] = [0, 0, 0];
+const GREEN: [u8; 3] = [40, 160, 70];
+const RED: [u8; 3] = [210, 40, 40];
+const ORANGE: [u8; 3] = [240, 150, 20];
+const BLUE: [u8; 3] = [40, 90, 200];
+const GREY: [u8; 3] = [120, 120, 120];
+
+/// The plots of a training: WGAN-GP's first is the original's.
+fn drawn(kind: Kind) -> &'static [Drawn] {
+    match kind {
+        Kind::Wasserstein => &[
+            ("converge", "loss", &[("real", GREEN), ("fake", RED), ("generator", ORANGE), ("total", BLACK)]),
+            ("diversity", "diversity", &[(DIVERSITY, GREY)]),
+        ],
+        Kind::CrossEntropy => &[
+            ("converge", "loss", &[("g_loss", ORANGE), ("d_loss", BLACK)]),
+            ("scores", "0..1", &[("d_real", GREEN), ("d_fake", RED), ("g_real", BLUE), (DIVERSITY, GREY)]),
+        ],
+    }
+}
+
+/// What the legend calls it.
+fn called(name: &'static str) -> &'static str {
+    if name == "total" { "critic total" } else { name }
+}
 
 /// Neighbouring epochs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Piece {
     /// Its first and last epoch, and how many it holds.
     first: u64,
     last: u64,
     epochs: u64,
     seconds: f64,
-    /// Of each of [`CURVES`].
-    low: [f32; 4],
-    high: [f32; 4],
+    /// Of each number; NaN where it was not measured.
+    low: [f32; NUMBERS],
+    high: [f32; NUMBERS],
 }
 
 impl Piece {
     fn of(losses: &Losses, seconds: f64) -> Self {
-        let values = CURVES.map(|(_, _, value)| value(losses));
+        let mut values = [f32::NAN; NUMBERS];
+        values[..5].copy_from_slice(&losses.values);
+        values[5] = losses.diversity.unwrap_or(f32::NAN);
         Self { first: losses.epoch, last: losses.epoch, epochs: 1, seconds, low: values, high: values }
     }
 
@@ -42,7 +66,7 @@ impl Piece {
         self.last = next.last;
         self.epochs += next.epochs;
         self.seconds += next.seconds;
-        for at in 0..CURVES.len() {
+        for at in 0..NUMBERS {
             self.low[at] = self.low[at].min(next.low[at]);
             self.high[at] = self.high[at].max(next.high[at]);
         }
@@ -52,13 +76,24 @@ impl Piece {
     fn points(&self, at: usize) -> impl Iterator<Item = (f64, f64)> {
         let middle = (self.first + self.last) as f64 / 2.0;
         let [low, high] = [self.low[at], self.high[at]].map(f64::from);
-        [(middle, low), (middle, high)].into_iter().take(if low == high { 1 } else { 2 })
+        let count = if low.is_nan() { 0 } else { 1 + usize::from(low != high) };
+        [(middle, low), (middle, high)].into_iter().take(count)
+    }
+}
+
+/// Numbers that were not measured are the same.
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |values: &[f32; NUMBERS]| values.map(|v| if v.is_nan() { None } else { Some(v) });
+        let span = |piece: &Self| (piece.first, piece.last, piece.epochs, piece.seconds);
+        span(self) == span(other) && bits(&self.low) == bits(&other.low) && bits(&self.high) == bits(&other.high)
     }
 }
 
 /// All epochs of a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossCurve {
+    kind: Kind,
     pieces: Vec<Piece>,
     /// Epochs that a piece spans.
     width: u64,
@@ -66,7 +101,7 @@ pub struct LossCurve {
 
 impl Default for LossCurve {
     fn default() -> Self {
-        Self { pieces: Vec::new(), width: 1 }
+        Self { kind: Kind::Wasserstein, pieces: Vec::new(), width: 1 }
     }
 }
 
@@ -74,6 +109,7 @@ impl LossCurve {
     /// Adds an epoch and the seconds it took.
     pub fn push(&mut self, losses: &Losses, seconds: f64) {
         let piece = Piece::of(losses, seconds);
+        self.kind = losses.kind;
         match self.pieces.last_mut() {
             Some(last) if last.first / self.width == piece.first / self.width => last.join(&piece),
             _ => self.pieces.push(piece),
@@ -113,22 +149,52 @@ impl LossCurve {
         self.pieces.iter().map(|piece| piece.seconds).sum()
     }
 
-    /// The original's plot: critic total black, real green, fake red, generator orange. What is shown of the losses
-    /// leaves out the first tenth, whose thousands would flatten the rest.
-    pub fn plot(&self) -> Plot {
-        let curve = |at: usize| {
-            let (name, colour, _) = CURVES[at];
-            Curve { name, colour, points: self.pieces.iter().flat_map(|piece| piece.points(at)).collect() }
+    /// The plots and the names of their files. What is shown of the losses leaves out the first tenth, whose thousands
+    /// would flatten the rest; what lies in 0..1 is shown whole.
+    pub fn plots(&self) -> Vec<(&'static str, Plot)> {
+        let measured = |at: usize| self.pieces.iter().any(|piece| !piece.low[at].is_nan());
+        let plots = drawn(self.kind).iter().map(|(file, label, curves)| {
+            let curves: Vec<(usize, &'static str, [u8; 3])> =
+                curves.iter().filter_map(|(name, colour)| Some((self.place(name)?, *name, *colour))).collect();
+            (*file, *label, curves)
+        });
+        let shown = plots.filter(|(file, _, curves)| *file == "converge" || curves.iter().any(|c| measured(c.0)));
+        shown.map(|(file, label, curves)| (file, self.plot(label, curves))).collect()
+    }
+
+    /// Where a number stands.
+    fn place(&self, name: &str) -> Option<usize> {
+        match name == DIVERSITY {
+            true => Some(NUMBERS - 1),
+            false => self.kind.names().iter().position(|own| *own == name),
+        }
+    }
+
+    fn plot(&self, y_label: &'static str, drawn: Vec<(usize, &'static str, [u8; 3])>) -> Plot {
+        let curve = |(at, name, colour): &(usize, &'static str, [u8; 3])| Curve {
+            name: called(name),
+            colour: *colour,
+            points: self.pieces.iter().flat_map(|piece| piece.points(*at)).collect(),
         };
+        let curves = drawn.iter().map(curve).collect();
+        let title = format!("{} epochs, {:.1} hours", self.epochs(), self.seconds() / 3600.0);
+        let title = if y_label == "loss" { format!("losses of {title}") } else { title };
+        let y_range = if y_label == "loss" { self.range(&drawn) } else { (0.0, 1.0) };
+        Plot { title, x_label: "epochs", y_label, curves, y_range }
+    }
+
+    /// What is shown of these losses.
+    fn range(&self, drawn: &[(usize, &'static str, [u8; 3])]) -> (f64, f64) {
         let settled = &self.pieces[self.pieces.len() / 10..];
-        let mut values: Vec<f32> = settled.iter().flat_map(|piece| [piece.low, piece.high]).flatten().collect();
+        let of = |piece: &Piece| -> Vec<f32> {
+            drawn.iter().flat_map(|(at, ..)| [piece.low[*at], piece.high[*at]]).collect()
+        };
+        let mut values: Vec<f32> = settled.iter().flat_map(of).collect();
         values.sort_by(f32::total_cmp);
         let at = |share: f64| values.get((values.len() as f64 * share) as usize).map(|v| f64::from(*v));
         let (low, high) = (at(0.005).unwrap_or(-1.0), at(0.995).unwrap_or(1.0));
-        let room = ((high - low) * 0.1).max(1.0);
-        let title = format!("losses of {} epochs, {:.1} hours", self.epochs(), self.seconds() / 3600.0);
-        let (curves, y_range) = ((0..CURVES.len()).map(curve).collect(), (low - room, high + room));
-        Plot { title, x_label: "epochs", y_label: "loss", curves, y_range }
+        let room = ((high - low) * 0.1).max(if self.kind == Kind::Wasserstein { 1.0 } else { 0.1 });
+        (low - room, high + room)
     }
 }
 
@@ -138,7 +204,8 @@ mod tests {
 
     fn losses(epoch: u64) -> Losses {
         let total = if epoch == 77_777 { 1000.0 } else { (epoch % 10) as f32 };
-        Losses { epoch, critic_steps: 5, total, real: -1.0, fake: 1.0, penalty: 0.0, generator: 2.0 }
+        let values = [total, -1.0, 1.0, 0.0, 2.0];
+        Losses { epoch, critic_steps: 5, kind: Kind::Wasserstein, values, diversity: None }
     }
 
     fn curve(epochs: u64) -> LossCurve {
@@ -149,10 +216,27 @@ mod tests {
 
     #[test]
     fn a_short_training_is_drawn_epoch_by_epoch() {
-        let plot = curve(100).plot();
+        let [(file, plot)] = &curve(100).plots()[..] else { panic!() };
+        assert_eq!(*file, "converge");
         let total = &plot.curves[3];
         assert_eq!((total.name, total.points.len(), total.points[13]), ("critic total", 100, (13.0, 3.0)));
         assert!(plot.title.contains("100 epochs"), "{}", plot.title);
+    }
+
+    #[test]
+    fn what_a_discriminator_says_and_the_diversity_are_a_plot_of_their_own() {
+        let mut curve = LossCurve::default();
+        for epoch in 0..20 {
+            let diversity = (epoch % 5 == 0).then_some(0.3);
+            let values = [0.9, 2.5, 0.7, 0.2, 0.1];
+            curve.push(&Losses { epoch, critic_steps: 9, kind: Kind::CrossEntropy, values, diversity }, 0.5);
+        }
+        let plots = curve.plots();
+        let files: Vec<_> = plots.iter().map(|(file, plot)| (*file, plot.curves.len())).collect();
+        assert_eq!(files, [("converge", 2), ("scores", 4)]);
+        let points: Vec<_> = plots[1].1.curves.iter().map(|curve| (curve.name, curve.points.len())).collect();
+        assert_eq!(points, [("d_real", 20), ("d_fake", 20), ("g_real", 20), (DIVERSITY, 4)]);
+        assert_eq!(plots[1].1.y_range, (0.0, 1.0));
     }
 
     #[test]
@@ -160,7 +244,7 @@ mod tests {
         let mut long = curve(200_000);
         assert!((MOST / 2..=MOST).contains(&long.pieces.len()), "{}", long.pieces.len());
         assert_eq!((long.epochs(), long.seconds()), (200_000, 100_000.0));
-        let plot = long.plot();
+        let plot = &long.plots()[0].1;
         assert!(plot.curves[3].points.iter().any(|p| p.1 == 1000.0 && (p.0 - 77_777.0).abs() < 64.0));
         assert!(plot.curves.iter().all(|curve| curve.points.len() <= 2 * MOST));
         long.cut(150_001);

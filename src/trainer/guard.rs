@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::step::Losses;
+use super::losses::Losses;
 
 /// Epochs that are remembered.
 const WINDOW: usize = 256;
@@ -30,7 +30,7 @@ pub enum Verdict {
 /// The range that the losses have shown.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    /// Total, penalty and generator's loss of the last epochs in range.
+    /// Losses of the last epochs in range.
     seen: VecDeque<[f32; 3]>,
     /// Epochs out of range, in a row.
     outliers: u32,
@@ -39,7 +39,8 @@ pub struct Guard {
 impl Guard {
     /// Checks an epoch, and learns from it if it is in range.
     pub fn check(&mut self, losses: &Losses) -> Verdict {
-        let values = [losses.total, losses.penalty, losses.generator];
+        let penalty = losses.get("penalty").unwrap_or(0.0);
+        let values = [losses.critic(), penalty, losses.generator()];
         if self.knows() && (0..3).any(|which| self.far(which, values[which])) {
             self.outliers += 1;
             return if self.outliers < PATIENCE { Verdict::Outlier } else { Verdict::Diverged };
@@ -82,10 +83,12 @@ fn median(values: impl Iterator<Item = f32>) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::losses::Kind;
     use super::*;
 
     fn losses(total: f32) -> Losses {
-        Losses { epoch: 0, critic_steps: 5, total, real: 0.0, fake: 0.0, penalty: 1.0, generator: 5.0 }
+        let values = [total, 0.0, 0.0, 1.0, 5.0];
+        Losses { epoch: 0, critic_steps: 5, kind: Kind::Wasserstein, values, diversity: None }
     }
 
     /// The shape of the original's curve: thousands at first, a long fall, then a plateau that wanders.

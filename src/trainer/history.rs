@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::curve::LossCurve;
-use super::step::Losses;
+use super::losses::{DIVERSITY, Kind, Losses};
 use crate::files::{self, FileError, at};
 use crate::picture::PictureError;
 
@@ -35,7 +35,6 @@ pub enum HistoryError {
     Picture(#[from] PictureError),
 }
 
-const HEADER: &str = "epoch,critic_steps,total,real,fake,penalty,generator,seconds\n";
 const FILE: &str = "history.csv";
 /// Epochs that are held in memory besides those that wait to be written.
 const HELD: usize = 4096;
@@ -54,6 +53,70 @@ pub struct History {
     written: u64,
     /// The file may hold epochs from this one on that were done again.
     cut_from: Option<u64>,
+    /// The columns of the file, once it has some.
+    columns: Option<Columns>,
+}
+
+/// What the columns of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Columns {
+    kind: Kind,
+    /// Files of before there was a diversity have no column for it.
+    diversity: bool,
+}
+
+impl Columns {
+    /// Those of a new file.
+    fn new(kind: Kind) -> Self {
+        Self { kind, diversity: true }
+    }
+
+    /// The first line.
+    fn header(self) -> String {
+        let diversity = if self.diversity { format!("{DIVERSITY},") } else { String::new() };
+        format!("epoch,critic_steps,{},{diversity}seconds\n", self.kind.names().join(","))
+    }
+
+    /// By the first line; one that is none of ours is taken for the oldest.
+    fn of(header: &str) -> Self {
+        let all = Kind::ALL.into_iter().flat_map(|kind| [true, false].map(|diversity| Self { kind, diversity }));
+        let oldest = Self { kind: Kind::Wasserstein, diversity: false };
+        all.into_iter().find(|columns| columns.header().trim_end() == header.trim_end()).unwrap_or(oldest)
+    }
+
+    /// An epoch as a line.
+    fn line(self, losses: &Losses, seconds: f64) -> String {
+        let mut line = format!("{},{}", losses.epoch, losses.critic_steps);
+        losses.values.iter().for_each(|value| line += &format!(",{value}"));
+        if self.diversity {
+            line += ",";
+            line += &losses.diversity.map(|diversity| diversity.to_string()).unwrap_or_default();
+        }
+        line + &format!(",{seconds:.4}\n")
+    }
+
+    /// A line as an epoch and its seconds.
+    fn parse(self, line: &str) -> Result<(Losses, f64), String> {
+        let cells: Vec<&str> = line.split(',').collect();
+        let count = 8 + usize::from(self.diversity);
+        if cells.len() != count {
+            return Err(format!("{count} columns expected, {} found", cells.len()));
+        }
+        let number = |text: &str| text.parse::<f32>().map_err(|e| format!("\"{text}\": {e}"));
+        let whole = |text: &str| text.parse::<u64>().map_err(|e| format!("\"{text}\": {e}"));
+        let mut values = [0.0; 5];
+        for (value, cell) in values.iter_mut().zip(&cells[2..7]) {
+            *value = number(cell)?;
+        }
+        let diversity = match cells[7] {
+            text if self.diversity && !text.is_empty() => Some(number(text)?),
+            _ => None,
+        };
+        let (epoch, critic_steps) = (whole(cells[0])?, u32::try_from(whole(cells[1])?).map_err(|e| e.to_string())?);
+        let last = cells[count - 1];
+        let seconds = last.parse().map_err(|e| format!("\"{last}\": {e}"))?;
+        Ok((Losses { epoch, critic_steps, kind: self.kind, values, diversity }, seconds))
+    }
 }
 
 impl History {
@@ -128,20 +191,25 @@ impl History {
 
     fn add_to(&mut self, file: &mut File) -> io::Result<u64> {
         if let Some(epoch) = self.cut_from {
-            self.written = whole(&mut BufReader::new(&*file), epoch, &mut |_| ())?.0;
+            self.written = whole(&mut BufReader::new(&*file), epoch, &mut |_| ())?.0.bytes;
         }
         // A file that became shorter is gone on with where it ends.
         let begins = self.written.min(file.metadata()?.len());
+        let kind = self.rows.back().map_or(Kind::Wasserstein, |(losses, _)| losses.kind);
+        let columns = match self.columns.filter(|columns| begins > 0 && columns.kind == kind) {
+            Some(columns) => columns,
+            // A file of other losses begins anew.
+            None => Columns::new(kind),
+        };
+        let begins = if self.columns.is_some_and(|before| before.kind == kind) { begins } else { 0 };
         let mut text = String::new();
         if begins == 0 {
-            text += HEADER;
+            text += &columns.header();
         }
-        for (l, seconds) in self.rows.iter().skip(self.rows.len() - self.waiting) {
-            text += &format!(
-                "{},{},{},{},{},{},{},{seconds:.4}\n",
-                l.epoch, l.critic_steps, l.total, l.real, l.fake, l.penalty, l.generator
-            );
+        for (losses, seconds) in self.rows.iter().skip(self.rows.len() - self.waiting) {
+            text += &columns.line(losses, *seconds);
         }
+        self.columns = Some(columns);
         file.set_len(begins)?;
         file.seek(SeekFrom::Start(begins))?;
         if let Err(error) = file.write_all(text.as_bytes()) {
@@ -171,11 +239,11 @@ impl History {
                 history.rows.pop_front();
             }
         };
-        let (written, wrong) = at(&path, whole(&mut BufReader::new(file), epoch, &mut add))?;
+        let (part, wrong) = at(&path, whole(&mut BufReader::new(file), epoch, &mut add))?;
         if let Some((line, why)) = wrong {
             return Err(HistoryError::Line { path, line, why });
         }
-        history.written = written;
+        (history.written, history.columns) = (part.bytes, part.columns);
         Ok(history)
     }
 }
@@ -183,46 +251,38 @@ impl History {
 /// A line that is none, and why.
 type Wrong = Option<(usize, String)>;
 
-/// Hands on the epochs before `epoch` from the beginning of a file; says how many bytes they are, header included, and
-/// what is wrong with the line behind them. Half a line at the end, and what a power cut leaves, are nothing wrong.
-fn whole(file: &mut impl BufRead, epoch: u64, add: &mut dyn FnMut((Losses, f64))) -> io::Result<(u64, Wrong)> {
-    let (mut bytes, mut line) = (0, Vec::new());
+/// The part of a file that holds.
+#[derive(Default)]
+struct Part {
+    /// Its length, header included.
+    bytes: u64,
+    columns: Option<Columns>,
+}
+
+/// Hands on the epochs before `epoch` from the beginning of a file; says which part of it they are, and what is wrong
+/// with the line behind them. Half a line at the end, and what a power cut leaves, are nothing wrong.
+fn whole(file: &mut impl BufRead, epoch: u64, add: &mut dyn FnMut((Losses, f64))) -> io::Result<(Part, Wrong)> {
+    let (mut part, mut line) = (Part::default(), Vec::new());
     for number in 1.. {
         line.clear();
         // No line of numbers is longer.
         file.by_ref().take(4096).read_until(b'\n', &mut line)?;
         // A power cut leaves zeros.
         if line.last() != Some(&b'\n') || line.contains(&0) {
-            return Ok((bytes, None));
+            return Ok((part, None));
         }
-        if number > 1 {
-            match std::str::from_utf8(&line).map_err(|e| e.to_string()).and_then(|line| parse(line.trim_end())) {
-                Ok((losses, _)) if losses.epoch >= epoch => return Ok((bytes, None)),
+        let text = std::str::from_utf8(&line).map_err(|e| e.to_string());
+        match part.columns {
+            None => part.columns = Some(Columns::of(text.as_deref().unwrap_or_default())),
+            Some(columns) => match text.and_then(|line| columns.parse(line.trim_end())) {
+                Ok((losses, _)) if losses.epoch >= epoch => return Ok((part, None)),
                 Ok(row) => add(row),
-                Err(why) => return Ok((bytes, Some((number, why)))),
-            }
+                Err(why) => return Ok((part, Some((number, why)))),
+            },
         }
-        bytes += line.len() as u64;
+        part.bytes += line.len() as u64;
     }
-    Ok((bytes, None))
-}
-
-fn parse(line: &str) -> Result<(Losses, f64), String> {
-    let cells: Vec<&str> = line.split(',').collect();
-    let [epoch, critic_steps, total, real, fake, penalty, generator, seconds] = cells[..] else {
-        return Err(format!("8 columns expected, {} found", cells.len()));
-    };
-    let number = |text: &str| text.parse::<f32>().map_err(|e| format!("\"{text}\": {e}"));
-    let losses = Losses {
-        epoch: epoch.parse().map_err(|e| format!("\"{epoch}\": {e}"))?,
-        critic_steps: critic_steps.parse().map_err(|e| format!("\"{critic_steps}\": {e}"))?,
-        total: number(total)?,
-        real: number(real)?,
-        fake: number(fake)?,
-        penalty: number(penalty)?,
-        generator: number(generator)?,
-    };
-    Ok((losses, seconds.parse().map_err(|e| format!("\"{seconds}\": {e}"))?))
+    Ok((part, None))
 }
 
 #[cfg(test)]
@@ -235,7 +295,8 @@ mod tests {
 
     fn row(epoch: u64) -> (Losses, f64) {
         let v = epoch as f32 * 0.1 - 0.123_456_7;
-        (Losses { epoch, critic_steps: 5, total: v, real: v, fake: v, penalty: v, generator: v }, 0.25)
+        let diversity = epoch.is_multiple_of(3).then_some(0.125);
+        (Losses { epoch, critic_steps: 5, kind: Kind::Wasserstein, values: [v; 5], diversity }, 0.25)
     }
 
     fn history(epochs: std::ops::Range<u64>) -> History {
@@ -284,6 +345,33 @@ mod tests {
         whole.write(folder.path()).unwrap();
         assert_eq!(text().lines().count(), 1 + 51);
         assert_eq!(History::read(folder.path(), u64::MAX).unwrap(), whole);
+    }
+
+    /// A file of before there was a diversity goes on with its own columns, and each kind of losses has its own.
+    #[test]
+    fn columns_are_those_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, "epoch,critic_steps,total,real,fake,penalty,generator,seconds\n0,5,1,2,3,4,5,0.5000\n")
+            .unwrap();
+        let mut read = History::read(folder.path(), 9).unwrap();
+        read.push(Losses { epoch: 1, ..row(3).0 }, 0.25);
+        read.write(folder.path()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.lines().all(|line| line.split(',').count() == 8) && text.lines().count() == 3, "{text}");
+        let judged = |epoch| Losses { epoch, kind: Kind::CrossEntropy, ..row(3).0 };
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::default();
+        history.push(judged(0), 1.5);
+        history.write(folder.path()).unwrap();
+        history.push(judged(1), 1.5);
+        history.write(folder.path()).unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(
+            text.starts_with("epoch,critic_steps,d_loss,g_loss,d_real,d_fake,g_real,diversity,seconds\n"),
+            "{text}"
+        );
+        assert_eq!(History::read(folder.path(), 9).unwrap(), history);
     }
 
     #[test]
@@ -336,7 +424,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         let line = |epoch: u64| format!("{epoch},5,{}.5,-1.25,3.5,0.125,{}.75,0.2500\n", epoch % 97, epoch % 89);
-        fs::write(&path, HEADER.to_owned() + &(0..200_000).map(line).collect::<String>()).unwrap();
+        let header = Columns { kind: Kind::Wasserstein, diversity: false }.header();
+        fs::write(&path, header + &(0..200_000).map(line).collect::<String>()).unwrap();
         let mut history = History::read(folder.path(), u64::MAX).unwrap();
         assert_eq!((history.curve().epochs(), history.seconds()), (200_000, 50_000.0));
         (200_000..200_050).map(row).for_each(|(losses, seconds)| history.push(losses, seconds));

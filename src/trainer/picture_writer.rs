@@ -1,5 +1,5 @@
-//! Pictures that a training need not wait for, on a thread of their own: the plot of the losses (`converge.svg` and
-//! `.png`) and the model's `sheet.png`.
+//! Pictures that a training need not wait for, on a thread of their own: plots of the losses and what else is measured
+//! (`converge.svg`, `.png` and others) and the model's `sheet.png`.
 //!
 //! Given by `trainer::saving`; of those of a kind that wait the newest is written. The thread, `pictures`, begins with
 //! the first of them and is joined by its owner, after it has written what waits. It draws nothing with a network and
@@ -103,15 +103,18 @@ impl Shared {
     }
 }
 
-/// Draws the plot now; gives its bytes.
+/// Draws the plots now; gives their bytes.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn draw(folder: &Path, curve: &LossCurve) -> Result<u64, HistoryError> {
-    let plot = curve.plot();
-    let svg = plot.svg();
-    disk::put(&folder.join("converge.svg"), svg.as_bytes())?;
-    Ok(svg.len() as u64 + put_picture(&folder.join("converge.png"), &plot.picture())?)
+    let mut bytes = 0;
+    for (file, plot) in curve.plots() {
+        let svg = plot.svg();
+        disk::put(&folder.join(format!("{file}.svg")), svg.as_bytes())?;
+        bytes += svg.len() as u64 + put_picture(&folder.join(format!("{file}.png")), &plot.picture())?;
+    }
+    Ok(bytes)
 }
 
 fn put_picture(path: &Path, picture: &Picture) -> Result<u64, HistoryError> {

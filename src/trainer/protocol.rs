@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::losses::Losses;
 pub use super::settings::Settings;
 use crate::hints::meant;
 
@@ -169,25 +170,14 @@ pub enum Event {
     },
 }
 
-/// One epoch.
+/// One epoch; to who drives, also one update of an epoch that is a pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Epochs done, this one included.
+    /// Generator updates done, this one included.
     pub step: u64,
-    /// Its index in the history of losses: `step − 1`.
-    pub epoch: u64,
-    /// Updates of the critic.
-    pub critic_steps: u32,
-    /// The critic's loss: `real + fake + weight · penalty`.
-    pub total: f32,
-    /// The critic's loss on real pictures.
-    pub real: f32,
-    /// The same on fake ones.
-    pub fake: f32,
-    /// The gradient penalty without its weight.
-    pub penalty: f32,
-    /// The generator's loss.
-    pub generator: f32,
+    /// The epoch, the critic's updates in it and the losses, each under its name.
+    #[serde(flatten)]
+    pub losses: Losses,
     /// Milliseconds of work.
     pub ms: f64,
     /// Real pictures that the critic has seen, over all sittings.

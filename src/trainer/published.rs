@@ -99,7 +99,7 @@ impl Encoded {
         let (name, critics) = (plan.folder.join(model::WEIGHTS), plan.folder.join(model::CRITIC));
         let sheet = pictures.map(|pictures| sheet(&pictures[..SMALL_SIDE * SMALL_SIDE], SMALL_SIDE).png(&name));
         let (weights, critic) = (weights.bytes(&name)?, critic.bytes(&critics)?);
-        Ok(Self { step: state.epoch, weights, critic, sheet: sheet.transpose()? })
+        Ok(Self { step: state.step, weights, critic, sheet: sheet.transpose()? })
     }
 
     /// The first eight bytes of the weights' SHA-256 in hexadecimal.
@@ -280,12 +280,21 @@ impl Weights {
     }
 }
 
+/// z of the first seeds, one after the other through the classes where there are some.
+pub(super) fn seeds(arch: &Arch, count: usize) -> Vec<Vec<f32>> {
+    let classes = arch.classes();
+    let of = |seed: u32| {
+        let mut z: Vec<f32> = RandomState::new(seed).normals(arch.z_dim()).iter().map(|v| *v as f32).collect();
+        z.extend((0..classes).map(|at| if at == seed as usize % classes { 1.0 } else { 0.0 }));
+        z
+    };
+    (0..count as u32).map(of).collect()
+}
+
 /// Pictures of seeds 0, 1, 2, …: the same z for the life of every model.
 pub fn sample_pictures(ready: &Ready, count: usize) -> Vec<Picture> {
     let arch = ready.arch();
-    let z: Vec<Vec<f32>> = (0..count as u32)
-        .map(|seed| RandomState::new(seed).normals(arch.z_dim()).iter().map(|v| *v as f32).collect())
-        .collect();
+    let z = seeds(arch, count);
     let bytes: Vec<u8> = z.chunks(25).flat_map(|z| ready.bytes(z)).collect();
     Picture::batch(bytes, arch.picture())
 }

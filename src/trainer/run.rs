@@ -10,20 +10,26 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 
+use super::batches::{Data, Mixture};
 use super::checkpoint;
 use super::commands::{CommandQueue, Throttle};
 use super::disk;
+use super::diversity::{self, Watch};
 use super::guard::{Guard, Verdict};
 use super::history::{History, HistoryError};
 use super::lock::{LockError, ModelLock};
+use super::losses::Losses;
 use super::memory::MemoryFolder;
 use super::picture_writer::PictureWriter;
 use super::protocol::{Event, Reason, Step};
+use super::published::seeds;
 use super::schedule::Schedule;
-use super::step::{Data, Losses, Mixture, State};
+use super::step::{State, Turn};
 use crate::dataset::DatasetError;
 use crate::dataset::read::Fit;
 use crate::model::{Card, ModelError};
+use crate::net::draw::Ready;
+use crate::net::recipe::Epoch;
 use crate::picture::PictureError;
 use crate::report::Stop;
 
@@ -157,7 +163,7 @@ pub fn train(
     each: &mut dyn FnMut(&Losses),
 ) -> Result<u64, TrainError> {
     let mut training = Training::new(plan, state, history, data, device, stop);
-    training.on_epoch = Box::new(each);
+    training.on_epoch = Box::new(|losses, _| each(losses));
     training.run()?;
     Ok(training.done)
 }
@@ -170,8 +176,8 @@ pub struct Training<'a> {
     pub options: Options,
     /// The commands that drive it, if it is driven.
     pub commands: Option<&'a CommandQueue>,
-    /// Is told of every epoch.
-    pub on_epoch: Box<dyn FnMut(&Losses) + 'a>,
+    /// Is told of every epoch, and of its seconds.
+    pub on_epoch: Box<dyn FnMut(&Losses, f64) + 'a>,
     /// Is told of all that happens.
     pub on_event: Box<dyn FnMut(Event) + 'a>,
     /// That the folder is this training's alone, where that was asked for.
@@ -193,10 +199,12 @@ pub struct Training<'a> {
     pub(super) forked: bool,
     /// Automatic rewinds since the losses last had a range.
     pub(super) rewinds: usize,
-    /// Index of the epoch after which everything was written last.
-    pub(super) saved: Option<u64>,
-    /// Epochs of the state that was published last.
+    /// Index of the epoch after which everything was written last, and the steps of that state.
+    pub(super) saved: Option<(u64, u64)>,
+    /// Steps of the state that was published last.
     pub(super) published: Option<u64>,
+    /// Whether pictures have become alike.
+    pub(super) watch: Watch,
     pub(super) schedule: Schedule,
     pub(super) pictures: PictureWriter,
     pub(super) begun: Instant,
@@ -206,6 +214,8 @@ pub struct Training<'a> {
     pub(super) disk_reported: bool,
     /// Real pictures seen.
     images: u64,
+    /// Seconds of the epoch at hand before this turn.
+    unlogged: f64,
     /// Epochs done in this sitting.
     pub done: u64,
 }
@@ -224,7 +234,7 @@ impl<'a> Training<'a> {
             plan: plan.clone(),
             options: Options::default(),
             commands: None,
-            on_epoch: Box::new(|_| ()),
+            on_epoch: Box::new(|_, _| ()),
             on_event: Box::new(|_| ()),
             lock: None,
             memory: None,
@@ -243,17 +253,24 @@ impl<'a> Training<'a> {
             rewinds: 0,
             saved: None,
             published: None,
+            watch: Watch::default(),
             schedule: Schedule::default(),
             pictures: PictureWriter::default(),
             begun: Instant::now(),
             state_bytes: 0,
             disk_reported: false,
+            unlogged: 0.0,
             done: 0,
         }
     }
 
-    /// Epochs done, those of earlier sittings included.
+    /// Generator updates done, those of earlier sittings included.
     pub fn step(&self) -> u64 {
+        self.state.step
+    }
+
+    /// Epochs done, likewise.
+    pub fn epochs(&self) -> u64 {
         self.state.epoch
     }
 
@@ -271,35 +288,75 @@ impl<'a> Training<'a> {
                 break reason;
             }
             let epoch = self.state.epoch;
-            let (losses, [worked, rested]) = self.epoch();
+            let (Turn { losses, ended }, [worked, rested]) = self.turn();
             match self.check(&losses) {
                 Verdict::InRange => {}
-                Verdict::Outlier => self.warn(format!("epoch {epoch}: {}; {}", TrainError::Doubtful, losses.line())),
+                Verdict::Outlier => {
+                    self.warn(format!("epoch {epoch}: {}; {}", TrainError::Doubtful, losses.in_words()));
+                }
                 Verdict::Diverged => {
                     self.diverged(&losses)?;
                     continue;
                 }
             }
-            self.history.push(losses, worked);
-            self.done += 1;
-            (self.on_epoch)(&losses);
-            self.report_epoch(&losses, worked, rested);
+            match ended {
+                Some(losses) => self.epoch_done(losses, self.unlogged + worked, rested),
+                None => {
+                    // The seconds of a pass that goes on in another sitting are in its checkpoint.
+                    self.state.pass.seconds += worked;
+                    if self.commands.is_some() {
+                        self.report_losses(&losses, worked, rested);
+                    }
+                }
+            }
             if !self.guard.doubts() {
-                self.write_due(epoch)?;
+                self.write_due(ended.map(|losses| losses.epoch))?;
             }
         };
         self.write_last(reason)?;
         Ok(reason)
     }
 
-    /// One epoch; gives its losses, and seconds at work and at rest.
-    fn epoch(&mut self) -> (Losses, [f64; 2]) {
+    /// An epoch has ended.
+    fn epoch_done(&mut self, mut losses: Losses, worked: f64, rested: f64) {
+        losses.diversity = self.look_at_diversity(losses.epoch);
+        self.history.push(losses, worked);
+        self.done += 1;
+        (self.on_epoch)(&losses, worked);
+        self.report_losses(&losses, worked, rested);
+    }
+
+    /// How different pictures are, where that is measured after this epoch.
+    fn look_at_diversity(&mut self, epoch: u64) -> Option<f32> {
+        let pass = self.state.recipe.cross_entropy.as_ref().is_some_and(|own| own.epoch == Epoch::Pass);
+        if !pass && !epoch.is_multiple_of(self.plan.print_every.max(1)) {
+            return None;
+        }
+        let each = self.data.each;
+        let all = &self.data.bytes;
+        // Of the data, pictures from all over it.
+        let of_data = self.watch.of_data(|| {
+            let apart = (all.len() / each / diversity::DATA).max(1);
+            let some: Vec<u8> = all.chunks(each).step_by(apart).take(diversity::DATA).flatten().copied().collect();
+            diversity::diversity(&some, each)
+        });
+        let ready = Ready::new(&self.state.arch, self.state.shown(), false);
+        let found = diversity::diversity(&ready.bytes(&seeds(&self.state.arch, diversity::COUNT)), each);
+        if let Some(text) = self.watch.look(found, of_data) {
+            self.warn(format!("epoch {epoch}: {text}"));
+        }
+        Some(found)
+    }
+
+    /// One epoch, or one step of an epoch of many; gives its losses, and seconds at work and at rest.
+    fn turn(&mut self) -> (Turn, [f64; 2]) {
         // Every hundredth epoch takes five critic updates, whatever was asked for.
         let steps = if self.state.epoch.is_multiple_of(100) { 5 } else { self.plan.critic_steps };
         let second = self.second.as_ref().map(|(data, _)| (data, self.mix));
         let data = Mixture { first: &self.data, second };
         let mut throttle = Throttle::new(self.commands, self.stop, self.rest);
-        let losses = self.state.epoch_of(data, steps, self.device, &mut |state| {
+        self.unlogged = self.state.pass.seconds;
+        let turn = self.state.turn(data, steps, self.device, &mut |state| {
             // A hand on a rate is heard before the epoch has ended.
             if let Some([generator, critic]) = self.commands.map(CommandQueue::rates) {
                 state.generator_moments.rate = generator.unwrap_or(state.generator_moments.rate);
@@ -307,8 +364,9 @@ impl<'a> Training<'a> {
             }
             throttle.rest()
         });
-        self.images += u64::from(losses.critic_steps) * self.state.recipe.batch_size as u64;
-        (losses, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()])
+        // A batch of real pictures for each update of the critic, whether it was skipped or not.
+        self.images = self.state.batches * self.state.recipe.batch_size as u64;
+        (turn, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()])
     }
 
     fn check(&mut self, losses: &Losses) -> Verdict {
@@ -319,22 +377,20 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn report_epoch(&mut self, losses: &Losses, worked: f64, rested: f64) {
-        let Losses { epoch, critic_steps, total, real, fake, penalty, generator } = *losses;
-        let (step, images, ms) = (self.state.epoch, self.images, (worked * 1e4).round() / 10.0);
+    fn report_losses(&mut self, losses: &Losses, worked: f64, rested: f64) {
+        let (step, images, ms) = (self.state.step, self.images, (worked * 1e4).round() / 10.0);
         let resting = (rested / (worked + rested).max(1e-9) * 1e3).round() / 1e3;
-        let step = Step { step, epoch, critic_steps, total, real, fake, penalty, generator, ms, images, resting };
-        (self.on_event)(Event::Step(step));
+        (self.on_event)(Event::Step(Step { step, losses: *losses, ms, images, resting }));
     }
 
     /// Goes back if that is wanted and possible; otherwise it is the end.
     fn diverged(&mut self, losses: &Losses) -> Result<(), TrainError> {
-        let (epoch, line) = (losses.epoch, losses.line());
+        let (epoch, line) = (losses.epoch, losses.in_words());
         if self.options.rewinds && self.rewind_after_divergence(epoch, &line) {
             return Ok(());
         }
         let kept = match self.saved {
-            Some(epoch) => format!("the weights after epoch {epoch} are on disk"),
+            Some((epoch, _)) => format!("the weights after epoch {epoch} are on disk"),
             None if self.options.keep > 0 => "the weights that were published last are on disk".into(),
             None if self.done == 0 && epoch > 0 => "the weights it was resumed from are on disk".into(),
             None => "nothing had been saved yet".into(),

@@ -68,8 +68,8 @@ impl Training<'_> {
         }
     }
 
-    /// Writes what is due after an epoch.
-    pub(super) fn write_due(&mut self, epoch: u64) -> Result<(), TrainError> {
+    /// Writes what is due after a step, which has ended this epoch or none.
+    pub(super) fn write_due(&mut self, epoch: Option<u64>) -> Result<(), TrainError> {
         self.report_disk();
         if std::mem::take(&mut self.forked) {
             self.schedule.keep();
@@ -82,17 +82,15 @@ impl Training<'_> {
             disk_gb_per_day: options.disk_gb_per_day,
             memory: self.memory.is_some(),
         };
-        let due = self.schedule.due(epoch, self.now(), limits);
+        let due = self.schedule.due(epoch, self.state.step.saturating_sub(1), self.now(), limits);
         let written = match due {
-            Due::Nothing
-                if self.commands.is_none() && FIRST_SAMPLES.contains(&epoch) && self.saved.is_none_or(|e| e == 0) =>
-            {
-                self.sample(epoch).map(|_| 0)
-            }
-            Due::Nothing => return Ok(()),
+            Due::Nothing => match epoch.filter(|epoch| self.is_early_sample(*epoch)) {
+                Some(epoch) => self.sample(epoch).map(|_| 0),
+                None => return Ok(()),
+            },
             Due::Show => self.show(),
             Due::Keep => self.publish(),
-            Due::Save => self.save(Some(epoch)),
+            Due::Save => self.save(epoch),
         };
         match written {
             Ok(bytes) => {
@@ -102,7 +100,7 @@ impl Training<'_> {
                     self.warn(format!("it is written again, after {failures} attempts that failed"));
                 }
                 if due == Due::Save {
-                    self.saved = Some(epoch);
+                    self.saved = Some((self.state.epoch.saturating_sub(1), self.state.step));
                 }
                 if self.guard.knows() && due != Due::Nothing {
                     self.rewinds = 0;
@@ -111,6 +109,11 @@ impl Training<'_> {
             }
             Err(error) => self.not_written(error),
         }
+    }
+
+    /// Whether a sample is written early on, before the first checkpoint of a training that nobody watches.
+    fn is_early_sample(&self, epoch: u64) -> bool {
+        self.commands.is_none() && FIRST_SAMPLES.contains(&epoch) && self.saved.is_none_or(|(epoch, _)| epoch == 0)
     }
 
     /// Publishes because somebody asked for it, whatever the disk is allowed.
@@ -145,7 +148,7 @@ impl Training<'_> {
     /// Writes what the end has to write. A training that is done waits for a disk that takes it; one that was asked to
     /// end tries for some seconds.
     pub(super) fn write_last(&mut self, reason: Reason) -> Result<(), TrainError> {
-        let open = self.saved.is_none_or(|epoch| epoch + 1 != self.state.epoch) && self.state.epoch > 0;
+        let open = self.saved.is_none_or(|(_, step)| step != self.state.step) && self.state.step > 0;
         if !open {
             return Ok(());
         }
@@ -156,7 +159,7 @@ impl Training<'_> {
         let mut until = (reason != Reason::Finished).then(|| self.now() + LAST_SECS);
         loop {
             // What was just published need not be again.
-            let there = self.published == Some(self.state.epoch);
+            let there = self.published == Some(self.state.step);
             let error = match if there { self.write_checkpoint(None) } else { self.save(None) } {
                 Ok(_) => return Ok(()),
                 Err(error) if !error.may_pass() => return Err(error),
@@ -208,7 +211,7 @@ impl Training<'_> {
         bytes += size + self.history.write(&training)? + self.pictures.bytes();
         let given = self.pictures.plot(training, self.history.curve().clone());
         self.report_pictures(given);
-        (self.on_event)(Event::Checkpoint { path: path.display().to_string(), step: self.state.epoch });
+        (self.on_event)(Event::Checkpoint { path: path.display().to_string(), step: self.state.step });
         Ok(bytes)
     }
 
@@ -242,8 +245,9 @@ impl Training<'_> {
                 let _ = std::fs::remove_file(path_of(old));
             }
         }
-        (self.on_event)(Event::Sample { path: path.display().to_string(), step: self.state.epoch });
-        Ok(content.len() as u64)
+        let more = self.write_epoch_pictures(epoch)?;
+        (self.on_event)(Event::Sample { path: path.display().to_string(), step: self.state.step });
+        Ok(content.len() as u64 + more)
     }
 
     /// Writes the weights for others, and keeps them in the history if there is one; gives the bytes.
@@ -262,11 +266,11 @@ impl Training<'_> {
             true => encoded.keep(&self.plan, self.state, self.options.keep)?,
             false => (encoded.publish(&self.plan, self.state)?, false),
         };
-        self.published = Some(self.state.epoch);
+        self.published = Some(self.state.step);
         let large = sheet(&drawn[..SHEET_SIDE * SHEET_SIDE], SHEET_SIDE);
         let given = self.pictures.sheet(self.plan.folder.join("sheet.png"), large);
         self.report_pictures(given);
-        let [state, _, sheet] = state_files(&self.plan.folder, self.state.epoch);
+        let [state, _, sheet] = state_files(&self.plan.folder, self.state.step);
         let kept = kept.then_some([state, sheet]);
         self.report_published(&self.plan.folder.join(model::WEIGHTS), encoded.fingerprint(), kept);
         Ok(bytes)
@@ -281,9 +285,9 @@ impl Training<'_> {
             self.memory = None;
             return Ok(0);
         };
-        match memory.put(self.state.epoch, &encoded) {
+        match memory.put(self.state.step, &encoded) {
             Ok([weights, sheet]) => {
-                let (path, step) = (weights.display().to_string(), self.state.epoch);
+                let (path, step) = (weights.display().to_string(), self.state.step);
                 let (fingerprint, sheet) = (encoded.fingerprint(), Some(sheet.display().to_string()));
                 (self.on_event)(Event::Published { path, step, fingerprint, state: None, sheet });
             }
@@ -299,7 +303,7 @@ impl Training<'_> {
         let named = |path: &Path| path.display().to_string();
         (self.on_event)(Event::Published {
             path: named(weights),
-            step: self.state.epoch,
+            step: self.state.step,
             fingerprint,
             state: kept.as_ref().map(|[state, _]| named(state)),
             sheet: kept.as_ref().map(|[_, sheet]| named(sheet)),

@@ -30,7 +30,7 @@ pub enum Due {
 pub struct Limits {
     /// Epochs between two checkpoints, from 1.
     pub print_every: u64,
-    /// Epochs between two states that are shown; 0 is none.
+    /// Generator updates between two states that are shown; 0 is none.
     pub publish_every: u64,
     /// Seconds between two states that are shown, at least.
     pub publish_secs: f64,
@@ -112,8 +112,9 @@ impl Schedule {
         self.keep_due = true;
     }
 
-    /// What is to be written at `now` seconds, an epoch being done.
-    pub fn due(&mut self, epoch: u64, now: f64, limits: Limits) -> Due {
+    /// What is to be written at `now` seconds: `epoch` is the index of the one that was just done, if one was, and
+    /// `step` that of the generator's update.
+    pub fn due(&mut self, epoch: Option<u64>, step: u64, now: f64, limits: Limits) -> Due {
         let a_second = a_second(limits.disk_gb_per_day);
         self.checkpoints.gather(now, a_second);
         self.states.gather(now, a_second);
@@ -121,8 +122,8 @@ impl Schedule {
         self.unsaved += 1;
         // One epoch more is not worth a checkpoint where writes are counted.
         let worth = !limited || self.unsaved > 1;
-        self.save_due |= epoch.is_multiple_of(limits.print_every.max(1)) && worth;
-        self.publish_due |= limits.publish_every > 0 && epoch.is_multiple_of(limits.publish_every);
+        self.save_due |= epoch.is_some_and(|epoch| epoch.is_multiple_of(limits.print_every.max(1))) && worth;
+        self.publish_due |= limits.publish_every > 0 && step.is_multiple_of(limits.publish_every);
         let may = |allowance: &Allowance| !limited || allowance.left > 0.0;
         // States that are kept lie twice as far apart each time, until the day's share decides.
         let apart = !limited || now - self.kept >= 0.5 * now;
@@ -183,7 +184,7 @@ mod tests {
         schedule.done(Due::Save, saves, now);
         while now < secs {
             now += epoch_secs;
-            let due = schedule.due(epoch, now, limits);
+            let due = schedule.due(Some(epoch), epoch, now, limits);
             epoch += 1;
             let bytes = match due {
                 Due::Nothing => continue,
@@ -233,7 +234,7 @@ mod tests {
             schedule.follow(checkpoint, kept, BESIDE.disk_gb_per_day);
             for epoch in 0..200 {
                 let now = epoch as f64 * 1.2;
-                let due = schedule.due(epoch, now, BESIDE);
+                let due = schedule.due(Some(epoch), epoch, now, BESIDE);
                 let (bytes, last) = match due {
                     Due::Nothing => continue,
                     Due::Show => (0, None),
@@ -269,7 +270,7 @@ mod tests {
         let mut schedule = Schedule::default();
         let mut due = |epoch: u64| {
             let now = epoch as f64 * 1e-3;
-            let due = schedule.due(epoch, now, ALONE);
+            let due = schedule.due(Some(epoch), epoch, now, ALONE);
             schedule.done(due, 1 << 40, now);
             due
         };
@@ -286,15 +287,15 @@ mod tests {
     fn a_failure_is_tried_again_with_growing_pauses() {
         let (mut schedule, mut now, mut pauses) = (Schedule::default(), 0.0, Vec::new());
         for _ in 0..9 {
-            assert_eq!(schedule.due(0, now, ALONE), Due::Save);
+            assert_eq!(schedule.due(Some(0), 0, now, ALONE), Due::Save);
             let pause = schedule.failed(now);
-            assert_eq!(schedule.due(1, now + 0.9 * pause, ALONE), Due::Nothing);
+            assert_eq!(schedule.due(Some(1), 1, now + 0.9 * pause, ALONE), Due::Nothing);
             now += pause;
             pauses.push(pause);
         }
         assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
         // Once it is written the next failure begins anew.
-        assert_eq!(schedule.due(1, now, ALONE), Due::Save);
+        assert_eq!(schedule.due(Some(1), 1, now, ALONE), Due::Save);
         assert_eq!((schedule.done(Due::Save, 1, now), schedule.done(Due::Save, 1, now)), (9, 0));
         assert_eq!(schedule.failed(now), 1.0);
     }

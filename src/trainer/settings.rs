@@ -35,7 +35,11 @@ macro_rules! settings {
                 "Weight of the gradient penalty.",
                 |training| Some(training.state.recipe.grad_weight),
                 |training, weight| training.set_gradient_weight(weight);
-            ema as ema: f64, in [0.0, 0.99999], reach None, after "gradient_weight", usual None,
+            skip_below as skip_below: f64, in [-10_000.0, 10_000.0], reach Some([-1.0, 2.0]), after "gradient_weight", usual None,
+                "The critic is not updated by a batch on which its loss lies below this; -10000 is never.",
+                |training| training.state.recipe.skip_below,
+                |training, below| training.state.recipe.skip_below = (below > -10_000.0).then_some(below);
+            ema as ema: f64, in [0.0, 0.99999], reach None, after "skip_below", usual None,
                 "Decay of the generator's moving average, which is shown once there is one.",
                 |training| training.state.average.as_ref().map(|(_, decay)| *decay),
                 |training, decay| training.state.set_average(decay);

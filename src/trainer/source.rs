@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
+use super::batches::Data;
 use super::protocol::{Lines, Source};
 use super::run::TrainError;
-use super::step::Data;
 use crate::dataset::lines::{PALETTE, Rules, colour};
 use crate::dataset::read::{self, Fit};
 use crate::dataset::write::{Drawing, Format};

@@ -130,7 +130,7 @@ impl Training<'_> {
     pub(super) fn report_state(&mut self) {
         let event = Event::State {
             paused: self.paused,
-            step: self.state.epoch,
+            step: self.state.step,
             settings: self.settings(),
             data: self.plan.card.data.clone(),
             data2: self.second.as_ref().map(|(_, name)| name.clone()),
@@ -144,6 +144,7 @@ impl Training<'_> {
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         self.data = Cow::Owned(named.data);
         self.guard.reset();
+        self.watch.reset();
         Ok(())
     }
 
@@ -162,7 +163,7 @@ impl Training<'_> {
         // A checkpoint of the same step may be of another way that was left by a rewind.
         let same = |generator: &Params| kept.as_ref().is_none_or(|kept| kept.are_of(generator));
         let saved = checkpoint::read(&folder.join("training"), device).ok().map(|(saved, _)| saved);
-        let fresh = match saved.filter(|saved| saved.epoch == step && same(&saved.generator)) {
+        let fresh = match saved.filter(|saved| saved.step == step && same(&saved.generator)) {
             Some(saved) => {
                 self.state.restore(saved);
                 false
@@ -170,12 +171,13 @@ impl Training<'_> {
             None => {
                 let Some(kept) = kept else { return Err(TrainError::NoState(step, self.known_steps())) };
                 self.state.replace(kept.generator, kept.average, kept.critic, device);
-                self.state.epoch = step;
+                self.state.go_to_step(step, self.data.len());
                 true
             }
         };
-        self.history.cut(step);
+        self.history.cut(self.state.epoch);
         self.guard.reset();
+        self.watch.reset();
         (self.saved, self.published, self.forked) = (None, None, false);
         if fresh {
             self.warn(format!("step {step} is not that of the checkpoint: it goes on with fresh optimisers"));
@@ -220,7 +222,7 @@ impl Training<'_> {
             return false;
         }
         let mut good = published::steps(&self.plan.folder);
-        good.retain(|step| *step <= epoch);
+        good.retain(|step| *step <= self.state.step);
         let from = good.len().saturating_sub(self.rewinds).max(1).min(good.len());
         for step in good[..from].iter().rev() {
             self.rewinds += 1;

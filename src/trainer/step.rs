@@ -1,11 +1,14 @@
-//! One epoch of WGAN-GP: some critic updates, then one generator update.
+//! What a training changes, and one epoch of WGAN-GP: some critic updates, then one generator update.
 //!
-//! Losses after Gulrajani et al. 2017 (arXiv 1704.00028) with the original's sampling and signs.
-//! Called by `trainer::run`; knows no files and no clock. Every random number of an epoch comes from
-//! (seed, epoch, update), so a resumed run needs no generator state.
+//! Losses after Gulrajani et al. 2017 (arXiv 1704.00028) with the original's sampling and signs; those of other GANs are
+//! in `trainer::cross_entropy`. Called by `trainer::run`; knows no files and no clock. Every random number of an update
+//! comes from (seed, use, step, update), so a resumed run needs no generator state.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
+use super::batches::{Data, Mixture};
+use super::losses::{Kind, Losses};
 use super::optimiser::Moments;
 use crate::net::arch::Arch;
 use crate::net::chain::{self, Masks, Value};
@@ -14,8 +17,8 @@ use crate::net::critic;
 use crate::net::draw::Ready;
 use crate::net::layers::{Chain, Layer};
 use crate::net::ops;
-use crate::net::params::{Params, Plan, floats};
-use crate::net::recipe::Recipe;
+use crate::net::params::{Params, Plan, Statistics, floats};
+use crate::net::recipe::{Epoch, Recipe};
 use crate::random::RandomState;
 
 /// Everything that training changes.
@@ -28,6 +31,10 @@ pub struct State {
     pub seed: u32,
     /// Epochs done; also the index of the next one.
     pub epoch: u64,
+    /// Generator updates done: with WGAN-GP the same.
+    pub step: u64,
+    /// What was done of an epoch that has not ended.
+    pub pass: Pass,
     /// Batches taken from the data so far.
     pub batches: u64,
     /// The generator's weights.
@@ -46,86 +53,40 @@ pub struct State {
     pub buffers: Buffers,
 }
 
-/// The numbers of one epoch; those of the critic are of its last update.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Losses {
-    /// Its index.
-    pub epoch: u64,
-    /// Critic updates that it had.
+/// What an update, or an epoch of updates, came to.
+pub struct Turn {
+    /// The numbers of the last update.
+    pub losses: Losses,
+    /// Those of the epoch, if it has ended.
+    pub ended: Option<Losses>,
+}
+
+/// What was done of an epoch that is a pass over the data: part of a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pass {
+    /// Batches.
+    pub batches: u64,
+    /// Their pictures.
+    pub pictures: u64,
+    /// Updates of the critic.
     pub critic_steps: u32,
-    /// `real + fake + weight · penalty`.
-    pub total: f32,
-    /// `−mean D(real)`.
-    pub real: f32,
-    /// `mean D(fake)`.
-    pub fake: f32,
-    /// `mean((1 − ‖∇D(x̂)‖)²)`, without its weight.
-    pub penalty: f32,
-    /// `−mean D(G(z))` of the generator's update.
-    pub generator: f32,
-}
-
-impl Losses {
-    /// Whether every number is finite.
-    pub fn finite(&self) -> bool {
-        [self.total, self.real, self.fake, self.penalty, self.generator].iter().all(|v| v.is_finite())
-    }
-
-    /// The original's log line.
-    pub fn line(&self) -> String {
-        format!(
-            "{} ({}, 1) [D loss: ({:.1})(R {:.1}, F {:.1}, G {:.1})] [G loss: {:.1}]",
-            self.epoch, self.critic_steps, self.total, self.real, self.fake, self.penalty, self.generator
-        )
-    }
-}
-
-/// Pictures to learn from, as bytes in `[n, h, w, c]`.
-#[derive(Clone)]
-pub struct Data {
-    /// `[n, h, w, c]`, 8 bits a channel.
-    pub bytes: Vec<u8>,
-    /// Bytes of one picture.
-    pub each: usize,
-}
-
-impl Data {
-    /// Number of pictures.
-    pub fn len(&self) -> usize {
-        self.bytes.len() / self.each
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What batches are drawn from: one dataset, or two of them and the share of the second, 0..1.
-#[derive(Clone, Copy)]
-pub struct Mixture<'a> {
-    /// The dataset.
-    pub first: &'a Data,
-    /// The second one, and its share, 0..1.
-    pub second: Option<(&'a Data, f64)>,
-}
-
-impl<'a> From<&'a Data> for Mixture<'a> {
-    fn from(first: &'a Data) -> Self {
-        Self { first, second: None }
-    }
+    /// Sums of the losses over the pictures.
+    pub sums: [f64; 5],
+    /// Seconds of work.
+    pub seconds: f64,
 }
 
 /// The streams of random numbers: what [`RandomState::with_key`] tells apart.
 #[repr(u32)]
 #[derive(Clone, Copy)]
-enum Stream {
+pub(super) enum Stream {
     Generator = 1,
     Critic,
     Shuffle,
     CriticStep,
     GeneratorStep,
     Mix,
+    Sample,
 }
 
 impl State {
@@ -139,13 +100,15 @@ impl State {
         Self {
             average: ema.map(|decay| (generator.clone(), decay)),
             average_settled: false,
-            generator_moments: Moments::new(recipe.optimiser, recipe.generator_learning_rate, &generator, device),
-            critic_moments: Moments::new(recipe.optimiser, recipe.critic_learning_rate, &critic, device),
+            generator_moments: Moments::new(recipe, recipe.generator_learning_rate, &generator, device),
+            critic_moments: Moments::new(recipe, recipe.critic_learning_rate, &critic, device),
             buffers: Buffers::default(),
             arch: arch.clone(),
             recipe: recipe.clone(),
             seed,
             epoch: 0,
+            step: 0,
+            pass: Pass::default(),
             batches: 0,
             generator,
             critic,
@@ -195,7 +158,7 @@ impl State {
         if let Some(critic) = critic {
             self.critic = critic;
         }
-        let fresh = |rate, params: &Params| Moments::new(self.recipe.optimiser, rate, params, device);
+        let fresh = |rate, params: &Params| Moments::new(&self.recipe, rate, params, device);
         self.generator_moments = fresh(self.generator_moments.rate, &self.generator);
         self.critic_moments = fresh(self.critic_moments.rate, &self.critic);
     }
@@ -211,20 +174,36 @@ impl State {
         (self.generator_moments.rate, self.critic_moments.rate) = rates;
     }
 
-    /// One epoch: `critic_steps` critic updates, each with a fresh batch, and one of the generator.
+    /// Is at a step whose weights came without a record: the epoch that it lies in, of a pass over so many pictures the
+    /// batch.
+    pub(super) fn go_to_step(&mut self, step: u64, pictures: usize) {
+        (self.step, self.epoch, self.pass) = (step, step, Pass::default());
+        if let Some(own) = self.recipe.cross_entropy.as_ref().filter(|own| own.epoch == Epoch::Pass) {
+            let batches = own.batches(pictures, self.recipe.batch_size.min(pictures));
+            (self.epoch, self.pass.batches) = (step / batches, step % batches);
+        }
+    }
+
+    /// One epoch of WGAN-GP, or one update of each network by another recipe: `critic_steps` critic updates, each with a
+    /// fresh batch, and one of the generator.
     pub fn epoch(&mut self, data: &Data, critic_steps: u32, device: &Device) -> Losses {
-        self.epoch_of(data.into(), critic_steps, device, &mut |_| true)
+        self.turn(data.into(), critic_steps, device, &mut |_| true).losses
     }
 
     /// The same from a mixture. `between` is called after every update; where it says false, the generator's
     /// turn comes at once.
-    pub fn epoch_of(
+    pub fn turn(
         &mut self,
         data: Mixture,
         critic_steps: u32,
         device: &Device,
         between: &mut dyn FnMut(&mut Self) -> bool,
-    ) -> Losses {
+    ) -> Turn {
+        if self.recipe.cross_entropy.is_some() {
+            let turn = self.cross_entropy(data, device);
+            between(self);
+            return turn;
+        }
         // All critic updates draw from the same weights, which pays for packing them; with dropout the
         // pictures are made another way.
         let fakes = Ready::new(&self.arch, &self.generator, drops(&self.arch.generator()).next().is_none());
@@ -242,9 +221,10 @@ impl State {
         let generator = self.generator_update(device);
         between(self);
         let [total, real, fake, penalty] = last;
-        let losses = Losses { epoch: self.epoch, critic_steps: done, total, real, fake, penalty, generator };
+        let values = [total, real, fake, penalty, generator];
+        let losses = Losses { epoch: self.epoch, critic_steps: done, kind: Kind::Wasserstein, values, diversity: None };
         self.epoch += 1;
-        losses
+        Turn { losses, ended: Some(losses) }
     }
 
     /// One critic update on the next batch, with fakes of the generator as it is now; gives total, real,
@@ -255,57 +235,45 @@ impl State {
         self.critic_update(batch, &fakes, 0, device)
     }
 
-    /// The next batch of a pass in random order; what is left at the end of a pass is not used. Of a mixture,
-    /// each picture gives its place to a random one of the second dataset with that one's share.
-    fn next_batch(&mut self, Mixture { first: data, second }: Mixture, device: &Device) -> Tensor<4> {
-        let size = self.recipe.batch_size;
-        let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
-        let per_pass = (data.len() / size).max(1) as u64;
-        let (pass, index) = (self.batches / per_pass, (self.batches % per_pass) as usize);
-        self.batches += 1;
-        // A permutation of ten thousand is drawn in a fraction of a millisecond: no state to keep.
-        let order = RandomState::with_key(&[self.seed, Stream::Shuffle as u32, pass as u32]).permutation(data.len());
-        let [h, w, c] = self.arch.picture();
-        let mut values = Vec::with_capacity(size * data.each);
-        for at in order.iter().cycle().skip(index * size).take(size) {
-            let (data, at) = match second {
-                Some((other, share)) if random.uniform() < share => (other, random.below(other.len())),
-                _ => (data, *at),
-            };
-            let picture = &data.bytes[at * data.each..(at + 1) * data.each];
-            values.extend(picture.iter().map(|v| (f32::from(*v) - 127.5) / 127.5));
+    pub(super) fn random(&self, role: Stream, update: u32) -> RandomState {
+        RandomState::with_key(&[self.seed, role as u32, self.step as u32, (self.step >> 32) as u32, update])
+    }
+
+    /// Inputs of the generator `[count, input_len]`: z, and behind it one class each, by chance.
+    pub(super) fn noise(&self, count: usize, random: &mut RandomState, device: &Device) -> Tensor<2> {
+        let (dim, classes) = (self.arch.z_dim(), self.arch.classes());
+        let mut values: Vec<f32> = random.normals(count * dim).iter().map(|v| *v as f32).collect();
+        if classes > 0 {
+            let mut all = Vec::with_capacity(count * (dim + classes));
+            for z in values.chunks(dim) {
+                let class = random.below(classes);
+                all.extend_from_slice(z);
+                all.extend((0..classes).map(|at| if at == class { 1.0 } else { 0.0 }));
+            }
+            values = all;
         }
-        Tensor::from_data(TensorData::new(values, [size, h, w, c]), device)
+        Tensor::from_data(TensorData::new(values, [count, dim + classes]), device)
     }
 
-    fn random(&self, role: Stream, update: u32) -> RandomState {
-        RandomState::with_key(&[self.seed, role as u32, self.epoch as u32, (self.epoch >> 32) as u32, update])
-    }
-
-    fn noise(&self, random: &mut RandomState, device: &Device) -> Tensor<2> {
-        let shape = [self.recipe.batch_size, self.arch.input_len()];
-        let values: Vec<f32> = random.normals(shape[0] * shape[1]).iter().map(|v| *v as f32).collect();
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    /// A mask for each layer of a chain that drops.
-    fn masks(&self, chain: &Chain, random: &mut RandomState, device: &Device) -> Masks {
-        drops(chain).map(|(values, rate)| mask([self.recipe.batch_size, values], rate, random, device)).collect()
+    /// A mask for each layer of a chain that drops, for so many pictures.
+    pub(super) fn masks(&self, chain: &Chain, count: usize, random: &mut RandomState, device: &Device) -> Masks {
+        drops(chain).map(|(values, rate)| mask([count, values], rate, random, device)).collect()
     }
 
     /// The critic's layers; a training has one.
-    fn judge(&self) -> Chain {
+    pub(super) fn judge(&self) -> Chain {
         self.arch.critic().unwrap_or_else(|| self.arch.generator())
     }
 
     /// Returns total, real, fake and penalty.
     fn critic_update(&mut self, real: Tensor<4>, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
         let mut random = self.random(Stream::CriticStep, update);
-        let z = self.noise(&mut random, device);
-        let fake = fakes.pictures(z, &self.masks(&self.arch.generator(), &mut random, device));
+        let n = self.recipe.batch_size;
+        let z = self.noise(n, &mut random, device);
+        let fake = fakes.pictures(z, &self.masks(&self.arch.generator(), n, &mut random, device));
         let judge = self.judge();
-        let alpha: Vec<f32> = (0..self.recipe.batch_size).map(|_| random.uniform() as f32).collect();
-        let masks = [(); 3].map(|()| self.masks(&judge, &mut random, device));
+        let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
+        let masks = [(); 3].map(|()| self.masks(&judge, n, &mut random, device));
         match Stack::of(&judge).filter(|_| ops::ours(device)) {
             Some(stack) => self.critic_written_out(&stack, real, fake, alpha, &masks, device),
             None => self.critic_tracked(&judge, real, fake, alpha, masks, device),
@@ -329,8 +297,11 @@ impl State {
             let len = values.len();
             Some(Tensor::from_data(TensorData::new(values, [len]), device))
         };
-        self.critic_moments.update(&mut self.critic, gradients.into_iter().map(tensor).collect());
-        [real + fake + penalty * grad_weight as f32, real, fake, penalty]
+        let total = real + fake + penalty * grad_weight as f32;
+        if !self.skips(total) {
+            self.critic_moments.update(&mut self.critic, gradients.into_iter().map(tensor).collect());
+        }
+        [total, real, fake, penalty]
     }
 
     /// The same by autodiff, for any critic on any device.
@@ -369,36 +340,59 @@ impl State {
         let gradient = critic::input_gradient(judge, &tracked, lifted(between), &masks[2]);
         let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
         let total = real_term.clone() + fake_term.clone() + penalty.clone() * self.recipe.grad_weight;
-        let mut gradients = total.backward();
-        self.critic_moments.update(&mut self.critic, tracked.gradients(&mut gradients));
+        let numbers = [total.clone(), real_term, fake_term, penalty].map(scalar);
+        if !self.skips(numbers[0]) {
+            let mut gradients = total.backward();
+            self.critic_moments.update(&mut self.critic, tracked.gradients(&mut gradients));
+        }
         self.critic.follow(statistics);
-        [total, real_term, fake_term, penalty].map(scalar)
+        numbers
+    }
+
+    /// Whether the critic is so far ahead that it is not updated by a batch.
+    pub(super) fn skips(&self, loss: f32) -> bool {
+        self.recipe.skip_below.is_some_and(|below| f64::from(loss) < below)
     }
 
     /// One update of the generator; gives its loss.
     pub fn generator_update(&mut self, device: &Device) -> f32 {
         let mut random = self.random(Stream::GeneratorStep, 0);
-        let z = self.noise(&mut random, device).autodiff();
+        let n = self.recipe.batch_size;
+        let z = self.noise(n, &mut random, device).autodiff();
         let (generator, judge) = (self.arch.generator(), self.judge());
-        let tracked_masks = |masks: Masks| -> Masks { masks.into_iter().map(Tensor::autodiff).collect() };
-        let drop = tracked_masks(self.masks(&generator, &mut random, device));
-        let masks = tracked_masks(self.masks(&judge, &mut random, device));
+        let drop = lifted(self.masks(&generator, n, &mut random, device));
+        let masks = lifted(self.masks(&judge, n, &mut random, device));
         let tracked = self.generator.tracked();
         let trained = chain::train(&generator, &tracked, Value::Flat(z), &drop);
-        // The critic only passes the gradient on: its arrays are constants here.
-        let mut critic = self.critic.clone();
-        critic.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
-        let loss = critic::score(&judge, &critic, trained.output.map(), &masks).mean().neg();
+        let loss = critic::score(&judge, &self.constant_critic(), trained.output.map(), &masks).mean().neg();
         let mut gradients = loss.backward();
-        self.generator_moments.update(&mut self.generator, tracked.gradients(&mut gradients));
-        self.generator.follow(trained.statistics);
-        if let Some((average, decay)) = &mut self.average {
-            // A young average follows faster, or it would show the first weights for a thousand epochs.
-            let young = if self.average_settled { 1.0 } else { (1.0 + self.epoch as f64) / (10.0 + self.epoch as f64) };
-            *average = average.blend(&self.generator, (1.0 - decay.min(young)) as f32);
-        }
+        self.generator_updated(tracked.gradients(&mut gradients), trained.statistics);
         scalar(loss)
     }
+
+    /// The critic where it only passes a gradient on: its arrays are constants.
+    pub(super) fn constant_critic(&self) -> Params {
+        let mut critic = self.critic.clone();
+        critic.list.iter_mut().for_each(|p| p.value = p.value.clone().autodiff());
+        critic
+    }
+
+    /// Moves the generator by its gradients, and what follows it; one step is done.
+    pub(super) fn generator_updated(&mut self, gradients: Vec<Option<Tensor<1>>>, statistics: Vec<Statistics>) {
+        self.generator_moments.update(&mut self.generator, gradients);
+        self.generator.follow(statistics);
+        if let Some((average, decay)) = &mut self.average {
+            // A young average follows faster, or it would show the first weights for a thousand epochs.
+            let young = if self.average_settled { 1.0 } else { (1.0 + self.step as f64) / (10.0 + self.step as f64) };
+            *average = average.blend(&self.generator, (1.0 - decay.min(young)) as f32);
+        }
+        self.step += 1;
+    }
+}
+
+/// Masks on the side of a graph.
+pub(super) fn lifted(masks: Masks) -> Masks {
+    masks.into_iter().map(Tensor::autodiff).collect()
 }
 
 /// Values and rate of each layer that drops.
@@ -419,6 +413,6 @@ fn mask<const D: usize>(shape: [usize; D], rate: f32, random: &mut RandomState, 
 }
 
 /// Reads one number (waits for the device).
-fn scalar(value: Tensor<1>) -> f32 {
+pub(super) fn scalar(value: Tensor<1>) -> f32 {
     floats(value.inner()).first().copied().unwrap_or(f32::NAN)
 }

@@ -10,15 +10,17 @@ use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{self, Arch, NAMES};
 use crate::net::device::Chosen;
-use crate::net::recipe::Recipe;
+use crate::net::recipe::named::RECIPES;
+use crate::net::recipe::{self, Recipe};
 use crate::report::tell;
+use crate::trainer::batches::Data;
 use crate::trainer::checkpoint::{self, Record};
 use crate::trainer::history::History;
 use crate::trainer::protocol::{Lines, Source};
 use crate::trainer::published::Weights;
 use crate::trainer::run;
 use crate::trainer::source::{self, Pictures};
-use crate::trainer::step::{Data, State};
+use crate::trainer::step::State;
 
 impl Train {
     /// The data: lines that are drawn, or files that are read.
@@ -92,25 +94,16 @@ impl Train {
     /// What is trained, and how.
     pub(super) fn networks(&self) -> anyhow::Result<(Arch, Recipe)> {
         let (arch, mut recipe) = match (&self.config, &self.from) {
-            (_, Some(name)) => {
-                let card = Card::read(&model::folder(name))?;
-                (card.arch, card.recipe)
-            }
+            (_, Some(name)) => of_model(&Card::read(&model::folder(name))?),
             (Some(path), _) => {
                 let text = files::read_text(path)?;
                 arch::read(&text).map_err(|why| anyhow!("{}: {why}", path.display()))?
             }
-            _ => {
-                let arch = Arch::named(self.arch_name()).with_context(|| {
-                    format!(
-                        "there is no architecture \"{}\"; known: {}",
-                        self.arch_name(),
-                        NAMES.map(|(name, _)| name).join(", ")
-                    )
-                })?;
-                (arch, Recipe::default())
-            }
+            _ => self.named()?,
         };
+        if let Some(own) = self.own_recipe()? {
+            recipe = own;
+        }
         if let Some(batch) = self.settings.0.batch {
             recipe.batch_size = batch;
         }
@@ -119,14 +112,52 @@ impl Train {
         }
         arch.check()?;
         recipe.check()?;
-        if !matches!(arch, Arch::WganGp(_)) {
-            bail!("networks of this family are played and not trained yet; give a WGAN-GP, such as --arch small");
+        if arch.critic().is_none() {
+            bail!(
+                "nothing judges the pictures of this network, so it is played and not trained; give a --config with a critic"
+            );
         }
         Ok((arch, recipe))
     }
 
+    /// The architecture of the name that was given, and how it is usually trained.
+    fn named(&self) -> anyhow::Result<(Arch, Recipe)> {
+        let name = self.arch_name();
+        let arch = Arch::named(name).with_context(|| {
+            let names = NAMES.map(|(name, _)| name);
+            let recipes = RECIPES.iter().map(|named| named.name).filter(|name| !names.contains(name));
+            let known: Vec<&str> = names.into_iter().chain(recipes).collect();
+            format!("there is no architecture \"{name}\"; known: {}", known.join(", "))
+        })?;
+        let given = self.arch.as_deref().filter(|name| Recipe::named(name).is_some());
+        let recipe = Recipe::named(given.unwrap_or_else(|| Recipe::usual(name))).unwrap_or_default();
+        Ok((arch, recipe))
+    }
+
+    /// The recipe that was given, by name or in a file.
+    fn own_recipe(&self) -> anyhow::Result<Option<Recipe>> {
+        let Some(name) = &self.recipe else { return Ok(None) };
+        if let Some(recipe) = Recipe::named(name) {
+            return Ok(Some(recipe));
+        }
+        let path = Path::new(name);
+        if !path.is_file() {
+            let known: Vec<&str> = RECIPES.iter().map(|named| named.name).collect();
+            bail!("there is no recipe \"{name}\" and no such file; known: {}", known.join(", "));
+        }
+        let text = files::read_text(path)?;
+        recipe::read(&text).map(Some).map_err(|why| anyhow!("{name}: {why}"))
+    }
+
+    /// The architecture that is asked for: its own name, or that of a recipe.
     fn arch_name(&self) -> &str {
-        self.arch.as_deref().unwrap_or("small")
+        let of_recipe = |name: &str| RECIPES.iter().find(|named| named.name == name).map(|named| named.arch);
+        match (&self.arch, &self.recipe) {
+            (Some(name), _) if Arch::named(name).is_some() => name,
+            (Some(name), _) => of_recipe(name).unwrap_or(name),
+            (None, Some(name)) => of_recipe(name).unwrap_or("small"),
+            (None, None) => "small",
+        }
     }
 
     /// What the card says of the architecture.
@@ -151,10 +182,16 @@ impl Train {
             critic_learning_rate: saved.critic_learning_rate,
             generator_learning_rate: saved.generator_learning_rate,
             batch_size: saved.batch_size,
+            grad_weight: saved.grad_weight,
+            skip_below: saved.skip_below,
             ..recipe.clone()
         };
-        if (self.arch.is_some() || self.config.is_some()) && (*arch != state.arch || asked != *saved) {
+        let given = self.arch.is_some() || self.config.is_some() || self.recipe.is_some();
+        if given && (self.arch.is_some() || self.config.is_some()) && *arch != state.arch {
             bail!("{} was begun with another architecture; leave out --arch and --config to go on", self.model);
+        }
+        if given && asked != *saved {
+            bail!("{} was begun with another recipe; leave out --arch, --config and --recipe to go on", self.model);
         }
         if self.settings.0.batch.is_some_and(|batch| batch != saved.batch_size) {
             bail!("{} was begun with batches of {}; leave out --batch to go on", self.model, saved.batch_size);
@@ -185,6 +222,19 @@ impl Train {
             recipe: recipe.clone(),
         })
     }
+}
+
+/// The networks of a model and how they are trained; one that was imported knows nothing of that, and is trained as
+/// its family usually is.
+fn of_model(card: &Card) -> (Arch, Recipe) {
+    let usual = match &card.arch {
+        Arch::WganGp(_) => "wgan-gp",
+        Arch::Mlp(_) => "lesson-torch",
+        Arch::Dcgan(_) | Arch::Chain(_) => "dcgan3",
+    };
+    let unknown = card.step == 0 && card.recipe == Recipe::default();
+    let recipe = Recipe::named(usual).filter(|_| unknown).unwrap_or_else(|| card.recipe.clone());
+    (card.arch.clone(), recipe)
 }
 
 /// The name of an architecture, if it has one.

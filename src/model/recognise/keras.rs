@@ -9,6 +9,7 @@ use super::super::import::bag::{Array, Bag, ReadError};
 use super::super::import::keras::{self, Layer as Read};
 use super::{Hints, Network, end_in_tanh};
 use crate::net::arch::Arch;
+use crate::net::families::Family;
 use crate::net::families::chain::{Layers, Named};
 use crate::net::families::wgan_gp::{self, WganGp};
 use crate::net::geometry::Padding;
@@ -73,7 +74,7 @@ pub(super) fn chain_to_network(
     }
     let generator = chain.layers.into_iter().map(|(name, layer)| Named { name, layer }).collect();
     let z_dim = inputs - classes;
-    let arch = Arch::Chain(Layers { input_dim, z_dim, classes, generator, critic: Vec::new() });
+    let arch = Arch::Chain(Layers { input_dim, z_dim, classes, generator, critic: Vec::new(), init: Init::Keras });
     Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
 }
 

@@ -61,9 +61,9 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
 fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     found.arch.check().map_err(|why| ReadError(format!("its layers do not make a generator: {why}")))?;
     if let Some(family) = &hints.family
-        && family_of(&found.arch) != family
+        && found.arch.family().name() != family
     {
-        let is = family_of(&found.arch);
+        let is = found.arch.family().name();
         return Err(ReadError(format!("its arrays are those of the family {is}, not {family}; leave out --as")));
     }
     if hints.zero_to_one == Some(true) && !bag.format.starts_with("Keras") {
@@ -90,16 +90,6 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
     }
     found.recognised.push(format!("{w}x{h} pictures of {c} channels from {} numbers", found.arch.z_dim()));
     Ok(found)
-}
-
-/// Name of a family, as `--as` takes it.
-pub fn family_of(arch: &Arch) -> &'static str {
-    match arch {
-        Arch::WganGp(_) => "wgan_gp",
-        Arch::Dcgan(_) => "dcgan",
-        Arch::Mlp(_) => "mlp",
-        Arch::Chain(_) => "chain",
-    }
 }
 
 /// Pictures that come out of a sigmoid in 0..1, drawn by the tanh that a dictionary is taken to end in: of half of what

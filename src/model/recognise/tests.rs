@@ -93,7 +93,7 @@ fn a_dcgan_is_recognised_and_draws_what_pytorch_draws() {
         let bag = dcgan(prefix, 5, &widths);
         let found = network(&bag, &Hints::default()).unwrap();
         let family = if widths[1] == 4 { "dcgan" } else { "chain" };
-        assert_eq!((family_of(&found.arch), found.arch.picture()), (family, [16, 16, widths[2]]));
+        assert_eq!((found.arch.family().name(), found.arch.picture()), (family, [16, 16, widths[2]]));
         let z = [0.5, -1.0, 2.0, 0.25, -0.75];
         let (drawn, expected) = (picture(&found, &z), by_hand(&bag, prefix, &z, 3));
         for (at, v) in drawn.iter().enumerate() {
@@ -148,7 +148,7 @@ fn dense_layers_are_a_gan_for_small_pictures() {
     ];
     let bag = Bag { arrays, format: "torch legacy".into(), ..Bag::default() };
     let found = network(&bag, &Hints::default()).unwrap();
-    assert_eq!((family_of(&found.arch), found.arch.picture()), ("mlp", [5, 5, 3]));
+    assert_eq!((found.arch.family().name(), found.arch.picture()), ("mlp", [5, 5, 3]));
     let z = [1.0, -0.5, 0.25, 2.0, -1.0, 0.5];
     let [kernel, bias, last, end] = [0, 1, 2, 3].map(|i| &bag.arrays[i].values);
     let hidden: Vec<f32> =
@@ -230,7 +230,7 @@ fn the_same_arrays_without_a_configuration_draw_the_same() {
     let whole = picture(&network(&lines(), &Hints::default()).unwrap(), &z);
     let bare = Bag { config: json!({"keras_version": "3.1"}), format: "Keras 3 .weights.h5".into(), ..lines() };
     let found = network(&bare, &Hints::default()).unwrap();
-    assert_eq!((family_of(&found.arch), found.assumed.len()), ("wgan_gp", 2));
+    assert_eq!((found.arch.family().name(), found.assumed.len()), ("wgan_gp", 2));
     assert_eq!(picture(&found, &z), whole);
     let mut odd = bare;
     odd.arrays[6].shape = vec![6, 6, 4, 5];

@@ -14,7 +14,7 @@ use crate::net::families::chain::{Layers, Named};
 use crate::net::families::dcgan::Dcgan;
 use crate::net::families::mlp::Mlp;
 use crate::net::geometry::Padding;
-use crate::net::layers::{Activation, Layer};
+use crate::net::layers::{Activation, Init, Layer};
 use crate::net::recipe::Recipe;
 
 /// Words in the name of a dictionary that say that it is the one to be drawn with, best first.
@@ -302,7 +302,7 @@ fn transposed(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Resul
             layers.push(Named { name: String::new(), layer: Layer::Activation { curve } });
         }
         let input_dim = [map[0], map[1], channels];
-        Arch::Chain(Layers { input_dim, z_dim, classes, generator: layers, critic: Vec::new() })
+        Arch::Chain(Layers { input_dim, z_dim, classes, generator: layers, critic: Vec::new(), init: Init::Keras })
     };
     let mut arrays = Vec::new();
     for (i, unit) in units.iter().enumerate() {

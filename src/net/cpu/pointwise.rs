@@ -87,11 +87,13 @@ pub struct AdamStep {
     pub rate: f32,
     /// Beside the root; inside of it where there are no first moments.
     pub eps: f32,
+    /// Share of the weights that is added to their gradients; 0 adds nothing.
+    pub decay: f32,
 }
 
 /// Moves weights by a gradient, and the moments m and v with them, all in place:
 /// `v = β2 v + (1 − β2) g²`, `m = β1 m + (1 − β1) g`, `w −= rate · m / (√v + ε)`; without first moments
-/// `w −= rate · g / √(v + ε)`.
+/// `w −= rate · g / √(v + ε)`. With a decay, g is the gradient plus that share of w.
 pub fn adam_step(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], d: &AdamStep) {
     let pieces = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(m.par_chunks_mut(PIECE));
     pieces.zip(v.par_chunks_mut(PIECE)).for_each(|(((w, g), m), v)| {
@@ -101,12 +103,19 @@ pub fn adam_step(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], d: &Ada
             || {
                 let values = w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut());
                 match d.beta1 {
+                    Some(beta1) if d.decay > 0.0 => values.for_each(|(((w, g), m), v)| {
+                        let g = g + *w * d.decay;
+                        *v = *v * d.beta2 + g * g * (1.0 - d.beta2);
+                        *m = *m * beta1 + g * (1.0 - beta1);
+                        *w -= *m / (v.sqrt() + d.eps) * d.rate;
+                    }),
                     Some(beta1) => values.for_each(|(((w, g), m), v)| {
                         *v = *v * d.beta2 + g * g * (1.0 - d.beta2);
                         *m = *m * beta1 + g * (1.0 - beta1);
                         *w -= *m / (v.sqrt() + d.eps) * d.rate;
                     }),
                     None => values.for_each(|(((w, g), _), v)| {
+                        let g = g + *w * d.decay;
                         *v = *v * d.beta2 + g * g * (1.0 - d.beta2);
                         *w -= g / (*v + d.eps).sqrt() * d.rate;
                     }),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use crate::net::layers::{ArchError, Chain, Init, Layer, Shape};
 
 /// A layer and its name.
@@ -34,24 +35,44 @@ pub struct Layers {
     /// From a picture to one number; empty if nothing judges it.
     #[serde(default)]
     pub critic: Vec<Named>,
+    /// What the arrays hold before a training.
+    #[serde(default)]
+    pub init: Init,
 }
 
 impl Layers {
-    /// The generator.
-    pub fn generator(&self) -> Chain {
-        chain(Shape::Flat(self.z_dim + self.classes), &self.generator)
+    fn chain(&self, input: Shape, layers: &[Named]) -> Chain {
+        let layers = layers.iter().map(|Named { name, layer }| (name.clone(), *layer)).collect();
+        Chain { input, layers, init: self.init }
+    }
+}
+
+impl Family for Layers {
+    fn name(&self) -> &'static str {
+        "chain"
     }
 
-    /// The critic, if there is one.
-    pub fn critic(&self) -> Option<Chain> {
-        (!self.critic.is_empty()).then(|| chain(Shape::Map(self.input_dim), &self.critic))
+    fn z_dim(&self) -> usize {
+        self.z_dim
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// At the first that does not fit, in a sentence.
-    pub fn check(&self) -> Result<(), ArchError> {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn picture(&self) -> [usize; 3] {
+        self.input_dim
+    }
+
+    fn generator(&self) -> Chain {
+        self.chain(Shape::Flat(self.z_dim + self.classes), &self.generator)
+    }
+
+    fn critic(&self) -> Option<Chain> {
+        (!self.critic.is_empty()).then(|| self.chain(Shape::Map(self.input_dim), &self.critic))
+    }
+
+    fn check(&self) -> Result<(), ArchError> {
         let numbers = self.input_dim.iter().chain([&self.z_dim]);
         if numbers.clone().any(|n| !(1..=65_536).contains(n)) || self.classes > 65_536 {
             return Err(ArchError("every size must lie in 1..=65536".into()));
@@ -69,9 +90,10 @@ impl Layers {
     }
 }
 
-fn chain(input: Shape, layers: &[Named]) -> Chain {
-    let layers = layers.iter().map(|Named { name, layer }| (name.clone(), *layer)).collect();
-    Chain { input, layers, init: Init::Keras }
+impl From<Chain> for Vec<Named> {
+    fn from(chain: Chain) -> Self {
+        chain.layers.into_iter().map(|(name, layer)| Named { name, layer }).collect()
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, ArchError, Chain, Init, Layer, Shape};
 
@@ -50,9 +51,26 @@ impl Dcgan {
     fn widths(&self) -> Vec<usize> {
         (0..self.depth().saturating_sub(1)).rev().map(|level| self.features << level.min(30)).collect()
     }
+}
 
-    /// z, and classes behind it, to a picture.
-    pub fn generator(&self) -> Chain {
+impl Family for Dcgan {
+    fn name(&self) -> &'static str {
+        "dcgan"
+    }
+
+    fn z_dim(&self) -> usize {
+        self.z_dim
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn picture(&self) -> [usize; 3] {
+        [self.size, self.size, self.channels]
+    }
+
+    fn generator(&self) -> Chain {
         let inputs = self.z_dim + self.classes;
         let mut chain = Chain::new(Shape::Flat(inputs), Init::Dcgan);
         chain.then(Layer::Reshape { shape: [1, 1, inputs] });
@@ -76,8 +94,8 @@ impl Dcgan {
         chain
     }
 
-    /// A picture to one number, from which the sigmoid is left to the loss.
-    pub fn critic(&self) -> Chain {
+    /// The sigmoid is left to the loss.
+    fn critic(&self) -> Option<Chain> {
         let mut chain = Chain::new(Shape::Map([self.size, self.size, self.channels]), Init::Dcgan);
         let (mut widths, padding) = (self.widths(), Padding::Pixels(1));
         widths.reverse();
@@ -92,14 +110,10 @@ impl Dcgan {
         let last = Layer::Conv2d { filters: 1, kernel: 4, stride: 1, padding: Padding::Pixels(0), bias: false };
         chain.push(format!("conv_{}", widths.len()), last);
         chain.then(Layer::Flatten);
-        chain
+        Some(chain)
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// At the first that does not fit, in a sentence.
-    pub fn check(&self) -> Result<(), ArchError> {
+    fn check(&self) -> Result<(), ArchError> {
         if !self.size.is_power_of_two() || !(8..=1024).contains(&self.size) {
             let size = self.size;
             return Err(ArchError(format!("a DCGAN's size is 8, 16, 32, … up to 1024, not {size}")));
@@ -134,12 +148,12 @@ mod tests {
         assert_eq!(generator.output(), Shape::Map([64, 64, 3]));
         // Weights, and four numbers for each of 960 channels.
         assert_eq!(count(&generator), 3_574_784 + 4 * 960);
-        assert_eq!(small.critic().output(), Shape::Flat(1));
+        assert_eq!(small.critic().unwrap().output(), Shape::Flat(1));
         let large = Dcgan { size: 128, classes: 8, ..Dcgan::default() };
         assert_eq!(large.widths(), [1024, 512, 256, 128, 64]);
         assert_eq!(large.generator().output(), Shape::Map([128, 128, 3]));
         assert_eq!(count(&large.generator()), 12_913_664 + 4 * 1984);
-        assert_eq!(large.critic().output(), Shape::Flat(1));
+        assert_eq!(large.critic().unwrap().output(), Shape::Flat(1));
         assert!(Dcgan { size: 48, ..small }.check().is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use crate::net::layers::{Activation, ArchError, Chain, Init, Layer, Shape};
 
 /// The settings of a GAN of dense layers.
@@ -52,9 +53,26 @@ impl Mlp {
         };
         Layer::Activation { curve }
     }
+}
 
-    /// z, and classes behind it, to a picture.
-    pub fn generator(&self) -> Chain {
+impl Family for Mlp {
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn z_dim(&self) -> usize {
+        self.z_dim
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn picture(&self) -> [usize; 3] {
+        self.input_dim
+    }
+
+    fn generator(&self) -> Chain {
         let mut chain = Chain::new(Shape::Flat(self.z_dim + self.classes), Init::Torch);
         for (i, units) in self.generator_units.iter().enumerate() {
             chain.push(format!("dense_{i}"), Layer::Dense { units: *units, bias: true });
@@ -71,8 +89,8 @@ impl Mlp {
         chain
     }
 
-    /// A picture to one number, from which the sigmoid is left to the loss.
-    pub fn critic(&self) -> Chain {
+    /// The sigmoid is left to the loss.
+    fn critic(&self) -> Option<Chain> {
         let mut chain = Chain::new(Shape::Map(self.input_dim), Init::Torch);
         chain.then(Layer::Flatten);
         for (i, units) in self.critic_units.iter().enumerate() {
@@ -80,14 +98,10 @@ impl Mlp {
             chain.then(self.curve());
         }
         chain.push(format!("dense_{}", self.critic_units.len()), Layer::Dense { units: 1, bias: true });
-        chain
+        Some(chain)
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// At the first that does not fit, in a sentence.
-    pub fn check(&self) -> Result<(), ArchError> {
+    fn check(&self) -> Result<(), ArchError> {
         let numbers = self.input_dim.iter().chain([&self.z_dim]).chain(&self.generator_units).chain(&self.critic_units);
         if numbers.clone().any(|n| !(1..=65_536).contains(n)) || self.classes > 65_536 {
             return Err(ArchError("every size and number of units must lie in 1..=65536".into()));

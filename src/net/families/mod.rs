@@ -1,9 +1,41 @@
 //! One file a family of networks: what its settings are, and the layers that follow from them.
 //!
 //! A family reads like the paper it comes from, names its arrays, and says what judges its pictures. A new one is a
-//! file here and a variant of [`super::arch::Arch`]; the layers do the rest.
+//! file here that is a [`Family`], and a variant of [`super::arch::Arch`]; the layers do the rest.
 
 pub mod chain;
 pub mod dcgan;
+pub mod lesson;
 pub mod mlp;
 pub mod wgan_gp;
+
+use super::layers::{ArchError, Chain};
+
+/// What every family says of its networks.
+pub trait Family {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// Dimensions of z.
+    fn z_dim(&self) -> usize;
+
+    /// Classes, of which there is one number each behind z; 0 is none.
+    fn classes(&self) -> usize {
+        0
+    }
+
+    /// Height, width and channels of a picture.
+    fn picture(&self) -> [usize; 3];
+
+    /// From z, and the classes behind it, to a picture.
+    fn generator(&self) -> Chain;
+
+    /// From a picture to one number, if anything judges it.
+    fn critic(&self) -> Option<Chain>;
+
+    /// Checks the settings by themselves; whether the layers fit together is found by [`super::arch::Arch::check`].
+    ///
+    /// # Errors
+    /// At the first that cannot be meant, in a sentence.
+    fn check(&self) -> Result<(), ArchError>;
+}

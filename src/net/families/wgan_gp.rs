@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use crate::net::geometry::Padding;
-use crate::net::layers::{self, ArchError, Chain, Init, Layer, Shape};
+use crate::net::layers::{self, ArchError, Chain, Init, Layer, MAP, Shape, WEIGHTS};
 
 /// Added to a variance before its root, as Keras does.
 const EPS: f32 = 1e-3;
@@ -120,8 +121,59 @@ impl WganGp {
         }
     }
 
+    /// Norm and activation behind a hidden layer of the generator.
+    fn behind(&self, chain: &mut Chain, name: &str) {
+        if let Some(momentum) = self.generator_batch_norm_momentum {
+            chain.push(format!("{name}_norm"), norm(momentum));
+        }
+        if let Some(curve) = self.generator_activation.curve() {
+            chain.then(Layer::Activation { curve });
+        }
+    }
+
+    /// Checks that no layer is larger than a machine can hold, before anything is computed from its sizes.
+    fn check_sizes(&self) -> Result<(), ArchError> {
+        let [mut h, mut w, mut c] = self.generator_initial_dense_layer_size.map(|n| n as u128);
+        let limit = |what: String, size: u128, most: u128| match size <= most {
+            true => Ok(()),
+            false => Err(ArchError(format!("{what} has {size} values, at most {most} are taken; make it smaller"))),
+        };
+        limit("the generator's dense layer".into(), h * w * c, MAP)?;
+        limit("the generator's dense layer's kernel".into(), self.z_dim as u128 * h * w * c, WEIGHTS)?;
+        for (i, filters) in self.generator_conv_filters.iter().enumerate() {
+            let (k, filters) = (self.generator_conv_kernel_size[i] as u128, *filters as u128);
+            let grow = if self.generator_upsample[i] == 2 { 2 } else { self.generator_conv_strides[i] as u128 };
+            (h, w) = (h * grow, w * grow);
+            limit(format!("the map behind the generator's layer {i}"), h * w * filters, MAP)?;
+            limit(format!("the kernel of the generator's layer {i}"), k * k * c * filters, WEIGHTS)?;
+            c = filters;
+        }
+        let [h, w, mut c] = self.input_dim.map(|n| n as u128);
+        limit("a picture".into(), h * w * c, MAP)?;
+        for (i, filters) in self.critic_conv_filters.iter().enumerate() {
+            let (k, filters) = (self.critic_conv_kernel_size[i] as u128, *filters as u128);
+            limit(format!("the kernel of the critic's layer {i}"), k * k * c * filters, WEIGHTS)?;
+            c = filters;
+        }
+        Ok(())
+    }
+}
+
+impl Family for WganGp {
+    fn name(&self) -> &'static str {
+        "wgan_gp"
+    }
+
+    fn z_dim(&self) -> usize {
+        self.z_dim
+    }
+
+    fn picture(&self) -> [usize; 3] {
+        self.input_dim
+    }
+
     /// dense → norm → activation → (dropout) → stages of (transposed) convolution, the last through tanh.
-    pub fn generator(&self) -> Chain {
+    fn generator(&self) -> Chain {
         let mut chain = Chain::new(Shape::Flat(self.z_dim), Init::Normal);
         let shape = self.generator_initial_dense_layer_size;
         chain.push("dense", Layer::Dense { units: shape.iter().product(), bias: true });
@@ -149,19 +201,9 @@ impl WganGp {
         chain
     }
 
-    /// Norm and activation behind a hidden layer of the generator.
-    fn behind(&self, chain: &mut Chain, name: &str) {
-        if let Some(momentum) = self.generator_batch_norm_momentum {
-            chain.push(format!("{name}_norm"), norm(momentum));
-        }
-        if let Some(curve) = self.generator_activation.curve() {
-            chain.then(Layer::Activation { curve });
-        }
-    }
-
     /// Convolutions, each with its activation (and norm and dropout, if wanted; never a norm behind the first), and a
     /// dense layer to one number.
-    pub fn critic(&self) -> Chain {
+    fn critic(&self) -> Option<Chain> {
         let mut chain = Chain::new(Shape::Map(self.input_dim), Init::Normal);
         for (i, filters) in self.critic_conv_filters.iter().copied().enumerate() {
             let (kernel, stride) = (self.critic_conv_kernel_size[i], self.critic_conv_strides[i]);
@@ -179,14 +221,10 @@ impl WganGp {
         }
         chain.then(Layer::Flatten);
         chain.push("dense", Layer::Dense { units: 1, bias: true });
-        chain
+        Some(chain)
     }
 
-    /// Checks that the layers fit together and lead from z to a picture of `input_dim`.
-    ///
-    /// # Errors
-    /// At the first thing that does not fit, in a sentence.
-    pub fn check(&self) -> Result<(), ArchError> {
+    fn check(&self) -> Result<(), ArchError> {
         let err = |text: String| Err(ArchError(text));
         let critic = self.critic_conv_filters.len();
         let generator = self.generator_conv_filters.len();
@@ -247,38 +285,7 @@ impl WganGp {
         }
         Ok(())
     }
-
-    /// Checks that no layer is larger than a machine can hold, before anything is computed from its sizes.
-    fn check_sizes(&self) -> Result<(), ArchError> {
-        let [mut h, mut w, mut c] = self.generator_initial_dense_layer_size.map(|n| n as u128);
-        let limit = |what: String, size: u128, most: u128| match size <= most {
-            true => Ok(()),
-            false => Err(ArchError(format!("{what} has {size} values, at most {most} are taken; make it smaller"))),
-        };
-        limit("the generator's dense layer".into(), h * w * c, MAP)?;
-        limit("the generator's dense layer's kernel".into(), self.z_dim as u128 * h * w * c, WEIGHTS)?;
-        for (i, filters) in self.generator_conv_filters.iter().enumerate() {
-            let (k, filters) = (self.generator_conv_kernel_size[i] as u128, *filters as u128);
-            let grow = if self.generator_upsample[i] == 2 { 2 } else { self.generator_conv_strides[i] as u128 };
-            (h, w) = (h * grow, w * grow);
-            limit(format!("the map behind the generator's layer {i}"), h * w * filters, MAP)?;
-            limit(format!("the kernel of the generator's layer {i}"), k * k * c * filters, WEIGHTS)?;
-            c = filters;
-        }
-        let [h, w, mut c] = self.input_dim.map(|n| n as u128);
-        limit("a picture".into(), h * w * c, MAP)?;
-        for (i, filters) in self.critic_conv_filters.iter().enumerate() {
-            let (k, filters) = (self.critic_conv_kernel_size[i] as u128, *filters as u128);
-            limit(format!("the kernel of the critic's layer {i}"), k * k * c * filters, WEIGHTS)?;
-            c = filters;
-        }
-        Ok(())
-    }
 }
-
-/// Values of one picture in any layer, and weights of any layer, at most: 1 and 4 GiB.
-const MAP: u128 = 1 << 28;
-const WEIGHTS: u128 = 1 << 30;
 
 fn norm(momentum: f32) -> Layer {
     Layer::BatchNorm { eps: EPS, momentum, unbiased: false, affine: true }

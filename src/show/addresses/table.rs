@@ -341,7 +341,7 @@ const ROWS: [Address; 65] = [
     tells("/flaneur/train/state", Kind::Text, "off, starting, running, paused, crashed, ended or watching.", |r| {
         Some(Value::Text(r.show.lesson.word().into()))
     }),
-    tells("/flaneur/train/step", Kind::Int, "Epochs done.", |r| number(r.show.lesson.step()?.step as f64)),
+    tells("/flaneur/train/step", Kind::Int, "Generator updates done.", |r| number(r.show.lesson.step()?.step as f64)),
     tells("/flaneur/train/shown", Kind::Int, "Step of the state that is shown; -1 is the model's own.", |r| {
         number(r.show.lesson.at().map_or(-1.0, |step| step as f64))
     }),
@@ -349,10 +349,10 @@ const ROWS: [Address; 65] = [
         number(r.show.lesson.shown() as f64)
     }),
     tells("/flaneur/train/loss", Kind::Float, "The critic's loss of the last epoch.", |r| {
-        number(r.show.lesson.step()?.total.into())
+        number(r.show.lesson.step()?.losses.critic().into())
     }),
     tells("/flaneur/train/generator_loss", Kind::Float, "The generator's.", |r| {
-        number(r.show.lesson.step()?.generator.into())
+        number(r.show.lesson.step()?.losses.generator().into())
     }),
     tells("/flaneur/train/epoch_ms", Kind::Float, "Milliseconds of work of the last epoch.", |r| {
         number(r.show.lesson.step()?.ms)

@@ -271,7 +271,7 @@ impl Lesson {
                 if self.losses.len() == MOST_LOSSES {
                     self.losses.pop_front();
                 }
-                self.losses.push_back([step.total, step.generator]);
+                self.losses.push_back([step.losses.critic(), step.losses.generator()]);
                 self.step = Some(step);
             }
             Event::Published { path, step, fingerprint, state, .. } => {
