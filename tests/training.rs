@@ -332,11 +332,11 @@ fn a_long_history_holds_up_no_save() {
     go_on(folder.path(), &arch, &recipe(), 2, false);
     let (device, training) = (Device::flex(), folder.path().join("training"));
     let (mut state, _) = flaneur::trainer::checkpoint::read(&training, &device).unwrap();
-    let line = |epoch: u64| format!("{epoch},5,{}.5,-1.25,3.5,0.125,{}.75,0.2500\n", epoch % 97, epoch % 89);
+    let line = |epoch: u64| format!("{epoch},5,{}.5,-1.25,3.5,0.125,{}.75,,0.2500\n", epoch % 97, epoch % 89);
     let rows: String = (0..200_000).map(line).collect();
     let head = fs::read_to_string(training.join("history.csv")).unwrap().lines().next().unwrap().to_owned();
     fs::write(training.join("history.csv"), format!("{head}\n{rows}")).unwrap();
-    state.epoch = 200_000;
+    (state.epoch, state.step) = (200_000, 200_000);
     let start = Instant::now();
     let mut history = History::read(&training, state.epoch).unwrap();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
