@@ -62,6 +62,14 @@ impl Value {
         }
     }
 
+    /// Through an activation.
+    pub fn curved(self, curve: Activation) -> Self {
+        match self {
+            Self::Flat(x) => Self::Flat(activate(x, curve)),
+            Self::Map(x) => Self::Map(activate(x, curve)),
+        }
+    }
+
     /// Times a mask `[n, values]`.
     pub fn masked(self, mask: Tensor<2>) -> Self {
         match self {
@@ -172,6 +180,34 @@ fn run(chain: &Chain, params: &Params, x: Value, masks: &Masks, batch: bool) -> 
     Trained { output: x, statistics }
 }
 
+/// A layer that is neither norm nor curve, and the curve behind it where the operation can do that.
+pub fn plain(params: &Params, name: &str, layer: &Layer, input: Shape, x: Value, act: Option<Act>) -> Value {
+    match *layer {
+        Layer::Dense { units, .. } => {
+            let x = x.flat();
+            let bias = bias(params, name, units, &x.device()).reshape([1, units]);
+            Value::Flat(x.matmul(params.get::<2>(name, "kernel")) + bias)
+        }
+        Layer::Conv2d { filters, kernel, stride, padding, .. } => {
+            let x = x.map();
+            let bias = bias(params, name, filters, &x.device());
+            let g = conv_geometry(input.map(), filters, kernel, stride, padding);
+            Value::Map(ops::conv(x, params.get(name, "kernel"), bias, g, act))
+        }
+        Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
+            let x = x.map();
+            let bias = bias(params, name, filters, &x.device());
+            let g = transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding);
+            Value::Map(ops::conv_t(x, params.get(name, "kernel"), bias, g, act))
+        }
+        Layer::Reshape { shape } => Value::Map(x.shaped(shape)),
+        Layer::Flatten => Value::Flat(x.flat()),
+        Layer::Upsample2d => Value::Map(upsample(x.map())),
+        Layer::ZeroPad2d { after } => Value::Map(zero_pad(x.map(), after)),
+        Layer::BatchNorm { .. } | Layer::InstanceNorm { .. } | Layer::Activation { .. } | Layer::Dropout { .. } => x,
+    }
+}
+
 /// One layer, and whether it took the curve behind it.
 #[allow(clippy::too_many_arguments)]
 fn one(
@@ -184,30 +220,11 @@ fn one(
     batch: bool,
     statistics: &mut Vec<Statistics>,
 ) -> (Value, bool) {
-    let act = next.and_then(fused);
     match *layer {
-        Layer::Dense { units, .. } => {
-            let x = x.flat();
-            let device = x.device();
-            let x = x.matmul(params.get::<2>(name, "kernel")) + bias(params, name, units, &device).reshape([1, units]);
-            (Value::Flat(x), false)
+        Layer::Conv2d { .. } | Layer::ConvTranspose2d { .. } => {
+            let act = next.and_then(fused);
+            (plain(params, name, layer, input, x, act), act.is_some())
         }
-        Layer::Reshape { shape } => (Value::Map(x.shaped(shape)), false),
-        Layer::Flatten => (Value::Flat(x.flat()), false),
-        Layer::Conv2d { filters, kernel, stride, padding, .. } => {
-            let x = x.map();
-            let bias = bias(params, name, filters, &x.device());
-            let g = conv_geometry(input.map(), filters, kernel, stride, padding);
-            (Value::Map(ops::conv(x, params.get(name, "kernel"), bias, g, act)), act.is_some())
-        }
-        Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
-            let x = x.map();
-            let bias = bias(params, name, filters, &x.device());
-            let g = transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding);
-            (Value::Map(ops::conv_t(x, params.get(name, "kernel"), bias, g, act)), act.is_some())
-        }
-        Layer::Upsample2d => (Value::Map(upsample(x.map())), false),
-        Layer::ZeroPad2d { after } => (Value::Map(zero_pad(x.map(), after)), false),
         Layer::BatchNorm { eps, momentum, unbiased, .. } => {
             let norm = Norm { name, channels: input.channels(), eps, momentum, unbiased };
             let slope = next.and_then(Activation::negative_slope);
@@ -224,14 +241,8 @@ fn one(
             let [gamma, beta] = affine(params, name, input.channels(), &x.device());
             (Value::Map(instance_norm(x, gamma, beta, eps)), false)
         }
-        Layer::Activation { curve } => {
-            let made = match x {
-                Value::Flat(x) => Value::Flat(activate(x, curve)),
-                Value::Map(x) => Value::Map(activate(x, curve)),
-            };
-            (made, false)
-        }
-        Layer::Dropout { .. } => (x, false),
+        Layer::Activation { curve } => (x.curved(curve), false),
+        _ => (plain(params, name, layer, input, x, None), false),
     }
 }
 

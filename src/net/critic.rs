@@ -94,40 +94,31 @@ fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -
     let (mut x, mut traces, mut masks) = (Value::Map(pictures), Vec::new(), masks.iter());
     for (name, layer, input) in chain.walk() {
         let owned = name.to_owned();
+        let plainly = |x: Value| chain::plain(params, name, layer, input, x, None);
         match *layer {
-            Layer::Dense { units, .. } => {
-                let flat = x.flat();
-                let bias = chain::bias(params, name, units, &flat.device()).reshape([1, units]);
-                x = Value::Flat(flat.matmul(params.get::<2>(name, "kernel")) + bias);
+            Layer::Dense { .. } => {
+                x = plainly(x);
                 traces.push(Trace::Dense(owned));
             }
             Layer::Conv2d { filters, kernel, stride, padding, .. } => {
-                let (map, g) = (x.map(), conv_geometry(input.map(), filters, kernel, stride, padding));
-                let bias = chain::bias(params, name, filters, &map.device());
-                x = Value::Map(ops::conv(map, params.get(name, "kernel"), bias, g, None));
-                traces.push(Trace::Conv(owned, g));
+                x = plainly(x);
+                traces.push(Trace::Conv(owned, conv_geometry(input.map(), filters, kernel, stride, padding)));
             }
             Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
+                x = plainly(x);
                 let g = transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding);
-                let map = x.map();
-                let bias = chain::bias(params, name, filters, &map.device());
-                x = Value::Map(ops::conv_t(map, params.get(name, "kernel"), bias, g, None));
                 traces.push(Trace::ConvTranspose(owned, g));
             }
-            Layer::Reshape { shape } => {
-                x = Value::Map(x.shaped(shape));
-                traces.push(Trace::Reshape(input));
-            }
-            Layer::Flatten => {
-                x = Value::Flat(x.flat());
+            Layer::Reshape { .. } | Layer::Flatten => {
+                x = plainly(x);
                 traces.push(Trace::Reshape(input));
             }
             Layer::Upsample2d => {
-                x = Value::Map(chain::upsample(x.map()));
+                x = plainly(x);
                 traces.push(Trace::Upsample);
             }
             Layer::ZeroPad2d { after } => {
-                x = Value::Map(chain::zero_pad(x.map(), after));
+                x = plainly(x);
                 traces.push(Trace::ZeroPad(after));
             }
             Layer::BatchNorm { eps, .. } | Layer::InstanceNorm { eps, .. } => {
@@ -142,10 +133,7 @@ fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -
                 traces.push(Trace::Norm { layer: owned, values: Box::new([hat, rstd]), picture });
             }
             Layer::Activation { curve } => {
-                x = match x {
-                    Value::Flat(x) => Value::Flat(chain::activate(x, curve)),
-                    Value::Map(x) => Value::Map(chain::activate(x, curve)),
-                };
+                x = x.curved(curve);
                 traces.push(Trace::Curve(curve, x.clone()));
             }
             Layer::Dropout { .. } => {

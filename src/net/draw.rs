@@ -11,7 +11,7 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::arch::Arch;
 use super::burn_ops;
-use super::chain::{self, Masks, Value, activate, fused};
+use super::chain::{self, Masks, Value, fused};
 #[cfg(feature = "gpu")]
 use super::cpu::conv::Act;
 use super::cpu::prepared::{Layer, Outline, Prepared, Stage};
@@ -247,7 +247,7 @@ impl Ready {
         let (then, act) = (step.then, step.then.and_then(fused));
         // Behind an operation that could only do another activation, or none.
         let curved = |x: Value, done: bool| match then {
-            Some(then) if !done => activated(x, then),
+            Some(then) if !done => x.curved(then),
             _ => x,
         };
         match (&step.kind, weights) {
@@ -310,13 +310,6 @@ impl Ready {
             (Kind::Curve, _) => curved(x, false),
             _ => x,
         }
-    }
-}
-
-fn activated(x: Value, curve: Activation) -> Value {
-    match x {
-        Value::Flat(x) => Value::Flat(activate(x, curve)),
-        Value::Map(x) => Value::Map(activate(x, curve)),
     }
 }
 

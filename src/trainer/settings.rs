@@ -48,7 +48,7 @@ macro_rules! settings {
                 |training| Some(training.plan.print_every as f64),
                 |training, epochs| training.plan.print_every = epochs as u64;
             publish_every as publish_every: u64, in [0.0, 1e9], reach Some([0.0, 100.0]), after "rest", usual Some(0.0),
-                "Epochs between two states that are shown; 0 is only when asked.",
+                "Generator updates between two states that are shown; 0 is only when asked.",
                 |training| Some(training.options.publish_every as f64),
                 |training, epochs| training.options.publish_every = epochs as u64;
             rest as rest: f64, in [0.0, 0.95], reach None, after "ema", usual Some(0.0),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use flaneur::model::{self, Model};
+use flaneur::net::families::Family;
 use flaneur::net::families::wgan_gp::WganGp;
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;

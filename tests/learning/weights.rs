@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use flaneur::control::Dial;
 use flaneur::model::{self, Model};
+use flaneur::net::families::Family;
 use flaneur::net::params::{Param, Params, Plan};
 use flaneur::picture::Picture;
 use flaneur::show::addresses::{Act, Training};

@@ -92,15 +92,20 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
     Ok(found)
 }
 
+/// Halves kernel and bias of a layer.
+fn halve(layer: &str, arrays: &mut [(String, Vec<f32>)]) {
+    let names = [format!("{layer}.kernel"), format!("{layer}.bias")];
+    for (_, values) in arrays.iter_mut().filter(|(name, _)| names.contains(name)) {
+        values.iter_mut().for_each(|v| *v *= 0.5);
+    }
+}
+
 /// Pictures that come out of a sigmoid in 0..1, drawn by the tanh that a dictionary is taken to end in: of half of what
 /// the last layer gives.
 fn halve_last(found: &mut Network) {
     let plans = found.arch.generator_plans();
     let Some(last) = plans.iter().rfind(|plan| plan.name.ends_with(".kernel")) else { return };
-    let layer = last.name.trim_end_matches("kernel");
-    for (_, values) in found.arrays.iter_mut().filter(|(name, _)| name.starts_with(layer)) {
-        values.iter_mut().for_each(|v| *v *= 0.5);
-    }
+    halve(last.name.trim_end_matches(".kernel"), &mut found.arrays);
     found.recognised.push("it ends in a sigmoid, for which a tanh of half of it stands here: the same pictures".into());
 }
 
@@ -112,13 +117,10 @@ fn end_in_tanh(chain: &mut Chain, arrays: &mut [(String, Vec<f32>)]) -> bool {
         return false;
     };
     let Some((before, _)) = at.checked_sub(1).map(|before| &chain.layers[before]) else { return false };
-    let halved = [format!("{before}.kernel"), format!("{before}.bias")];
-    if before.is_empty() || !arrays.iter().any(|(name, _)| *name == halved[0]) {
+    if before.is_empty() || !arrays.iter().any(|(name, _)| *name == format!("{before}.kernel")) {
         return false;
     }
-    for (_, values) in arrays.iter_mut().filter(|(name, _)| halved.contains(name)) {
-        values.iter_mut().for_each(|v| *v *= 0.5);
-    }
+    halve(before, arrays);
     chain.layers[at].1 = Layer::Activation { curve: Activation::Tanh };
     true
 }
