@@ -203,13 +203,14 @@ impl History {
         };
         let begins = if self.columns.is_some_and(|before| before.kind == kind) { begins } else { 0 };
         let mut text = String::new();
-        if begins == 0 {
+        // Before the first epoch nobody knows which losses it will have.
+        if begins == 0 && !self.rows.is_empty() {
             text += &columns.header();
         }
         for (losses, seconds) in self.rows.iter().skip(self.rows.len() - self.waiting) {
             text += &columns.line(losses, *seconds);
         }
-        self.columns = Some(columns);
+        self.columns = (!self.rows.is_empty() || begins > 0).then_some(columns);
         file.set_len(begins)?;
         file.seek(SeekFrom::Start(begins))?;
         if let Err(error) = file.write_all(text.as_bytes()) {

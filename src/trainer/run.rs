@@ -168,6 +168,9 @@ pub fn train(
     Ok(training.done)
 }
 
+/// Hears of an epoch and its seconds.
+pub type OnEpoch<'a> = Box<dyn FnMut(&Losses, f64) + 'a>;
+
 /// A training at work.
 pub struct Training<'a> {
     /// How long and how often, and what the card says.
@@ -177,7 +180,7 @@ pub struct Training<'a> {
     /// The commands that drive it, if it is driven.
     pub commands: Option<&'a CommandQueue>,
     /// Is told of every epoch, and of its seconds.
-    pub on_epoch: Box<dyn FnMut(&Losses, f64) + 'a>,
+    pub on_epoch: OnEpoch<'a>,
     /// Is told of all that happens.
     pub on_event: Box<dyn FnMut(Event) + 'a>,
     /// That the folder is this training's alone, where that was asked for.

@@ -11,6 +11,8 @@ const BURST: f64 = 24e6;
 /// Pauses after a failed attempt to write, in seconds: the first, and the longest.
 const PAUSES: [f64; 2] = [1.0, 60.0];
 const DAY_SECS: f64 = 86_400.0;
+/// Seconds after which a checkpoint is written within an epoch, too: a pass may take an hour.
+const STALE_SECS: f64 = 600.0;
 
 /// What is to be written now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,8 @@ pub struct Schedule {
     keep_due: bool,
     published: f64,
     kept: f64,
-    /// Epochs since the last checkpoint.
+    /// When the last checkpoint was written, and the turns since then.
+    saved: f64,
     unsaved: u64,
     failures: u32,
     retry_at: f64,
@@ -88,6 +91,7 @@ impl Default for Schedule {
             keep_due: false,
             published: f64::NEG_INFINITY,
             kept: 0.0,
+            saved: 0.0,
             unsaved: 0,
             failures: 0,
             retry_at: 0.0,
@@ -123,6 +127,7 @@ impl Schedule {
         // One epoch more is not worth a checkpoint where writes are counted.
         let worth = !limited || self.unsaved > 1;
         self.save_due |= epoch.is_some_and(|epoch| epoch.is_multiple_of(limits.print_every.max(1))) && worth;
+        self.save_due |= epoch.is_none() && now - self.saved >= STALE_SECS;
         self.publish_due |= limits.publish_every > 0 && step.is_multiple_of(limits.publish_every);
         let may = |allowance: &Allowance| !limited || allowance.left > 0.0;
         // States that are kept lie twice as far apart each time, until the day's share decides.
@@ -154,7 +159,7 @@ impl Schedule {
             (self.keep_due, self.kept) = (false, now);
         }
         if what == Due::Save {
-            (self.save_due, self.unsaved) = (false, 0);
+            (self.save_due, self.saved, self.unsaved) = (false, now, 0);
         }
         if what == Due::Show {
             // What went through memory says nothing of the disk.
@@ -175,6 +180,23 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Within a pass that takes hours a checkpoint is written every ten minutes, and at the end of an epoch as ever.
+    #[test]
+    fn a_long_pass_is_saved_on_its_way() {
+        let limits =
+            Limits { print_every: 1, publish_every: 0, publish_secs: 0.0, disk_gb_per_day: 0.0, memory: false };
+        let (mut schedule, mut saves) = (Schedule::default(), Vec::new());
+        for step in 0..400 {
+            let now = step as f64 * 10.0;
+            let epoch = (step == 399).then_some(0);
+            if schedule.due(epoch, step, now, limits) == Due::Save {
+                schedule.done(Due::Save, 1000, now);
+                saves.push(now);
+            }
+        }
+        assert_eq!(saves, [600.0, 1200.0, 1800.0, 2400.0, 3000.0, 3600.0, 3990.0]);
+    }
 
     /// Bytes to the disk by kind, and when states were shown, of a training of `secs` seconds.
     fn run(secs: f64, epoch_secs: f64, sizes: [u64; 2], limits: Limits) -> (u64, u64, Vec<f64>) {
