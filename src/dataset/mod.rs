@@ -9,6 +9,7 @@ mod listing;
 pub mod read;
 pub mod score;
 pub mod write;
+mod zipped;
 
 use std::path::PathBuf;
 
