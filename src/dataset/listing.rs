@@ -177,7 +177,8 @@ impl Listing {
                 }
                 Some(zip) => {
                     let (mut chunk, mut size) = (Vec::new(), 0);
-                    while let Some((name, Place::Entry(index))) = which.get(from + chunk.len()).map(|at| &self.files[*at])
+                    while let Some((name, Place::Entry(index))) =
+                        which.get(from + chunk.len()).map(|at| &self.files[*at])
                         && chunk.len() < CHUNK_COUNT
                         && size < CHUNK_BYTES
                     {

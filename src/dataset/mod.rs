@@ -4,6 +4,7 @@
 //! Fed by files, read by `trainer` and `cli`; knows no networks.
 
 mod decode;
+mod labels;
 pub mod lines;
 mod listing;
 pub mod read;
