@@ -11,8 +11,8 @@ use super::listing::{Bad, Listing};
 
 /// The file that names classes.
 const FILE: &str = "dataset.json";
-/// It may have so many bytes: those of some million pictures.
-const MOST_BYTES: u64 = 128 << 20;
+/// It may have so many bytes: those of a million pictures.
+const MOST_BYTES: u64 = 64 << 20;
 /// Classes at most.
 const MOST_CLASSES: usize = 10_000;
 /// Folders whose names have so many digits, or more, and nothing else, only spread the files, as dataset_tool's do.

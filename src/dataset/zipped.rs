@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -160,6 +161,13 @@ impl Zip {
 
     /// The bytes of one entry, which are as many as it says. From any thread.
     pub fn unpack_again(&self, index: usize) -> Result<Vec<u8>, Fault> {
+        self.unpack_whole(index).map_err(|fault| match fault {
+            Fault::Content(_) if !self.is_there() => Fault::Away("the zip was changed while it was read".into()),
+            fault => fault,
+        })
+    }
+
+    fn unpack_whole(&self, index: usize) -> Result<Vec<u8>, Fault> {
         let mut archive = self.archive.clone();
         let mut entry = archive.by_index(index).map_err(|e| match e {
             ZipError::Io(error) => Fault::of(error),
@@ -183,10 +191,11 @@ impl Zip {
         Ok(bytes)
     }
 
-    /// Whether its file can still be read.
+    /// Whether its file can still be read and is as it was.
     pub fn is_there(&self) -> bool {
-        let mut byte = [0];
-        self.archive.clone().into_inner().file.read_some(&mut byte, 0).is_ok_and(|count| count == 1)
+        let bytes = self.archive.clone().into_inner();
+        let same = stamp(&bytes.file).is_ok_and(|now| now == (bytes.size, bytes.modified));
+        same && bytes.file.read_some(&mut [0], 0).is_ok_and(|count| count == 1)
     }
 }
 
@@ -218,6 +227,7 @@ fn read_in_words(error: io::Error) -> String {
 struct Bytes {
     file: Arc<File>,
     size: u64,
+    modified: Option<SystemTime>,
     at: u64,
     /// What was read last, and where it begins.
     piece: Vec<u8>,
@@ -244,9 +254,15 @@ impl ReadSome for File {
 impl Bytes {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), size, at: 0, piece: Vec::new(), begins: 0 })
+        let (size, modified) = stamp(&file)?;
+        Ok(Self { file: Arc::new(file), size, modified, at: 0, piece: Vec::new(), begins: 0 })
     }
+}
+
+/// Size of a file, and when it was written, where the system tells.
+fn stamp(file: &File) -> io::Result<(u64, Option<SystemTime>)> {
+    let meta = file.metadata()?;
+    Ok((meta.len(), meta.modified().ok()))
 }
 
 impl Read for Bytes {
