@@ -25,6 +25,8 @@ const STACK: usize = 4 << 20;
 const WAITING: u64 = 8;
 const LEAST_WAITING: usize = 8;
 const MOST_WAITING: usize = 512;
+/// Pictures that are read before one that still waits counts as forgotten: more than a trainer is ahead.
+const PATIENCE: u64 = 4096;
 /// How often a file is tried that the system does not give, and the pause between.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -54,13 +56,24 @@ struct Shared {
     done: Condvar,
 }
 
-type Picture = Arc<[u8]>;
+/// In a block of exactly its size, which allocators round up the least.
+type Picture = Arc<Box<[u8]>>;
+
+/// A picture that waits until it is read.
+struct Waiting {
+    file: usize,
+    picture: Picture,
+    /// How many had been read when it was decoded.
+    since: u64,
+}
 
 #[derive(Default)]
 struct State {
     kept: HashMap<usize, Picture>,
     /// Decoded and not read yet, oldest first.
-    waiting: VecDeque<(usize, Picture)>,
+    waiting: VecDeque<Waiting>,
+    /// Pictures that were read so far.
+    taken: u64,
     /// To be decoded.
     queue: VecDeque<usize>,
     /// Being decoded now.
@@ -76,18 +89,22 @@ struct State {
 impl State {
     fn knows(&self, file: usize) -> bool {
         self.kept.contains_key(&file)
-            || self.waiting.iter().any(|(known, _)| *known == file)
+            || self.waiting.iter().any(|waiting| waiting.file == file)
             || self.busy.contains(&file)
             || self.queue.contains(&file)
     }
 
     /// A picture that is decoded: one that waited does so no longer.
     fn take(&mut self, file: usize) -> Option<Picture> {
-        if let Some(picture) = self.kept.get(&file) {
-            return Some(picture.clone());
-        }
-        let at = self.waiting.iter().position(|(known, _)| *known == file)?;
-        self.waiting.remove(at).map(|(_, picture)| picture)
+        let picture = match self.kept.get(&file) {
+            Some(picture) => picture.clone(),
+            None => {
+                let at = self.waiting.iter().position(|waiting| waiting.file == file)?;
+                self.waiting.remove(at)?.picture
+            }
+        };
+        self.taken += 1;
+        Some(picture)
     }
 
     fn free(&mut self, file: usize) {
@@ -136,19 +153,16 @@ impl OnDemand {
     /// Has these files decoded, without waiting for that.
     pub fn ahead(&self, files: &[usize]) {
         let mut state = self.shared.lock();
-        let files: Vec<usize> = files.iter().filter_map(|file| self.shared.instead(&state, *file)).collect();
-        for file in &files {
-            if state.knows(*file) {
-                continue;
-            }
+        for file in files {
+            let Some(file) = self.shared.instead(&state, *file).filter(|file| !state.knows(*file)) else { continue };
             while state.queue.len() + state.busy.len() + state.waiting.len() >= self.most_ahead() {
-                // What was asked for earlier and is wanted no longer gives way.
+                // What was asked for long ago is wanted no longer, and gives way.
                 match state.waiting.front() {
-                    Some((oldest, _)) if !files.contains(oldest) => state.waiting.pop_front(),
+                    Some(oldest) if state.taken - oldest.since > PATIENCE => state.waiting.pop_front(),
                     _ => return,
                 };
             }
-            state.queue.push_back(*file);
+            state.queue.push_back(file);
             self.shared.queued.notify_one();
         }
     }
@@ -275,7 +289,7 @@ impl Shared {
         let decoded = caught(work).unwrap_or_else(|panic| Err(Fault::Content(format!("its decoder failed: {panic}"))));
         let done = match decoded {
             Ok(picture) => {
-                self.put(file, picture.into());
+                self.put(file, Arc::new(picture.into_boxed_slice()));
                 Ok(())
             }
             Err(Fault::Content(why)) => {
@@ -302,7 +316,8 @@ impl Shared {
             if state.waiting.len() >= self.most_waiting {
                 state.waiting.pop_front();
             }
-            state.waiting.push_back((file, picture));
+            let since = state.taken;
+            state.waiting.push_back(Waiting { file, picture, since });
         }
         state.decoded += 1;
     }
