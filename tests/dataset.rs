@@ -168,6 +168,23 @@ fn hidden_parts_and_thumbnails_are_left_out_and_counted_once() {
 }
 
 #[test]
+fn classes_are_printed_with_what_they_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let jpg = jpg();
+    for (name, bytes) in [("cat/1.jpg", &jpg[..]), ("cat/2.jpg", &jpg), ("cat/3.jpg", b"text"), ("dog/1.jpg", &jpg)] {
+        fs::create_dir_all(here.join("d").join(name).parent().unwrap()).unwrap();
+        fs::write(here.join("d").join(name), bytes).unwrap();
+    }
+    let said = common::succeed(here, &["dataset", "check", "d"]);
+    assert!(said.contains("classes: cat (2), dog (1)\n") && said.contains("cat/3.jpg: it is no picture"), "{said}");
+    fs::write(here.join("d/dataset.json"), r#"{"labels": [["cat/1.jpg", 1], ["dog/1.jpg", "0"]]}"#).unwrap();
+    let said = common::succeed(here, &["dataset", "check", "d"]);
+    assert!(said.contains("dataset.json: ") && said.contains("read without labels"), "{said}");
+    assert!(!said.contains("classes: "), "{said}");
+}
+
+#[test]
 fn pictures_of_every_kind_are_named_or_read() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();

@@ -9,6 +9,7 @@ use crate::dataset::lines::{Law, PALETTE, Rules, colour};
 use crate::dataset::read;
 use crate::dataset::write::{Drawing, Format};
 use crate::files::shown;
+use crate::hints::plain;
 use crate::report::{Progress, Stop, say};
 
 /// What `flaneur dataset` can do.
@@ -122,6 +123,9 @@ fn check(data: &Path) -> anyhow::Result<()> {
         let count: usize = further.iter().map(|(_, n)| n).sum();
         say(format_args!("  {count} of {} other sizes", further.len()));
     }
+    if !census.classes.is_empty() {
+        say(format_args!("  classes: {}", classes(&census.classes)));
+    }
     if census.clear > 0 {
         say(format_args!("  {} of them have transparent parts, which are composed on black", census.clear));
     }
@@ -147,6 +151,18 @@ fn check(data: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// "cat (120), dog (98)": the first ones, in their order.
+fn classes(classes: &[(String, usize)]) -> String {
+    /// Classes that are listed.
+    const MOST: usize = 20;
+    let mut shown: Vec<String> =
+        classes.iter().take(MOST).map(|(name, count)| format!("{} ({count})", plain(name))).collect();
+    if let Some(further @ 1..) = classes.len().checked_sub(MOST) {
+        shown.push(format!("and {further} more"));
+    }
+    shown.join(", ")
 }
 
 /// "3 .txt, 1 .heic": the most frequent ones.

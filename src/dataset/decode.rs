@@ -1,6 +1,6 @@
 //! A picture file's bytes as a picture: upright, whole, and without what lies under transparent parts.
 //!
-//! Fed by [`super::read`], on all threads; knows no files.
+//! Fed by [`super::read`] and [`super::store`], on all threads; knows no files.
 
 use std::io::Cursor;
 
@@ -11,6 +11,15 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 const MOST_PIXELS: u32 = 16_384;
 /// What transparent parts are composed on: black, the ground of the lines.
 const GROUND: u8 = 0;
+
+/// What becomes of transparency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpha {
+    /// Transparent parts are composed on the ground: what colour lies hidden in them was never meant to be seen.
+    Ground,
+    /// It stays, for networks that learn it.
+    Keep,
+}
 
 /// A decoded picture.
 pub(super) struct Decoded {
@@ -32,11 +41,16 @@ pub(super) fn format_of(bytes: &[u8]) -> Result<ImageFormat, String> {
     }
 }
 
-/// Decodes a picture.
+/// Decodes a picture, without what lies under transparent parts.
 ///
 /// # Errors
 /// Why it cannot be decoded, or that it is cut short.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
+    decode_as(bytes, Alpha::Ground)
+}
+
+/// The same, with transparency as asked for.
+pub(super) fn decode_as(bytes: &[u8], alpha: Alpha) -> Result<Decoded, String> {
     if bytes.is_empty() {
         return Err("the file is empty".into());
     }
@@ -55,7 +69,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(in_words)?;
     picture.apply_orientation(turned);
-    Ok(on_ground(picture))
+    Ok(match alpha {
+        Alpha::Ground => on_ground(picture),
+        Alpha::Keep => Decoded { picture, clear: false },
+    })
 }
 
 /// What is said of a file whose end is missing.
@@ -68,7 +85,7 @@ fn in_words(error: ImageError) -> String {
     }
 }
 
-/// Composes transparent parts on the ground: what colour lies hidden in them was never meant to be seen.
+/// Composes transparent parts on the ground.
 fn on_ground(picture: DynamicImage) -> Decoded {
     if !picture.color().has_alpha() {
         return Decoded { picture, clear: false };

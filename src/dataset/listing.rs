@@ -1,32 +1,29 @@
 //! What lies in a folder or a zip of pictures: which files, in the order of their names, and what is left out.
 //!
 //! Read by [`super::read`]. One part that cannot be read is named and the rest is read. Hidden and thumbnail parts are
-//! left out and counted. A zip is unpacked entry by entry, a few at a time, within limits.
+//! left out and counted. A zip is unpacked entry by entry, a few at a time, within limits ([`super::zipped`]). Files are
+//! read all at once, a few hundred at a time, or one by one as they are asked for.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use zip::ZipArchive;
-use zip::result::ZipError;
 
 use super::DatasetError;
+use super::zipped::{Fault, Look, Zip, head, not_too_large};
 use crate::files;
 use crate::hints::plain;
 use crate::home::leftover;
 
 /// Endings of files that are looked into.
 const ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "webp"];
-/// A picture file larger than this is not read.
-const MOST_BYTES: u64 = 256 << 20;
-/// A zip may unpack to this, or to [`MOST_TIMES`] its own size if that is more.
-const MOST_UNPACKED: u64 = 1 << 30;
-const MOST_TIMES: u64 = 50;
-/// Bytes and entries of a zip that are unpacked before they are decoded.
+/// Pictures that are decoded before they are handed on, and bytes of a zip that are unpacked before that.
 const CHUNK_BYTES: usize = 64 << 20;
 const CHUNK_COUNT: usize = 256;
+/// Files that are tried to see whether a folder is still there.
+const TRIED: usize = 16;
 
 /// A file that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub struct Bad {
 }
 
 impl Bad {
-    fn new(name: &str, why: impl AsRef<str>) -> Self {
+    pub(super) fn new(name: &str, why: impl AsRef<str>) -> Self {
         Self { name: plain(name), why: plain(why.as_ref()) }
     }
 }
@@ -52,6 +49,7 @@ enum Place {
 /// What was found.
 #[derive(Default)]
 pub(super) struct Listing {
+    top: PathBuf,
     files: Vec<(String, Place)>,
     pub bad: Vec<Bad>,
     /// Files that are not looked into, by their ending.
@@ -61,23 +59,13 @@ pub(super) struct Listing {
     zip: Option<Zip>,
 }
 
-type Archive = ZipArchive<BufReader<fs::File>>;
-
-/// An open zip.
-struct Zip {
-    path: PathBuf,
-    archive: Archive,
-    /// Bytes that may still be unpacked.
-    left: u64,
-}
-
 impl Listing {
     /// Lists a folder or a zip.
     ///
     /// # Errors
     /// If there is neither.
     pub fn of(path: &Path) -> Result<Self, DatasetError> {
-        let mut listing = Self::default();
+        let mut listing = Self { top: path.into(), ..Self::default() };
         let meta = fs::metadata(path).map_err(|_| DatasetError::Missing(path.into()))?;
         if meta.is_dir() {
             let entries = files::at(path, fs::read_dir(path))?;
@@ -136,19 +124,13 @@ impl Listing {
     }
 
     fn add_zip(&mut self, path: &Path) -> Result<(), DatasetError> {
-        let file = files::at(path, fs::File::open(path))?;
-        let size = files::at(path, file.metadata())?.len();
-        let not_zip = |e: ZipError| DatasetError::NotData { path: path.into(), why: e.to_string() };
-        let archive = ZipArchive::new(BufReader::new(file)).map_err(not_zip)?;
+        let zip = Zip::open(path)?;
         // A hidden folder is in the names of all its entries, and counts once.
         let mut hidden = std::collections::BTreeSet::new();
-        for index in 0..archive.len() {
-            let name = match archive.name_for_index(index) {
-                Some(Ok(name)) => name.into_owned(),
-                _ => {
-                    self.bad.push(Bad::new(&format!("entry {}", index + 1), "its name cannot be read"));
-                    continue;
-                }
+        for index in 0..zip.len() {
+            let Some(name) = zip.name(index) else {
+                self.bad.push(Bad::new(&format!("entry {}", index + 1), "its name cannot be read"));
+                continue;
             };
             if let Some(part) = hidden_part(&name) {
                 hidden.insert(part.to_owned());
@@ -159,38 +141,138 @@ impl Listing {
         for part in hidden {
             self.hide(part.rsplit(['/', '\\']).next().unwrap_or_default());
         }
-        let left = MOST_UNPACKED.max(size.saturating_mul(MOST_TIMES));
-        self.zip = Some(Zip { path: path.into(), archive, left });
+        self.zip = Some(zip);
         Ok(())
     }
 
     /// Reads every file and does `work` on its bytes, on all threads; gives the results in the order of the names.
     pub fn each<T: Send>(&mut self, work: impl Fn(&[u8]) -> Result<T, String> + Sync) -> Vec<Result<T, Bad>> {
+        let mut all = Vec::with_capacity(self.len());
+        let every: Vec<usize> = (0..self.len()).collect();
+        self.each_of(&every, work, |_, result| all.push(result));
+        all
+    }
+
+    /// The same with some of the files; hands every result on with its file, in the order of `which`, without keeping
+    /// more than a few hundred of them.
+    pub fn each_of<T: Send>(
+        &mut self,
+        which: &[usize],
+        work: impl Fn(&[u8]) -> Result<T, String> + Sync,
+        mut take: impl FnMut(usize, Result<T, Bad>),
+    ) {
         let done = |name: &String, bytes: Result<Vec<u8>, String>| {
             bytes.and_then(|bytes| work(&bytes)).map_err(|why| Bad::new(name, why))
         };
-        let Some(zip) = &mut self.zip else {
-            let read = |(name, place): &(String, Place)| match place {
-                Place::File(path) => done(name, read_file(path)),
-                Place::Entry(_) => done(name, Err("its zip is not open".into())),
+        let mut from = 0;
+        while from < which.len() {
+            let chunk: Vec<Result<T, Bad>> = match &mut self.zip {
+                None => {
+                    let chunk = &which[from..which.len().min(from + CHUNK_COUNT)];
+                    let read = |at: &usize| match &self.files[*at] {
+                        (name, Place::File(path)) => done(name, read_file(path).map_err(Fault::why)),
+                        (name, Place::Entry(_)) => done(name, Err("its zip is not open".into())),
+                    };
+                    chunk.par_iter().map(read).collect()
+                }
+                Some(zip) => {
+                    let (mut chunk, mut size) = (Vec::new(), 0);
+                    while let Some((name, Place::Entry(index))) =
+                        which.get(from + chunk.len()).map(|at| &self.files[*at])
+                        && chunk.len() < CHUNK_COUNT
+                        && size < CHUNK_BYTES
+                    {
+                        let bytes = zip.unpack(*index);
+                        size += bytes.as_ref().map_or(0, Vec::len);
+                        chunk.push((name, bytes));
+                    }
+                    chunk.into_par_iter().map(|(name, bytes)| done(name, bytes)).collect()
+                }
             };
-            return self.files.par_iter().map(read).collect();
-        };
-        let (mut all, mut from) = (Vec::with_capacity(self.files.len()), 0);
-        while from < self.files.len() {
-            let (mut chunk, mut size) = (Vec::new(), 0);
-            while let Some((name, Place::Entry(index))) = self.files.get(from + chunk.len())
-                && chunk.len() < CHUNK_COUNT
-                && size < CHUNK_BYTES
-            {
-                let bytes = zip.unpack(*index);
-                size += bytes.as_ref().map_or(0, Vec::len);
-                chunk.push((name, bytes));
-            }
-            from += chunk.len().max(1);
-            all.par_extend(chunk.into_par_iter().map(|(name, bytes)| done(name, bytes)));
+            let count = chunk.len();
+            which[from..].iter().zip(chunk).for_each(|(at, result)| take(*at, result));
+            from += count.max(1);
         }
-        all
+    }
+
+    /// Takes a quick look at some of the files, on all threads: at what they begin with, without decoding them.
+    pub fn look(&mut self, which: &[usize]) -> Vec<Result<Look, Bad>> {
+        let look = |at: &usize| {
+            let (name, place) = &self.files[*at];
+            let look = match (place, &self.zip) {
+                (Place::File(path), _) => look_at(path).map_err(Fault::why),
+                (Place::Entry(index), Some(zip)) => zip.look(*index),
+                (Place::Entry(_), None) => Err("its zip is not open".into()),
+            };
+            look.map_err(|why| Bad::new(name, why))
+        };
+        let mut looks: Vec<Result<Look, Bad>> = which.par_iter().map(look).collect();
+        if let Some(zip) = &mut self.zip {
+            for (at, look) in which.iter().zip(&mut looks) {
+                if let Ok(said) = look
+                    && let Err(why) = zip.reserve(*said)
+                {
+                    *look = Err(Bad::new(&self.files[*at].0, why));
+                }
+            }
+        }
+        looks
+    }
+
+    /// The bytes of one file that was looked at. From any thread, as often as wanted.
+    pub fn read(&self, at: usize) -> Result<Vec<u8>, Fault> {
+        match (&self.files[at].1, &self.zip) {
+            (Place::File(path), _) => read_file(path),
+            (Place::Entry(index), Some(zip)) => zip.unpack_again(*index),
+            (Place::Entry(_), None) => Err(Fault::Content("its zip is not open".into())),
+        }
+    }
+
+    /// Whether the folder's files, or the zip, can still be read: some of them are tried, which lie far apart.
+    pub fn is_there(&self) -> bool {
+        let step = self.files.len().div_ceil(TRIED).max(1);
+        let opens = |(_, place): &(String, Place)| match (place, &self.zip) {
+            (Place::File(path), _) => !matches!(look_at(path), Err(Fault::Away(_))),
+            (Place::Entry(_), zip) => zip.as_ref().is_some_and(Zip::is_there),
+        };
+        self.files.iter().step_by(step).any(opens)
+    }
+
+    /// The name of a file in the folder or zip.
+    pub fn name(&self, at: usize) -> &str {
+        &self.files[at].0
+    }
+
+    /// Keeps these files only, in this order, which is that of their names.
+    pub fn keep(&mut self, which: &[usize]) {
+        let mut wanted = which.iter().copied().peekable();
+        let mut at = 0;
+        self.files.retain(|_| {
+            at += 1;
+            wanted.next_if_eq(&(at - 1)).is_some()
+        });
+        self.files.shrink_to_fit();
+    }
+
+    /// A file that is no picture by its name, if it is there; of one with more than `most` bytes one byte more.
+    ///
+    /// # Errors
+    /// A sentence, if it is there and cannot be read.
+    pub fn text(&self, name: &str, most: u64) -> Option<Result<Vec<u8>, String>> {
+        if let Some(zip) = &self.zip {
+            return zip.find(name).map(|index| zip.text(index, most + 1));
+        }
+        let path = self.top.join(name);
+        let meta = fs::metadata(&path).ok()?;
+        let read = || {
+            let mut bytes = Vec::new();
+            fs::File::open(&path)?.take(most + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match meta.is_file() {
+            true => Some(read().map_err(|e: std::io::Error| e.to_string())),
+            false => Some(Err("it is no file".into())),
+        }
     }
 }
 
@@ -207,73 +289,30 @@ fn hidden_part(name: &str) -> Option<&str> {
     None
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let meta = fs::metadata(path).map_err(|e| e.to_string())?;
+/// Opens a picture file; gives its size too.
+fn open_file(path: &Path) -> Result<(fs::File, u64), Fault> {
+    let meta = fs::metadata(path).map_err(Fault::of)?;
     if !meta.is_file() {
         // A pipe would be waited for without end.
-        return Err("it is no file".into());
+        return Err(Fault::Content("it is no file".into()));
     }
-    if meta.len() > MOST_BYTES {
-        return Err(too_large(meta.len()));
-    }
-    fs::read(path).map_err(|e| e.to_string())
+    not_too_large(meta.len())?;
+    Ok((fs::File::open(path).map_err(Fault::of)?, meta.len()))
 }
 
-fn too_large(size: u64) -> String {
-    format!("it holds {} MB; at most {} MB are read", size >> 20, MOST_BYTES >> 20)
+fn read_file(path: &Path) -> Result<Vec<u8>, Fault> {
+    let (mut file, size) = open_file(path)?;
+    let mut bytes = Vec::with_capacity(size as usize);
+    file.read_to_end(&mut bytes).map_err(Fault::of)?;
+    Ok(bytes)
 }
 
-impl Zip {
-    /// The bytes of one entry.
-    fn unpack(&mut self, index: usize) -> Result<Vec<u8>, String> {
-        let limit = self.left.min(MOST_BYTES);
-        let mut entry = self.archive.by_index(index).map_err(|e| in_words(&e))?;
-        let size = entry.size();
-        if size > MOST_BYTES {
-            return Err(too_large(size));
-        }
-        // What is no picture is known by its first bytes, and not unpacked any further.
-        let mut bytes = Vec::new();
-        entry.by_ref().take(64).read_to_end(&mut bytes).map_err(read_in_words)?;
-        if !bytes.is_empty() {
-            super::decode::format_of(&bytes)?;
-        }
-        // What it says of its size may be wrong.
-        entry.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(read_in_words)?;
-        let unpacked = bytes.len() as u64;
-        if unpacked > limit {
-            let why = match limit < MOST_BYTES {
-                true => format!(
-                    "{} unpacks to far more than its size; what follows is left out; unpack it by hand",
-                    self.path.display()
-                ),
-                false => too_large(unpacked),
-            };
-            self.left = self.left.saturating_sub(unpacked);
-            return Err(why);
-        }
-        self.left -= unpacked;
-        Ok(bytes)
+fn look_at(path: &Path) -> Result<Look, Fault> {
+    let (mut file, size) = open_file(path)?;
+    match head(&mut file)?.is_empty() {
+        true => Err(Fault::Content("the file is empty".into())),
+        false => Ok(Look { size, check: 0 }),
     }
-}
-
-/// Why an entry cannot be unpacked, and what to do.
-fn in_words(error: &ZipError) -> String {
-    match error {
-        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
-            "it is encrypted; pack it again without a password".into()
-        }
-        ZipError::CompressionMethodNotSupported(_) => {
-            "its compression is none that is read; pack it again with deflate (zip's usual one)".into()
-        }
-        error => error.to_string(),
-    }
-}
-
-/// The same for what is met while an entry is read.
-fn read_in_words(error: std::io::Error) -> String {
-    let inside = error.get_ref().and_then(|inner| inner.downcast_ref::<ZipError>());
-    inside.map_or_else(|| error.to_string(), in_words)
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-//! Datasets: drawn (`lines`, `write`), read from any folder or zip (`listing`, `decode`, `read`), and measured
-//! (`score`).
+//! Datasets: drawn (`lines`, `write`), read from any folder or zip (`listing`, `zipped`, `labels`, `decode`, `read`),
+//! as they are needed (`store`), and measured (`score`).
 //!
 //! Fed by files, read by `trainer` and `cli`; knows no networks.
 
 mod decode;
+mod labels;
 pub mod lines;
 mod listing;
 pub mod read;
 pub mod score;
+pub mod store;
 pub mod write;
+mod zipped;
 
 use std::path::PathBuf;
 
@@ -46,6 +49,28 @@ pub enum DatasetError {
         bad: usize,
         /// Pictures that are needed.
         least: usize,
+    },
+    /// A subset is too small.
+    #[error("a subset of {asked} pictures is too small; at least {least} are needed")]
+    Subset {
+        /// Pictures that were asked for.
+        asked: usize,
+        /// Pictures that are needed.
+        least: usize,
+    },
+    /// Pictures cannot have this height, width and number of channels.
+    #[error(
+        "pictures cannot have {} x {} pixels of {} channels; give sides of 1 or more and 1 (grey), 3 (RGB) or 4 (RGBA)",
+        .0[0], .0[1], .0[2]
+    )]
+    Size([usize; 3]),
+    /// What was opened cannot be read any longer.
+    #[error("{path} cannot be read any longer ({why}); is the disk or share still there?", path = shown(path))]
+    Away {
+        /// The folder or zip.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
     },
     /// A drawn picture does not fit into its file format.
     #[error("{name}: could not be encoded: {why}")]

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use image::DynamicImage;
 use image::imageops::{self, FilterType};
+use image::{DynamicImage, RgbaImage};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::DatasetError;
-use super::decode::{Decoded, decode};
+use super::decode::{Alpha, Decoded, decode, decode_as};
+use super::labels::Labels;
 pub use super::listing::Bad;
 use super::listing::Listing;
 use super::write::Drawing;
@@ -42,6 +43,8 @@ pub struct Census {
     pub hidden: BTreeMap<String, usize>,
     /// Pictures with transparent parts, which are composed on black.
     pub clear: usize,
+    /// Classes by name, and how many readable pictures each has; empty if there are none.
+    pub classes: Vec<(String, usize)>,
 }
 
 impl Census {
@@ -75,8 +78,11 @@ pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetEr
         tell();
         decoded.map(|Decoded { picture, clear }| ((picture.width(), picture.height()), clear))
     });
+    let labels = Labels::of(&mut listing);
+    let good = looked.iter().enumerate().filter(|(_, result)| result.is_ok());
+    let classes = labels.counts(good.map(|(at, _)| at));
     let Listing { bad, others, hidden, .. } = listing;
-    let mut census = Census { sizes: Vec::new(), bad, others, hidden, clear: 0 };
+    let mut census = Census { sizes: Vec::new(), bad, others, hidden, clear: 0, classes };
     let mut sizes = BTreeMap::new();
     for result in looked {
         match result {
@@ -92,34 +98,31 @@ pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetEr
     Ok(census)
 }
 
-/// Reads all pictures at `size`: `[height, width, channels]` (3: RGB, 1: grey).
+/// Reads all pictures at `size`: `[height, width, channels]` (1: grey, 3: RGB, 4: RGBA).
 ///
 /// # Errors
 /// When fewer than `least` can be read.
 pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pictures, DatasetError> {
     let mut listing = Listing::of(path)?;
     let each = size.iter().product::<usize>();
-    let decoded = listing.each(|bytes| Ok(pixels(decode(bytes)?.picture, size, fit)));
-    let mut pictures = Pictures {
-        bytes: Vec::with_capacity(listing.len() * each),
-        count: 0,
-        bad: listing.bad,
-        fingerprint: String::new(),
-    };
-    for result in decoded {
-        match result {
-            Ok(bytes) => {
-                pictures.bytes.extend(bytes);
-                pictures.count += 1;
+    let every: Vec<usize> = (0..listing.len()).collect();
+    let (mut bytes, mut count, mut bad) = (Vec::with_capacity(every.len() * each), 0, Vec::new());
+    listing.each_of(
+        &every,
+        |file| pixels(file, size, fit),
+        |_, result| match result {
+            Ok(picture) => {
+                bytes.extend(picture);
+                count += 1;
             }
-            Err(bad) => pictures.bad.push(bad),
-        }
+            Err(why) => bad.push(why),
+        },
+    );
+    let bad = [listing.bad, bad].concat();
+    if count < least {
+        return Err(DatasetError::TooFew { path: path.into(), count, bad: bad.len(), least });
     }
-    if pictures.count < least {
-        return Err(DatasetError::TooFew { path: path.into(), count: pictures.count, bad: pictures.bad.len(), least });
-    }
-    pictures.fingerprint = fingerprint(size, &pictures.bytes);
-    Ok(pictures)
+    Ok(Pictures { fingerprint: fingerprint(size, &bytes), bytes, count, bad })
 }
 
 /// Draws all lines pictures of `drawing` at `size`, as they would come from its files: a JPEG's colour
@@ -130,26 +133,37 @@ pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pic
 pub fn drawn(drawing: &Drawing, size: [usize; 3]) -> Result<Pictures, DatasetError> {
     let one = |index| {
         let failed = |why| DatasetError::Encode { name: drawing.name(index), why };
-        let decoded = decode(&drawing.encode(index)?).map_err(failed)?;
-        Ok(pixels(decoded.picture, size, Fit::Stretch))
+        pixels(&drawing.encode(index)?, size, Fit::Stretch).map_err(failed)
     };
     let all: Vec<Vec<u8>> = (0..drawing.count).into_par_iter().map(one).collect::<Result<_, DatasetError>>()?;
     let (count, bytes) = (all.len(), all.concat());
     Ok(Pictures { fingerprint: fingerprint(size, &bytes), bytes, count, bad: Vec::new() })
 }
 
-/// A picture's bytes at `[height, width, channels]`.
-fn pixels(picture: DynamicImage, [h, w, c]: [usize; 3], fit: Fit) -> Vec<u8> {
-    let picture = resize(picture, w as u32, h as u32, fit);
-    if c == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() }
+/// The bytes of a picture file as those of a picture at `[height, width, channels]`.
+pub(super) fn pixels(file: &[u8], [h, w, c]: [usize; 3], fit: Fit) -> Result<Vec<u8>, String> {
+    let alpha = if c == 4 { Alpha::Keep } else { Alpha::Ground };
+    let picture = decode_as(file, alpha)?.picture;
+    let (w, h) = (w as u32, h as u32);
+    Ok(match c {
+        1 => resize(picture, w, h, fit).into_luma8().into_raw(),
+        4 => resize_clear(picture.into_rgba8(), w, h, fit).into_raw(),
+        _ => resize(picture, w, h, fit).into_rgb8().into_raw(),
+    })
 }
 
-fn fingerprint(size: [usize; 3], bytes: &[u8]) -> String {
+/// SHA-256 of size and bytes, in hexadecimal.
+pub(super) fn fingerprint(size: [usize; 3], bytes: &[u8]) -> String {
     let mut hash = Sha256::new();
     for side in size {
         hash.update((side as u64).to_le_bytes());
     }
     hash.update(bytes);
+    hexadecimal(hash)
+}
+
+/// A finished hash as text.
+pub(super) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -167,5 +181,71 @@ fn resize(picture: DynamicImage, w: u32, h: u32, fit: Fit) -> DynamicImage {
             imageops::overlay(&mut out, &inner, x.into(), y.into());
             out.into()
         }
+    }
+}
+
+/// The same with transparency. Where pixels are mixed each counts as much as it can be seen, so that the colours of
+/// what cannot be seen do not come out at the edges.
+fn resize_clear(mut picture: RgbaImage, w: u32, h: u32, fit: Fit) -> RgbaImage {
+    if (picture.width(), picture.height()) == (w, h) {
+        return picture;
+    }
+    if fit == Fit::Stretch {
+        return imageops::resize(&picture, w, h, FilterType::Nearest);
+    }
+    for pixel in picture.pixels_mut() {
+        let alpha = u32::from(pixel.0[3]);
+        pixel.0[..3].iter_mut().for_each(|v| *v = ((u32::from(*v) * alpha + 127) / 255) as u8);
+    }
+    let picture = DynamicImage::from(picture);
+    let mut out = match fit {
+        Fit::Pad => {
+            let inner = picture.resize(w, h, FilterType::Triangle).into_rgba8();
+            let mut out = RgbaImage::new(w, h);
+            let (x, y) = ((w - inner.width()) / 2, (h - inner.height()) / 2);
+            imageops::replace(&mut out, &inner, x.into(), y.into());
+            out
+        }
+        Fit::Crop | Fit::Stretch => picture.resize_to_fill(w, h, FilterType::Triangle).into_rgba8(),
+    };
+    for pixel in out.pixels_mut() {
+        let alpha = u32::from(pixel.0[3]).max(1);
+        pixel.0[..3].iter_mut().for_each(|v| *v = ((u32::from(*v) * 255 + alpha / 2) / alpha).min(255) as u8);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn transparency_is_kept_where_it_is_asked_for() {
+        let pixel = |x: u32, _| image::Rgba(if x < 8 { [200, 100, 50, 255] } else { [0, 255, 0, 0] });
+        let picture = DynamicImage::from(RgbaImage::from_fn(16, 16, pixel));
+        let mut file = Cursor::new(Vec::new());
+        picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+        let at = |size, fit| pixels(file.get_ref(), size, fit).unwrap();
+        assert!(at([16, 16, 4], Fit::Stretch) == picture.to_rgba8().into_raw());
+        assert_eq!(at([4, 4, 4], Fit::Stretch)[..4], [200, 100, 50, 255]);
+        // No green of what cannot be seen, whatever is mixed.
+        for (size, fit) in
+            [([5, 5, 4], Fit::Crop), ([7, 3, 4], Fit::Crop), ([5, 9, 4], Fit::Pad), ([40, 40, 4], Fit::Pad)]
+        {
+            let pixels = at(size, fit);
+            assert_eq!(pixels.len(), size.iter().product::<usize>());
+            for pixel in pixels.chunks_exact(4).filter(|pixel| pixel[3] > 20) {
+                assert!(pixel[1].abs_diff(100) <= 8 && pixel[0].abs_diff(200) <= 8, "{pixel:?} at {size:?}");
+            }
+        }
+        assert_eq!(at([5, 9, 4], Fit::Pad)[3], 0, "clear above and below");
+        // Grey has no transparency: it lies on black.
+        assert_eq!(at([16, 16, 1], Fit::Stretch)[15], 0);
+        assert_eq!(at([16, 16, 1], Fit::Stretch).len(), 256);
+        // A picture without transparency is opaque.
+        let mut file = Cursor::new(Vec::new());
+        DynamicImage::new_luma8(4, 4).write_to(&mut file, image::ImageFormat::Png).unwrap();
+        assert_eq!(pixels(file.get_ref(), [4, 4, 4], Fit::Stretch).unwrap()[..4], [0, 0, 0, 255]);
     }
 }
