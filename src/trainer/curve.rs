@@ -118,7 +118,7 @@ impl LossCurve {
     pub fn plot(&self) -> Plot {
         let curve = |at: usize| {
             let (name, colour, _) = CURVES[at];
-            Curve { name, colour, points: self.pieces.iter().flat_map(|piece| piece.points(at)).collect() }
+            Curve { name: name.into(), colour, points: self.pieces.iter().flat_map(|piece| piece.points(at)).collect() }
         };
         let settled = &self.pieces[self.pieces.len() / 10..];
         let mut values: Vec<f32> = settled.iter().flat_map(|piece| [piece.low, piece.high]).flatten().collect();
@@ -128,7 +128,7 @@ impl LossCurve {
         let room = ((high - low) * 0.1).max(1.0);
         let title = format!("losses of {} epochs, {:.1} hours", self.epochs(), self.seconds() / 3600.0);
         let (curves, y_range) = ((0..CURVES.len()).map(curve).collect(), (low - room, high + room));
-        Plot { title, x_label: "epochs", y_label: "loss", curves, y_range }
+        Plot { title, x_label: "epochs", y_label: "loss", curves, y_range, x_range: None }
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
     fn a_short_training_is_drawn_epoch_by_epoch() {
         let plot = curve(100).plot();
         let total = &plot.curves[3];
-        assert_eq!((total.name, total.points.len(), total.points[13]), ("critic total", 100, (13.0, 3.0)));
+        assert_eq!((total.name.as_str(), total.points.len(), total.points[13]), ("critic total", 100, (13.0, 3.0)));
         assert!(plot.title.contains("100 epochs"), "{}", plot.title);
     }
 

@@ -26,6 +26,7 @@ mod pipes;
 pub mod protocol;
 pub mod published;
 pub mod run;
+pub mod runs;
 pub mod saving;
 pub mod schedule;
 pub mod settings;
