@@ -56,9 +56,11 @@ pub struct Panel {
     pub curves: Vec<Curve>,
     /// What is shown of y; points beyond are cut at the frame.
     pub y_range: (f64, f64),
+    /// What is shown of x.
+    pub x_range: (f64, f64),
 }
 
-/// Plots below each other, with one legend and the same x.
+/// Plots below each other, with one legend and one kind of x.
 pub struct Stack {
     /// Above all.
     pub title: String,
@@ -66,8 +68,6 @@ pub struct Stack {
     pub x_label: String,
     /// Powers of ten at equal distances; what is 0 or less is left out then.
     pub log_x: bool,
-    /// What is shown of x.
-    pub x_range: (f64, f64),
     /// Names and colours.
     pub legend: Vec<(String, [u8; 3])>,
     /// From the top.
@@ -87,14 +87,14 @@ const ROW: i32 = 20;
 const FOOT: i32 = 30;
 /// Space on the left, for labels of y, and on the right.
 const LEFT: i32 = 80;
-const RIGHT: i32 = 20;
+const RIGHT: i32 = 30;
 /// Letters, in pixels of their em.
 const TITLE: f32 = 14.0;
 const SMALL: f32 = 12.0;
 
 /// What plotters calls the size of a font, for letters with this em (pixels).
 fn font(em: f32) -> FontDesc<'static> {
-    FontDesc::new(FontFamily::SansSerif, f64::from(em) * 1.24 * f64::from(UNITS), FontStyle::Normal)
+    FontDesc::new(FontFamily::SansSerif, f64::from(em) * f64::from(UNITS) * 1.24, FontStyle::Normal)
 }
 
 /// Words at a place: which of their points lies there.
@@ -102,9 +102,9 @@ fn ink(em: f32, across: HPos) -> TextStyle<'static> {
     TextStyle::from(font(em)).color(&RGBColor(30, 30, 30)).pos(Pos::new(across, VPos::Center))
 }
 
-fn line(colour: [u8; 3], strength: f64) -> ShapeStyle {
-    let [r, g, b] = colour;
-    RGBColor(r, g, b).mix(strength).stroke_width(UNITS as u32)
+/// A line of so many units, a pale one with a strength below 1.
+fn line([r, g, b]: [u8; 3], strength: f64, units: i32) -> ShapeStyle {
+    RGBColor(r, g, b).mix(strength).stroke_width(units as u32)
 }
 
 /// A number at a tick, without more digits than it needs.
@@ -131,11 +131,15 @@ fn drawable((low, high): (f64, f64)) -> (f64, f64) {
 
 /// Words that are no wider than so many pixels; those that were cut end with "…".
 fn cut(words: &str, em: f32, most: f32) -> String {
-    let mut text = words.to_owned();
-    while letters::width(&text, em) > most && text.chars().count() > 2 {
-        text = text.chars().take(text.chars().count() - 2).chain(['…']).collect();
+    if letters::width(words, em) <= most {
+        return words.to_owned();
     }
-    text
+    let mut width = letters::width("…", em);
+    let fits = |c: &char| {
+        width += letters::width(c.encode_utf8(&mut [0; 4]), em);
+        width <= most
+    };
+    words.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// One frame as it is drawn.
@@ -144,6 +148,7 @@ struct Frame<'a> {
     faint: &'a [Curve],
     curves: &'a [Curve],
     y_range: (f64, f64),
+    x_range: (f64, f64),
 }
 
 /// All that is drawn, from either kind of plot.
@@ -151,7 +156,6 @@ struct Scene<'a> {
     title: &'a str,
     x_label: &'a str,
     log_x: bool,
-    x_range: (f64, f64),
     legend: Vec<(&'a str, [u8; 3])>,
     frames: Vec<Frame<'a>>,
 }
@@ -194,7 +198,7 @@ impl Scene<'_> {
         words(self.x_label.to_owned(), middle, height - 16, ink(SMALL, HPos::Center))?;
         for ((row, x, name), (_, colour)) in self.entries().into_iter().zip(&self.legend) {
             let y = 42 + row * ROW;
-            let sample = Rectangle::new([at(x, y - 1), at(x + 20, y + 2)], line(*colour, 1.0).filled());
+            let sample = Rectangle::new([at(x, y - 1), at(x + 20, y + 2)], line(*colour, 1.0, UNITS).filled());
             area.draw(&sample)?;
             words(name, x + 28, y, ink(SMALL, HPos::Left))?;
         }
@@ -203,7 +207,7 @@ impl Scene<'_> {
         let mut rest = below;
         for frame in &self.frames {
             let (this, further) = rest.split_vertically(each * UNITS);
-            let (low, high) = drawable(self.x_range);
+            let (low, high) = drawable(frame.x_range);
             match self.log_x {
                 true => {
                     let low = low.max(high.abs().max(1.0) * 1e-9);
@@ -270,17 +274,16 @@ impl Frame<'_> {
             .y_label_formatter(&number)
             .label_style(TextStyle::from(font(SMALL)).color(&RGBColor(30, 30, 30)))
             .draw()?;
-        let across = chart.plotting_area().get_pixel_range().0;
-        let columns = f64::from(across.end - across.start) / f64::from(UNITS);
         let plotting = chart.plotting_area();
-        let column = |x: f64| (plotting.map_coordinate(&(x, low)).0 - across.start) / UNITS;
-        debug_assert!(columns > 0.0);
-        let all = self.faint.iter().map(|curve| (curve, 0.28)).chain(self.curves.iter().map(|curve| (curve, 1.0)));
+        let column = |x: f64| plotting.map_coordinate(&(x, low)).0 / UNITS;
+        let front = if self.faint.is_empty() { UNITS } else { UNITS * 3 / 2 };
+        let faint = self.faint.iter().map(|curve| (curve, line(curve.colour, 0.2, UNITS)));
+        let all = faint.chain(self.curves.iter().map(|curve| (curve, line(curve.colour, 1.0, front))));
         let mut thinned = Vec::new();
-        for (curve, strength) in all {
+        for (curve, style) in all {
             let inside = curve.points.iter().filter(|p| p.1.is_finite() && (shown.0..=shown.1).contains(&p.0));
             let points = thin(inside.map(|(x, y)| (*x, y.clamp(low, high))), column);
-            thinned.push((points, line(curve.colour, strength)));
+            thinned.push((points, style));
         }
         for (points, style) in thinned {
             match points.as_slice() {
@@ -298,12 +301,12 @@ impl Plot {
     fn scene(&self) -> Scene<'_> {
         let xs = self.curves.iter().flat_map(|c| &c.points).map(|p| p.0).filter(|x| x.is_finite());
         let all = xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-        let frame = Frame { label: self.y_label, faint: &[], curves: &self.curves, y_range: self.y_range };
+        let (y_range, x_range) = (self.y_range, self.x_range.unwrap_or(all));
+        let frame = Frame { label: self.y_label, faint: &[], curves: &self.curves, y_range, x_range };
         Scene {
             title: &self.title,
             x_label: self.x_label,
             log_x: false,
-            x_range: self.x_range.unwrap_or(all),
             legend: self.curves.iter().map(|curve| (curve.name.as_str(), curve.colour)).collect(),
             frames: vec![frame],
         }
@@ -322,7 +325,8 @@ impl Plot {
 
 impl Panel {
     fn frame(&self) -> Frame<'_> {
-        Frame { label: &self.label, faint: &self.faint, curves: &self.curves, y_range: self.y_range }
+        let (y_range, x_range) = (self.y_range, self.x_range);
+        Frame { label: &self.label, faint: &self.faint, curves: &self.curves, y_range, x_range }
     }
 }
 
@@ -332,7 +336,6 @@ impl Stack {
             title: &self.title,
             x_label: &self.x_label,
             log_x: self.log_x,
-            x_range: self.x_range,
             legend: self.legend.iter().map(|(name, colour)| (name.as_str(), *colour)).collect(),
             frames: self.panels.iter().map(Panel::frame).collect(),
         }

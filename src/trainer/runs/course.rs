@@ -138,20 +138,24 @@ fn widen(ends: &mut [f32; 2], value: f32) {
     }
 }
 
-/// A moving mean: of so many rows before each row, itself, and so many behind it; fewer at both ends of a course.
+/// A moving mean: of so many rows before each row, itself, and so many behind it. At the beginning as many on both
+/// sides as there are before it, so that a curve by powers of ten begins where the losses do; fewer behind at the end.
 struct Mean {
     before: usize,
     behind: usize,
     rows: VecDeque<(f64, Vec<f32>)>,
     sums: Vec<(f64, u32)>,
+    /// Rows that came, and that were given a mean.
+    seen: usize,
+    given: usize,
     /// Rows that left since sums were made anew: a difference of large numbers is not exact.
     left: usize,
 }
 
 impl Mean {
     fn new(window: u64, losses: usize) -> Self {
-        let window = window as usize;
-        Self { before: window / 2, behind: (window - 1) / 2, rows: VecDeque::new(), sums: vec![(0.0, 0); losses], left: 0 }
+        let (before, behind) = (window as usize / 2, (window as usize - 1) / 2);
+        Self { before, behind, rows: VecDeque::new(), sums: vec![(0.0, 0); losses], seen: 0, given: 0, left: 0 }
     }
 
     fn push(&mut self, x: f64, values: &[f32], out: &mut Thinned) {
@@ -160,14 +164,18 @@ impl Mean {
         row.extend_from_slice(values);
         add(&mut self.sums, &row);
         self.rows.push_back((x, row));
-        if self.rows.len() > self.behind {
-            self.give(self.behind, out);
+        let at = self.seen;
+        self.seen += 1;
+        match at < 2 * self.behind {
+            true if at % 2 == 0 => self.give(at / 2, out),
+            true => {}
+            false => self.give(self.behind, out),
         }
     }
 
     /// The rows at the end, behind which there are fewer.
     fn end(&mut self, out: &mut Thinned) {
-        for behind in (0..self.behind.min(self.rows.len())).rev() {
+        for behind in (0..self.seen - self.given).rev() {
             while self.rows.len() > self.before + behind + 1 {
                 self.leave();
             }
@@ -175,11 +183,12 @@ impl Mean {
         }
     }
 
-    fn give(&self, behind: usize, out: &mut Thinned) {
+    fn give(&mut self, behind: usize, out: &mut Thinned) {
         if let Some((x, _)) = self.rows.get(self.rows.len() - 1 - behind) {
             let mean = |(sum, count): &(f64, u32)| if *count > 0 { (sum / f64::from(*count)) as f32 } else { f32::NAN };
             out.push(*x, self.sums.iter().map(mean));
         }
+        self.given += 1;
     }
 
     fn leave(&mut self) -> Vec<f32> {

@@ -94,7 +94,11 @@ pub fn read(names: &[String], how: &How) -> Result<Vec<Run>, RunError> {
     let last = |folder: &Path| match folder.file_name() {
         Some(name) => name.to_string_lossy().into_owned(),
         // "." and ".." have no name of their own.
-        None => folder.canonicalize().ok().and_then(|f| Some(f.file_name()?.to_string_lossy().into_owned())).unwrap_or_default(),
+        None => folder
+            .canonicalize()
+            .ok()
+            .and_then(|f| Some(f.file_name()?.to_string_lossy().into_owned()))
+            .unwrap_or_default(),
     };
     let short: Vec<String> = folders.iter().map(|folder| last(folder)).collect();
     let mut runs = Vec::with_capacity(folders.len());
@@ -160,43 +164,46 @@ fn unit(seconds: f64) -> (f64, &'static str) {
 /// The curves of all runs over each other, a frame for each loss. `None` if there is nothing to draw.
 pub fn stack(runs: &[Run], how: &How) -> Option<Stack> {
     let end = runs.iter().filter_map(|run| run.course.ends()).fold(0.0, f64::max);
-    let begin = runs.iter().filter_map(|run| run.course.begins()).filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);
     let (per, label) = match how.x {
         X::Epochs => (1.0, "epochs"),
         X::Pictures => (1.0, "pictures seen"),
         X::Seconds => unit(end),
     };
-    let mut panels = Vec::new();
-    for loss in losses(runs) {
-        let mut panel = Panel { label: loss.to_owned(), faint: Vec::new(), curves: Vec::new(), y_range: (0.0, 1.0) };
-        let mut range: Option<(f64, f64)> = None;
-        for (i, run) in runs.iter().enumerate() {
-            let Some(at) = run.course.losses.iter().position(|name| name == loss) else { continue };
-            let curve = |points: Vec<(f64, f64)>| {
-                let points = points.into_iter().map(|(x, y)| (x / per, y)).collect();
-                Curve { name: run.name.clone(), colour: colour(i), points }
-            };
-            let all = run.course.points(at);
-            range = joined(range, settled(&all));
-            match run.course.smoothed(at) {
-                Some(smooth) => {
-                    panel.faint.push(curve(all));
-                    panel.curves.push(curve(smooth));
-                }
-                None => panel.curves.push(curve(all)),
+    let panels: Vec<Panel> = losses(runs).into_iter().filter_map(|loss| panel(runs, loss, how.log, per)).collect();
+    let legend = runs.iter().enumerate().map(|(i, run)| (run.name.clone(), colour(i))).collect();
+    let x_label = if how.log { format!("{label}, logarithmic") } else { label.to_owned() };
+    (!panels.is_empty()).then(|| Stack { title: title(runs), x_label, log_x: how.log, legend, panels })
+}
+
+/// The curves of one loss; x is divided by `per`. `None` where it has no value.
+fn panel(runs: &[Run], loss: &str, log: bool, per: f64) -> Option<Panel> {
+    let (mut faint, mut curves) = (Vec::new(), Vec::new());
+    let mut y_range: Option<(f64, f64)> = None;
+    let mut x_range = (f64::INFINITY, 0.0_f64);
+    for (i, run) in runs.iter().enumerate() {
+        let Some(at) = run.course.losses.iter().position(|name| name == loss) else { continue };
+        let curve = |points: Vec<(f64, f64)>| {
+            let points = points.into_iter().map(|(x, y)| (x / per, y)).collect();
+            Curve { name: run.name.clone(), colour: colour(i), points }
+        };
+        let all = run.course.points(at);
+        y_range = joined(y_range, settled(&all));
+        let begins = run.course.begins().filter(|x| *x > 0.0).unwrap_or(f64::INFINITY);
+        x_range = (x_range.0.min(begins / per), x_range.1.max(run.course.ends().unwrap_or(0.0) / per));
+        match run.course.smoothed(at) {
+            Some(smooth) => {
+                faint.push(curve(all));
+                curves.push(curve(smooth));
             }
-        }
-        if let Some((low, high)) = range {
-            let room = ((high - low) * 0.08).max(high.abs().max(low.abs()) * 1e-3).max(1e-6);
-            panel.y_range = (low - room, high + room);
-            panels.push(panel);
+            None => curves.push(curve(all)),
         }
     }
-    let legend = runs.iter().enumerate().map(|(i, run)| (run.name.clone(), colour(i))).collect();
-    let x_range = if how.log { (begin / per, end / per) } else { (0.0, end / per) };
-    let x_label = if how.log { format!("{label}, logarithmic") } else { label.to_owned() };
-    let stack = Stack { title: title(runs), x_label, log_x: how.log, x_range, legend, panels };
-    (!stack.panels.is_empty()).then_some(stack)
+    let (low, high) = y_range?;
+    let room = ((high - low) * 0.08).max(high.abs().max(low.abs()) * 1e-3).max(1e-6);
+    if !log {
+        x_range.0 = 0.0;
+    }
+    Some(Panel { label: loss.to_owned(), faint, curves, y_range: (low - room, high + room), x_range })
 }
 
 /// What stands above the plots.
@@ -209,18 +216,22 @@ fn title(runs: &[Run]) -> String {
     let (low, high) = windows.fold((u64::MAX, 0), |(low, high), w| (low.min(w), high.max(w)));
     match (low, high) {
         (_, 0) => what,
-        (low, high) if low == high => format!("{what}; in front: mean of {high} epochs"),
-        (low, high) => format!("{what}; in front: means of {low} to {high} epochs"),
+        (low, high) if low == high => format!("{what}; strong lines: means of {high} epochs"),
+        (low, high) => format!("{what}; strong lines: means of {low} to {high} epochs"),
     }
 }
 
-/// Between which values a curve lies, without its first tenth, whose thousands would flatten the rest, and without
-/// its hundredth that is furthest out.
+/// Between which values a curve lies, without its hundredth that is furthest out. Its first tenth counts where that
+/// does not flatten the rest, as thousands at the beginning do.
 fn settled(points: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let mut values: Vec<f64> = points[points.len() / 10..].iter().map(|p| p.1).filter(|y| y.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values.get(((values.len().saturating_sub(1)) as f64 * share).round() as usize).copied();
-    Some((at(0.005)?, at(0.995)?))
+    let range = |points: &[(f64, f64)]| {
+        let mut values: Vec<f64> = points.iter().map(|p| p.1).filter(|y| y.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values.get((values.len().saturating_sub(1) as f64 * share).round() as usize).copied();
+        Some((at(0.005)?, at(0.995)?))
+    };
+    let (all, rest) = (range(points)?, range(&points[points.len() / 10..]));
+    rest.filter(|(low, high)| all.1 - all.0 > 3.0 * (high - low) && high > low).or(Some(all))
 }
 
 fn joined(one: Option<(f64, f64)>, other: Option<(f64, f64)>) -> Option<(f64, f64)> {
@@ -230,14 +241,15 @@ fn joined(one: Option<(f64, f64)>, other: Option<(f64, f64)>) -> Option<(f64, f6
     }
 }
 
-/// Runs that are too short to be seen beside the longest one, and what helps.
+/// Runs that are too short to be seen beside a longer one with the same losses, and what helps.
 pub fn unseen(runs: &[Run], how: &How) -> Option<String> {
-    let end = runs.iter().filter_map(|run| run.course.ends()).fold(0.0, f64::max);
-    let short = |run: &&Run| run.course.ends().is_some_and(|x| x < end / 100.0);
+    let end = |run: &Run| run.course.ends().unwrap_or(0.0);
+    let shares = |one: &Run, other: &Run| one.course.losses.iter().any(|loss| other.course.losses.contains(loss));
+    let short = |run: &&Run| runs.iter().any(|other| end(run) < end(other) / 100.0 && shares(run, other));
     let names: Vec<&str> = runs.iter().filter(short).map(|run| run.name.as_str()).collect();
     let verb = if names.len() == 1 { "ends" } else { "end" };
     (!how.log && !names.is_empty())
-        .then(|| format!("{} {verb} within the first hundredth of the width; --log shows them", names.join(", ")))
+        .then(|| format!("{} {verb} within the first hundredth of the width; --log shows more of it", names.join(", ")))
 }
 
 #[cfg(test)]

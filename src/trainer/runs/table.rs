@@ -46,7 +46,9 @@ fn setting(key: &str, value: Option<&toml::Value>) -> String {
     match value {
         None => "-".into(),
         // The first digits tell datasets apart.
-        Some(toml::Value::String(text)) if key == "data_fingerprint" => plain(&text.chars().take(12).collect::<String>()),
+        Some(toml::Value::String(text)) if key == "data_fingerprint" => {
+            plain(&text.chars().take(12).collect::<String>())
+        }
         Some(toml::Value::String(text)) => plain(text),
         Some(value) => plain(&value.to_string()),
     }
