@@ -7,6 +7,7 @@
 pub mod course;
 pub mod settings;
 pub mod table;
+mod thinned;
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,9 @@ use std::time::Instant;
 
 use super::*;
 
+/// Pieces at most.
+const MOST: usize = 4096;
+
 const PLAIN: How = How { x: X::Epochs, log: false, smooth: Some(1) };
 
 /// The course of a file with this text.
@@ -125,13 +128,13 @@ fn a_long_course_is_thinned() {
     assert!(start.elapsed().as_secs_f64() < 2.0, "{:?}", start.elapsed());
     assert_eq!((course.epochs, course.window, course.last_rows), (200_000, 1000, 2000));
     assert!((course.last[0] - 48.5).abs() < 1.0 && course.last[1] == -1.25, "{:?}", course.last);
-    assert!(course.raw.pieces.len() <= MOST && course.points(0).len() > MOST);
+    assert!(course.raw.len() <= MOST && course.points(0).len() > MOST);
     assert!(course.points(2).iter().any(|p| p.1 == 1000.0 && (p.0 - 123_457.0).abs() < 128.0));
     let mean = course.smoothed(2).unwrap();
     assert!(mean.iter().all(|p| p.1 < 3.0) && mean.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     assert_eq!((course.begins(), course.ends()), (Some(1.0), Some(200_000.0)));
     let log = read(&text, &How { log: true, ..PLAIN }, None).unwrap();
-    assert!(log.raw.pieces.len() < MOST);
+    assert!(log.raw.len() < MOST);
     assert_eq!(
         log.points(0)[..50].iter().map(|p| p.0).collect::<Vec<_>>(),
         (1..=50).map(f64::from).collect::<Vec<_>>()
