@@ -11,7 +11,7 @@ use plotters::chart::ChartBuilder;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::coord::{Shift, combinators::IntoLogRange};
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
-use plotters::element::{PathElement, Rectangle, Text};
+use plotters::element::{Circle, Rectangle, Text};
 use plotters::series::LineSeries;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
@@ -288,7 +288,7 @@ impl Frame<'_> {
         for (points, style) in thinned {
             match points.as_slice() {
                 // A line needs two.
-                [one] => drop(chart.draw_series([PathElement::new(vec![*one, *one], style)])?),
+                [one] => drop(chart.draw_series([Circle::new(*one, UNITS * 2, style.filled())])?),
                 _ => drop(chart.draw_series(LineSeries::new(points, style))?),
             }
         }
@@ -352,41 +352,46 @@ impl Stack {
     }
 }
 
+/// The points of one column of pixels: of the lowest and the highest, where they stand among them, and themselves.
+struct Column {
+    number: i32,
+    count: usize,
+    low: (usize, (f64, f64)),
+    high: (usize, (f64, f64)),
+}
+
+impl Column {
+    fn add(&mut self, point: (f64, f64)) {
+        if point.1 < self.low.1.1 {
+            self.low = (self.count, point);
+        }
+        if point.1 > self.high.1.1 {
+            self.high = (self.count, point);
+        }
+        self.count += 1;
+    }
+
+    /// One point or two, in their order.
+    fn ends(self) -> impl Iterator<Item = (f64, f64)> {
+        let (first, second) = if self.low.0 <= self.high.0 { (self.low, self.high) } else { (self.high, self.low) };
+        [first.1, second.1].into_iter().take(if first.0 == second.0 { 1 } else { 2 })
+    }
+}
+
 /// Keeps the lowest and the highest point of each column of pixels, in their order.
 fn thin(points: impl Iterator<Item = (f64, f64)>, column_of: impl Fn(f64) -> i32) -> Vec<(f64, f64)> {
-    let mut out: Vec<(f64, f64)> = Vec::new();
-    // The column, and its lowest and highest point with their places in it.
-    let mut open: Option<(i32, [(usize, (f64, f64)); 2], usize)> = None;
-    let close = |out: &mut Vec<(f64, f64)>, [low, high]: [(usize, (f64, f64)); 2]| {
-        let (first, second) = if low.0 <= high.0 { (low, high) } else { (high, low) };
-        out.push(first.1);
-        if first.0 != second.0 {
-            out.push(second.1);
-        }
-    };
+    let (mut out, mut open) = (Vec::new(), None::<Column>);
     for point in points {
-        let column = column_of(point.0);
+        let number = column_of(point.0);
         match &mut open {
-            Some((at, [low, high], count)) if *at == column => {
-                if point.1 < low.1.1 {
-                    *low = (*count, point);
-                }
-                if point.1 > high.1.1 {
-                    *high = (*count, point);
-                }
-                *count += 1;
-            }
+            Some(column) if column.number == number => column.add(point),
             _ => {
-                if let Some((_, ends, _)) = open.take() {
-                    close(&mut out, ends);
-                }
-                open = Some((column, [(0, point); 2], 1));
+                let next = Column { number, count: 1, low: (0, point), high: (0, point) };
+                out.extend(open.replace(next).into_iter().flat_map(Column::ends));
             }
         }
     }
-    if let Some((_, ends, _)) = open {
-        close(&mut out, ends);
-    }
+    out.extend(open.into_iter().flat_map(Column::ends));
     out
 }
 

@@ -117,6 +117,15 @@ fn frames_share_the_legend_and_x() {
 }
 
 #[test]
+fn one_point_is_a_dot() {
+    let mut stack = stack(false, 2);
+    stack.panels[0].curves[1].points.truncate(2);
+    assert!((3..=5).contains(&red_columns(&stack.picture())) && stack.svg().contains("<circle"));
+    stack.log_x = true;
+    assert!((2..=5).contains(&red_columns(&stack.picture())));
+}
+
+#[test]
 fn words_that_are_too_wide_are_cut() {
     assert_eq!(cut("short", 12.0, 100.0), "short");
     let long = cut(&"wide ".repeat(100), 12.0, 200.0);

@@ -241,7 +241,7 @@ fn line(file: &mut impl BufRead, out: &mut Vec<u8>) -> std::io::Result<u64> {
     out.clear();
     let mut bytes = file.by_ref().take(LINE).read_until(b'\n', out)? as u64;
     let mut rest = Vec::new();
-    while bytes > 0 && bytes % LINE == 0 && out.last() != Some(&b'\n') {
+    while bytes > 0 && bytes.is_multiple_of(LINE) && out.last() != Some(&b'\n') {
         rest.clear();
         let further = file.by_ref().take(LINE).read_until(b'\n', &mut rest)? as u64;
         bytes += further;

@@ -142,7 +142,7 @@ impl Mean {
         let at = self.seen;
         self.seen += 1;
         match at < 2 * self.behind {
-            true if at % 2 == 0 => self.give(at / 2, out),
+            true if at.is_multiple_of(2) => self.give(at / 2, out),
             true => {}
             false => self.give(self.behind, out),
         }
