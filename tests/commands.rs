@@ -349,7 +349,7 @@ fn trainings_are_laid_over_each_other() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["runs"][1]["epochs"], &json["plots"][0]), (&2.into(), &"p.svg".into()), "{json}");
     assert!(json["runs"][0]["remarks"].as_array().unwrap().is_empty() && here.join("p.svg").is_file(), "{json}");
-    fail(here, &["compare", "t", "nowhere"], "known here: t, two b");
+    fail(here, &["compare", "t", "nowhere"], "known here: t");
     fail(here, &["compare", "t", "-o", "t.pdf"], "neither .svg nor .png");
     fail(here, &["compare", "t", "--smooth", "0"], "--smooth");
     fail(here, &["compare"], "RUN");
