@@ -1,3 +1,5 @@
+//! Plots: what is in them, that they are round, quick and the same twice.
+
 use super::*;
 
 fn curve(name: &str, colour: [u8; 3], points: Vec<(f64, f64)>) -> Curve {

@@ -1,3 +1,5 @@
+//! Runs of made-up model folders: curves, the table, names, and what is not there.
+
 use std::fs;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A history.csv as it can be: columns, broken lines, means, long ones.
+
 use std::time::Instant;
 
 use super::*;
