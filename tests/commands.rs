@@ -322,3 +322,35 @@ fn the_gallery_s_unit_is_all_that_is_on_stdout() {
     fail(here, &["gallery", "wall", "--user", "two words"], "is no user's name");
     fail(here, &["gallery", "wall", "--headless", "--compositor", "cage"], "cannot be used with");
 }
+
+#[test]
+fn trainings_are_laid_over_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    ready(here);
+    let two = ["train", "d", "--model", "two b", "--config", "tiny.toml", "--epochs", "2", "--seed", "9"];
+    succeed(here, &two);
+    let printed = succeed(here, &["compare", "t", "models/two b"]);
+    let row = |begin: &str| -> Vec<&str> {
+        let line = printed.lines().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {printed}"));
+        line[begin.len()..].split_whitespace().collect()
+    };
+    assert_eq!((row("t ")[0], row("two b")[0]), ("3", "2"), "{printed}");
+    assert_eq!(row("seed")[1], "9", "{printed}");
+    assert!(!printed.contains("recipe.") && printed.contains("wrote compare.svg and compare.png"), "{printed}");
+    let svg = fs::read_to_string(here.join("compare.svg")).unwrap();
+    assert!(svg.contains("two b") && svg.trim_end().ends_with("</svg>"));
+    assert_eq!(image::open(here.join("compare.png")).unwrap().width(), 960);
+    // What is there stays; the next names are taken.
+    fs::write(here.join("compare.svg"), "mine").unwrap();
+    succeed(here, &["compare", "t"]);
+    assert!(fs::read_to_string(here.join("compare.svg")).unwrap() == "mine" && here.join("compare-2.png").is_file());
+    let json = succeed(here, &["compare", "t", "two b", "--json", "--x", "pictures", "-o", "p.svg", "--overwrite"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["runs"][1]["epochs"], &json["plots"][0]), (&2.into(), &"p.svg".into()), "{json}");
+    assert!(json["runs"][0]["remarks"].as_array().unwrap().is_empty() && here.join("p.svg").is_file(), "{json}");
+    fail(here, &["compare", "t", "nowhere"], "known here: t");
+    fail(here, &["compare", "t", "-o", "t.pdf"], "neither .svg nor .png");
+    fail(here, &["compare", "t", "--smooth", "0"], "--smooth");
+    fail(here, &["compare"], "RUN");
+}

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 10] = [
 ];
 
 /// Words that only some modules may say.
-const WORDS: [(&str, &[&str]); 19] = [
+const WORDS: [(&str, &[&str]); 21] = [
     ("burn", &["net", "model", "generator", "trainer"]),
     ("burn_cubecl", &["net"]),
     ("cubecl", &["net"]),
@@ -40,6 +40,8 @@ const WORDS: [(&str, &[&str]); 19] = [
     ("bevy", &["stage"]),
     ("bevy_egui", &["stage"]),
     ("nannou", &["stage"]),
+    ("plotters", &["picture"]),
+    ("plotters_backend", &["picture"]),
     ("x11rb", &["stage"]),
 ];
 

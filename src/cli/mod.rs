@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod check;
+pub mod compare;
 pub mod dataset;
 pub mod doctor;
 pub mod export;
@@ -80,6 +81,8 @@ enum Command {
     Score(score::Measure),
     /// Train a WGAN-GP on a folder or zip of pictures
     Train(train::Train),
+    /// Lay the losses of several trainings over each other, and list the settings that differ
+    Compare(compare::Compare),
     /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
     Import(import::Import),
     /// Write a model's generator as safetensors or .npz, for other programs
@@ -184,6 +187,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Still(still) => still.run(),
         Command::Score(measure) => measure.run(),
         Command::Train(train) => train.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
     }

@@ -1,17 +1,29 @@
-//! Line plots, as SVG text and as a picture of the same scene.
+//! Line plots, as SVG text and as a picture of the same scene: one frame, or several below each other.
 //!
-//! Fed by `trainer::picture_writer`, on its thread; draws curves, axes with round ticks, labels and a legend, in a time that
-//! grows with the number of points. Knows no losses and no files.
+//! Fed by `trainer::picture_writer` on its thread, and by `cli::compare`. plotters makes axes, round ticks and curves of
+//! the data; it draws on its own SVG backend or on `page`, our pixels. The time grows with the number of points.
+//! Knows no losses and no files.
 
-use tiny_skia::{Color, Paint, PathBuilder, Pixmap, Stroke, Transform};
+mod page;
+
+use plotters::backend::{DrawingBackend, SVGBackend};
+use plotters::chart::ChartBuilder;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::coord::{Shift, combinators::IntoLogRange};
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::element::{Circle, Rectangle, Text};
+use plotters::series::LineSeries;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
 use super::Picture;
-use super::text::{Anchor, Face};
+use super::canvas::letters;
+use page::Page;
 
-/// One curve: its name, its colour, and its points in order of x.
+/// One curve: its name, its colour, and its points in order of x. Points that are not finite are left out.
 pub struct Curve {
     /// What the legend says.
-    pub name: &'static str,
+    pub name: String,
     /// RGB.
     pub colour: [u8; 3],
     /// In order of x.
@@ -30,228 +42,358 @@ pub struct Plot {
     pub curves: Vec<Curve>,
     /// What is shown of y; points beyond are cut at the frame.
     pub y_range: (f64, f64),
+    /// What is shown of x; from the first to the last point where it is `None`.
+    pub x_range: Option<(f64, f64)>,
 }
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 540.0;
-/// Left, top, right, bottom edges of the frame.
-const FRAME: (f64, f64, f64, f64) = (80.0, 40.0, 940.0, 480.0);
-
-/// Round values between `low` and `high`, about `wanted` of them.
-fn ticks(low: f64, high: f64, wanted: f64) -> Vec<f64> {
-    let rough = (high - low) / wanted;
-    if !rough.is_finite() || rough <= 0.0 {
-        return vec![low];
-    }
-    let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough).unwrap_or(power);
-    let first = (low / step).ceil() as i64;
-    (first..).map(|i| i as f64 * step).take_while(|v| *v <= high + step * 1e-9).collect()
+/// One frame of a [`Stack`].
+pub struct Panel {
+    /// At its upper left.
+    pub label: String,
+    /// Drawn pale, below the others, and without an entry in the legend.
+    pub faint: Vec<Curve>,
+    /// The later ones lie over the earlier ones.
+    pub curves: Vec<Curve>,
+    /// What is shown of y; points beyond are cut at the frame.
+    pub y_range: (f64, f64),
+    /// What is shown of x.
+    pub x_range: (f64, f64),
 }
 
-/// From the data to the page.
-#[derive(Clone, Copy)]
-struct Scale {
-    x: (f64, f64),
-    y: (f64, f64),
+/// Plots below each other, with one legend and one kind of x.
+pub struct Stack {
+    /// Above all.
+    pub title: String,
+    /// Below the last one.
+    pub x_label: String,
+    /// Powers of ten at equal distances; what is 0 or less is left out then.
+    pub log_x: bool,
+    /// Names and colours.
+    pub legend: Vec<(String, [u8; 3])>,
+    /// From the top.
+    pub panels: Vec<Panel>,
 }
 
-impl Scale {
-    /// A point of the data on the page.
-    fn place(self, (x, y): (f64, f64)) -> (f64, f64) {
-        let ((x0, x1), (y0, y1)) = (self.x, self.y);
-        let (left, top, right, bottom) = FRAME;
-        let y = y.clamp(y0.min(y1), y0.max(y1));
-        (left + (x - x0) / (x1 - x0) * (right - left), bottom - (y - y0) / (y1 - y0) * (bottom - top))
+/// Units of the drawing in a pixel: plotters places everything on whole units.
+const UNITS: i32 = 10;
+/// Width of every plot in pixels.
+const WIDTH: i32 = 960;
+/// Height of a plot with one frame, in pixels.
+const HEIGHT: i32 = 540;
+/// Height of each of several frames with its label and its ticks.
+const PANEL: i32 = 236;
+/// Heights of a row of the legend, and of what is below the last frame.
+const ROW: i32 = 20;
+const FOOT: i32 = 30;
+/// Space on the left, for labels of y, and on the right.
+const LEFT: i32 = 80;
+const RIGHT: i32 = 30;
+/// Letters, in pixels of their em.
+const TITLE: f32 = 14.0;
+const SMALL: f32 = 12.0;
+
+/// What plotters calls the size of a font, for letters with this em (pixels).
+fn font(em: f32) -> FontDesc<'static> {
+    FontDesc::new(FontFamily::SansSerif, f64::from(em) * f64::from(UNITS) * 1.24, FontStyle::Normal)
+}
+
+/// Words at a place: which of their points lies there.
+fn ink(em: f32, across: HPos) -> TextStyle<'static> {
+    TextStyle::from(font(em)).color(&RGBColor(30, 30, 30)).pos(Pos::new(across, VPos::Center))
+}
+
+/// A line of so many units, a pale one with a strength below 1.
+fn line([r, g, b]: [u8; 3], strength: f64, units: i32) -> ShapeStyle {
+    RGBColor(r, g, b).mix(strength).stroke_width(units as u32)
+}
+
+/// A number at a tick, without more digits than it needs.
+fn number(value: &f64) -> String {
+    let size = value.abs();
+    if size < 1e-9 {
+        return "0".into();
+    }
+    if !(1e-4..1e9).contains(&size) {
+        return format!("{value:.0e}");
+    }
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A range that can be drawn.
+fn drawable((low, high): (f64, f64)) -> (f64, f64) {
+    match (low.is_finite() && high.is_finite(), low < high) {
+        (true, true) => (low, high),
+        (true, false) => (low - 0.5, low + 0.5),
+        (false, _) => (0.0, 1.0),
+    }
+}
+
+/// Words that are no wider than so many pixels; those that were cut end with "…".
+fn cut(words: &str, em: f32, most: f32) -> String {
+    if letters::width(words, em) <= most {
+        return words.to_owned();
+    }
+    let mut width = letters::width("…", em);
+    let fits = |c: &char| {
+        width += letters::width(c.encode_utf8(&mut [0; 4]), em);
+        width <= most
+    };
+    words.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// One frame as it is drawn.
+struct Frame<'a> {
+    label: &'a str,
+    faint: &'a [Curve],
+    curves: &'a [Curve],
+    y_range: (f64, f64),
+    x_range: (f64, f64),
+}
+
+/// All that is drawn, from either kind of plot.
+struct Scene<'a> {
+    title: &'a str,
+    x_label: &'a str,
+    log_x: bool,
+    legend: Vec<(&'a str, [u8; 3])>,
+    frames: Vec<Frame<'a>>,
+}
+
+/// What drawing gives.
+type Drawn<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;
+
+impl Scene<'_> {
+    /// Where each entry of the legend begins: row from 0, pixels from the left, and its words.
+    fn entries(&self) -> Vec<(i32, i32, String)> {
+        let (mut row, mut x) = (0, LEFT);
+        let place = |(name, _): &(&str, [u8; 3])| {
+            let words = cut(name, SMALL, (WIDTH - LEFT - RIGHT - 30) as f32);
+            let width = letters::width(&words, SMALL).ceil() as i32 + 28 + 22;
+            if x > LEFT && x + width - 22 > WIDTH - RIGHT {
+                (row, x) = (row + 1, LEFT);
+            }
+            let placed = (row, x, words);
+            x += width;
+            placed
+        };
+        self.legend.iter().map(place).collect()
     }
 
-    fn x_ticks(self) -> Vec<f64> {
-        ticks(self.x.0, self.x.1, 8.0)
+    /// Pixels above the first frame, and the height of all.
+    fn heights(&self) -> (i32, i32) {
+        let head = 34 + self.entries().last().map_or(0, |(row, ..)| (row + 1) * ROW);
+        let frames = if self.frames.len() == 1 { HEIGHT - head - FOOT } else { PANEL * self.frames.len() as i32 };
+        (head, head + frames + FOOT)
     }
 
-    fn y_ticks(self) -> Vec<f64> {
-        ticks(self.y.0, self.y.1, 8.0)
+    fn draw<D: DrawingBackend>(&self, area: &DrawingArea<D, Shift>) -> Drawn<D> {
+        area.fill(&RGBColor(255, 255, 255))?;
+        let (head, height) = self.heights();
+        let at = |x: i32, y: i32| (x * UNITS, y * UNITS);
+        let words = |text: String, x: i32, y: i32, style: TextStyle| area.draw(&Text::new(text, at(x, y), style));
+        let title = cut(self.title, TITLE, (WIDTH - LEFT - RIGHT) as f32);
+        words(title, LEFT, 20, ink(TITLE, HPos::Left))?;
+        let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2;
+        words(self.x_label.to_owned(), middle, height - 16, ink(SMALL, HPos::Center))?;
+        for ((row, x, name), (_, colour)) in self.entries().into_iter().zip(&self.legend) {
+            let y = 42 + row * ROW;
+            let sample = Rectangle::new([at(x, y - 1), at(x + 20, y + 2)], line(*colour, 1.0, UNITS).filled());
+            area.draw(&sample)?;
+            words(name, x + 28, y, ink(SMALL, HPos::Left))?;
+        }
+        let each = (height - head - FOOT) / self.frames.len().max(1) as i32;
+        let (_, below) = area.split_vertically(head * UNITS);
+        let mut rest = below;
+        for frame in &self.frames {
+            let (this, further) = rest.split_vertically(each * UNITS);
+            let (low, high) = drawable(frame.x_range);
+            match self.log_x {
+                true => {
+                    let low = low.max(high.abs().max(1.0) * 1e-9);
+                    frame.draw(&this, (low..high.max(low * 10.0)).log_scale(), (low, high))?;
+                }
+                false => frame.draw(&this, low..high, (low, high))?,
+            }
+            rest = further;
+        }
+        Ok(())
+    }
+
+    /// The SVG file's text.
+    fn svg(&self) -> String {
+        let (_, height) = self.heights();
+        let mut out = String::new();
+        let area = SVGBackend::with_string(&mut out, ((WIDTH * UNITS) as u32, (height * UNITS) as u32));
+        let area = area.into_drawing_area();
+        // A text takes all that is drawn into it.
+        let _ = self.draw(&area).and_then(|()| area.present());
+        drop(area);
+        let drawn = format!("width=\"{}\" height=\"{}\"", WIDTH * UNITS, height * UNITS);
+        out.replacen(&drawn, &format!("width=\"{WIDTH}\" height=\"{height}\""), 1)
+    }
+
+    /// The picture, in pixels.
+    fn picture(&self) -> Picture {
+        let (_, height) = self.heights();
+        let mut page = Page::new(WIDTH as usize, height as usize, UNITS as f32);
+        let area = (&mut page).into_drawing_area();
+        // Nothing fails on pixels.
+        let _ = self.draw(&area);
+        drop(area);
+        page.done()
+    }
+}
+
+impl Frame<'_> {
+    fn draw<D: DrawingBackend, X>(&self, area: &DrawingArea<D, Shift>, x: X, shown: (f64, f64)) -> Drawn<D>
+    where
+        X: AsRangedCoord<Value = f64>,
+        X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
+    {
+        let (low, high) = drawable(self.y_range);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(22 * UNITS)
+            .margin_right(RIGHT * UNITS)
+            .x_label_area_size(24 * UNITS)
+            .y_label_area_size(LEFT * UNITS)
+            .build_cartesian_2d(x, low..high)?;
+        let pixels = area.dim_in_pixel().1 as i32 / UNITS;
+        let grey = RGBColor(225, 225, 225).stroke_width(UNITS as u32);
+        let axis = RGBColor(60, 60, 60).stroke_width(UNITS as u32);
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(RGBColor(255, 255, 255).mix(0.0))
+            .bold_line_style(grey)
+            .axis_style(axis)
+            .set_all_tick_mark_size(4 * UNITS)
+            .x_labels(9)
+            .y_labels(if pixels > 300 { 9 } else { 5 })
+            .x_label_formatter(&number)
+            .y_label_formatter(&number)
+            .label_style(TextStyle::from(font(SMALL)).color(&RGBColor(30, 30, 30)))
+            .draw()?;
+        let plotting = chart.plotting_area();
+        let column = |x: f64| plotting.map_coordinate(&(x, low)).0 / UNITS;
+        let front = if self.faint.is_empty() { UNITS } else { UNITS * 3 / 2 };
+        let faint = self.faint.iter().map(|curve| (curve, line(curve.colour, 0.2, UNITS)));
+        let all = faint.chain(self.curves.iter().map(|curve| (curve, line(curve.colour, 1.0, front))));
+        let mut thinned = Vec::new();
+        for (curve, style) in all {
+            let inside = curve.points.iter().filter(|p| p.1.is_finite() && (shown.0..=shown.1).contains(&p.0));
+            let points = thin(inside.map(|(x, y)| (*x, y.clamp(low, high))), column);
+            thinned.push((points, style));
+        }
+        for (points, style) in thinned {
+            match points.as_slice() {
+                // A line needs two.
+                [one] => drop(chart.draw_series([Circle::new(*one, UNITS * 2, style.filled())])?),
+                _ => drop(chart.draw_series(LineSeries::new(points, style))?),
+            }
+        }
+        let label = cut(self.label, SMALL, (WIDTH - 20) as f32);
+        area.draw(&Text::new(label, (14 * UNITS, 12 * UNITS), ink(SMALL, HPos::Left)))
     }
 }
 
 impl Plot {
-    /// Where all points lie; they are looked at once.
-    fn scale(&self) -> Scale {
-        let xs = self.curves.iter().flat_map(|c| &c.points).map(|p| p.0);
-        let (low, high) = xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-        Scale { x: if low < high { (low, high) } else { (0.0, 1.0) }, y: self.y_range }
-    }
-
-    /// The curves on the page, thinned to at most two points (lowest and highest) a column.
-    fn lines(&self, scale: Scale) -> Vec<(&Curve, Vec<(f64, f64)>)> {
-        self.curves.iter().map(|curve| (curve, thin(curve.points.iter().map(|p| scale.place(*p))))).collect()
+    fn scene(&self) -> Scene<'_> {
+        let xs = self.curves.iter().flat_map(|c| &c.points).map(|p| p.0).filter(|x| x.is_finite());
+        let all = xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let (y_range, x_range) = (self.y_range, self.x_range.unwrap_or(all));
+        let frame = Frame { label: self.y_label, faint: &[], curves: &self.curves, y_range, x_range };
+        Scene {
+            title: &self.title,
+            x_label: self.x_label,
+            log_x: false,
+            legend: self.curves.iter().map(|curve| (curve.name.as_str(), curve.colour)).collect(),
+            frames: vec![frame],
+        }
     }
 
     /// The plot as an SVG file's text.
     pub fn svg(&self) -> String {
-        let ((left, top, right, bottom), scale) = (FRAME, self.scale());
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n"
-        );
-        let mut text = |x: f64, y: f64, anchor: &str, words: &str| {
-            let words = words.replace('&', "&amp;").replace('<', "&lt;");
-            out += &format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>\n");
-        };
-        text(left, 26.0, "start", &self.title);
-        text((left + right) / 2.0, HEIGHT - 14.0, "middle", self.x_label);
-        text(14.0, 26.0, "start", self.y_label);
-        for x in scale.x_ticks() {
-            text(scale.place((x, 0.0)).0, bottom + 20.0, "middle", &x.to_string());
-        }
-        for y in scale.y_ticks() {
-            text(left - 8.0, scale.place((0.0, y)).1 + 4.0, "end", &y.to_string());
-        }
-        for (i, curve) in self.curves.iter().enumerate() {
-            text(right - 130.0, top + 22.0 + 20.0 * i as f64, "start", curve.name);
-        }
-        for y in scale.y_ticks() {
-            let y = scale.place((0.0, y)).1;
-            out += &format!("<path d=\"M{left} {y:.1}H{right}\" stroke=\"#ddd\"/>\n");
-        }
-        out += &format!(
-            "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#333\"/>\n",
-            right - left,
-            bottom - top
-        );
-        for (i, (curve, points)) in self.lines(scale).into_iter().enumerate() {
-            let [r, g, b] = curve.colour;
-            let y = top + 18.0 + 20.0 * i as f64;
-            out += &format!(
-                "<path d=\"M{} {y}h22\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"3\"/>\n",
-                right - 160.0
-            );
-            let list: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-            out += &format!(
-                "<polyline fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"1\" points=\"{}\"/>\n",
-                list.join(" ")
-            );
-        }
-        out + "</svg>\n"
+        self.scene().svg()
     }
 
     /// The plot as a picture of 960×540 pixels.
     pub fn picture(&self) -> Picture {
-        let ((left, top, right, bottom), scale) = (FRAME, self.scale());
-        let mut page = Picture::filled(WIDTH as usize, HEIGHT as usize, [255; 3]);
-        if let Some(mut map) = Pixmap::new(WIDTH as u32, HEIGHT as u32) {
-            map.fill(Color::WHITE);
-            for y in scale.y_ticks() {
-                let y = scale.place((0.0, y)).1;
-                line(&mut map, &[(left, y), (right, y)], [220; 3]);
-            }
-            line(&mut map, &[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], [50; 3]);
-            for (i, (curve, points)) in self.lines(scale).into_iter().enumerate() {
-                line(&mut map, &points, curve.colour);
-                let y = top + 18.0 + 20.0 * i as f64;
-                for dy in [0.0, 1.0, 2.0] {
-                    line(&mut map, &[(right - 160.0, y + dy), (right - 138.0, y + dy)], curve.colour);
-                }
-            }
-            page.pixels = map.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+        self.scene().picture()
+    }
+}
+
+impl Panel {
+    fn frame(&self) -> Frame<'_> {
+        let (y_range, x_range) = (self.y_range, self.x_range);
+        Frame { label: &self.label, faint: &self.faint, curves: &self.curves, y_range, x_range }
+    }
+}
+
+impl Stack {
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            title: &self.title,
+            x_label: &self.x_label,
+            log_x: self.log_x,
+            legend: self.legend.iter().map(|(name, colour)| (name.as_str(), *colour)).collect(),
+            frames: self.panels.iter().map(Panel::frame).collect(),
         }
-        let ink = [30; 3];
-        let mut words =
-            |text: &str, x: f64, y: f64, anchor| page.write(text, x as i32, y as i32, Face::Medium, anchor, ink);
-        words(&self.title, left, 20.0, Anchor::Left);
-        words(self.x_label, (left + right) / 2.0, HEIGHT - 18.0, Anchor::Middle);
-        words(self.y_label, 14.0, 20.0, Anchor::Left);
-        for x in scale.x_ticks() {
-            words(&x.to_string(), scale.place((x, 0.0)).0, bottom + 14.0, Anchor::Middle);
+    }
+
+    /// The plots as an SVG file's text.
+    pub fn svg(&self) -> String {
+        self.scene().svg()
+    }
+
+    /// The plots as a picture, 960 pixels wide.
+    pub fn picture(&self) -> Picture {
+        self.scene().picture()
+    }
+}
+
+/// The points of one column of pixels: of the lowest and the highest, where they stand among them, and themselves.
+struct Column {
+    number: i32,
+    count: usize,
+    low: (usize, (f64, f64)),
+    high: (usize, (f64, f64)),
+}
+
+impl Column {
+    fn add(&mut self, point: (f64, f64)) {
+        if point.1 < self.low.1.1 {
+            self.low = (self.count, point);
         }
-        for y in scale.y_ticks() {
-            words(&y.to_string(), left - 8.0, scale.place((0.0, y)).1, Anchor::Right);
+        if point.1 > self.high.1.1 {
+            self.high = (self.count, point);
         }
-        for (i, curve) in self.curves.iter().enumerate() {
-            words(curve.name, right - 130.0, top + 18.0 + 20.0 * i as f64, Anchor::Left);
-        }
-        page
+        self.count += 1;
+    }
+
+    /// One point or two, in their order.
+    fn ends(self) -> impl Iterator<Item = (f64, f64)> {
+        let (first, second) = if self.low.0 <= self.high.0 { (self.low, self.high) } else { (self.high, self.low) };
+        [first.1, second.1].into_iter().take(if first.0 == second.0 { 1 } else { 2 })
     }
 }
 
 /// Keeps the lowest and the highest point of each column of pixels, in their order.
-fn thin(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    let mut out: Vec<(f64, f64)> = Vec::new();
-    let mut column: Vec<(f64, f64)> = Vec::new();
-    let mut close = |column: &mut Vec<(f64, f64)>| {
-        let by = |a: &usize, b: &usize| column[*a].1.total_cmp(&column[*b].1);
-        let (low, high) = ((0..column.len()).min_by(by), (0..column.len()).max_by(by));
-        if let (Some(low), Some(high)) = (low, high) {
-            out.push(column[low.min(high)]);
-            if low != high {
-                out.push(column[low.max(high)]);
+fn thin(points: impl Iterator<Item = (f64, f64)>, column_of: impl Fn(f64) -> i32) -> Vec<(f64, f64)> {
+    let (mut out, mut open) = (Vec::new(), None::<Column>);
+    for point in points {
+        let number = column_of(point.0);
+        match &mut open {
+            Some(column) if column.number == number => column.add(point),
+            _ => {
+                let next = Column { number, count: 1, low: (0, point), high: (0, point) };
+                out.extend(open.replace(next).into_iter().flat_map(Column::ends));
             }
         }
-        column.clear();
-    };
-    for point in points {
-        if column.first().is_some_and(|first| first.0.floor() != point.0.floor()) {
-            close(&mut column);
-        }
-        column.push(point);
     }
-    close(&mut column);
+    out.extend(open.into_iter().flat_map(Column::ends));
     out
 }
 
-fn line(map: &mut Pixmap, points: &[(f64, f64)], [r, g, b]: [u8; 3]) {
-    let mut path = PathBuilder::new();
-    for (i, (x, y)) in points.iter().enumerate() {
-        match i {
-            0 => path.move_to(*x as f32, *y as f32),
-            _ => path.line_to(*x as f32, *y as f32),
-        }
-    }
-    let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    paint.set_color_rgba8(r, g, b, 255);
-    if let Some(path) = path.finish() {
-        map.stroke_path(&path, &paint, &Stroke { width: 1.0, ..Stroke::default() }, Transform::identity(), None);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_curve_is_drawn_within_the_frame() {
-        let points = (0..5000).map(|i| (f64::from(i), if i < 10 { -2000.0 } else { f64::from(i % 50) })).collect();
-        let plot = Plot {
-            title: "a < b".into(),
-            x_label: "epochs",
-            y_label: "loss",
-            curves: vec![Curve { name: "total", colour: [255, 0, 0], points }],
-            y_range: (-10.0, 60.0),
-        };
-        let svg = plot.svg();
-        assert!(svg.contains("a &lt; b") && svg.contains("epochs") && svg.len() < 40_000);
-        let picture = plot.picture();
-        let red = picture.pixels.chunks(3).filter(|p| p[0] > 200 && p[1] < 80).count();
-        assert!(red > 1000, "{red} red pixels");
-    }
-
-    /// It took time by the square of the points.
-    #[test]
-    fn a_million_points_are_drawn_in_a_moment() {
-        let points = |shift: f64| (0..250_000).map(|i| (f64::from(i), f64::from(i % 997) + shift)).collect();
-        let curve = |i: u8| Curve { name: "one of four", colour: [60 * i, 0, 0], points: points(f64::from(i)) };
-        let curves = (0..4).map(curve).collect();
-        let plot = Plot { title: String::new(), x_label: "", y_label: "", curves, y_range: (0.0, 1000.0) };
-        let start = std::time::Instant::now();
-        let (svg, picture) = (plot.svg(), plot.picture());
-        assert!(start.elapsed().as_secs_f64() < 2.0, "{:?}", start.elapsed());
-        assert!(svg.len() < 200_000 && picture.width == 960);
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        assert_eq!(ticks(0.0, 1201.0, 8.0), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0]);
-        assert_eq!(ticks(-10.0, 10.0, 4.0), [-10.0, -5.0, 0.0, 5.0, 10.0]);
-        assert_eq!(ticks(1.0, 1.0, 4.0), [1.0]);
-    }
-}
+mod tests;

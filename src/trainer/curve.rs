@@ -172,7 +172,7 @@ impl LossCurve {
 
     fn plot(&self, y_label: &'static str, drawn: Vec<(usize, &'static str, [u8; 3])>) -> Plot {
         let curve = |(at, name, colour): &(usize, &'static str, [u8; 3])| Curve {
-            name: called(name),
+            name: called(name).into(),
             colour: *colour,
             points: self.pieces.iter().flat_map(|piece| piece.points(*at)).collect(),
         };
@@ -180,7 +180,7 @@ impl LossCurve {
         let title = format!("{} epochs, {:.1} hours", self.epochs(), self.seconds() / 3600.0);
         let title = if y_label == "loss" { format!("losses of {title}") } else { title };
         let y_range = if y_label == "loss" { self.range(&drawn) } else { (0.0, 1.0) };
-        Plot { title, x_label: "epochs", y_label, curves, y_range }
+        Plot { title, x_label: "epochs", y_label, curves, y_range, x_range: None }
     }
 
     /// What is shown of these losses.
@@ -219,7 +219,7 @@ mod tests {
         let [(file, plot)] = &curve(100).plots()[..] else { panic!() };
         assert_eq!(*file, "converge");
         let total = &plot.curves[3];
-        assert_eq!((total.name, total.points.len(), total.points[13]), ("critic total", 100, (13.0, 3.0)));
+        assert_eq!((total.name.as_str(), total.points.len(), total.points[13]), ("critic total", 100, (13.0, 3.0)));
         assert!(plot.title.contains("100 epochs"), "{}", plot.title);
     }
 
@@ -234,7 +234,7 @@ mod tests {
         let plots = curve.plots();
         let files: Vec<_> = plots.iter().map(|(file, plot)| (*file, plot.curves.len())).collect();
         assert_eq!(files, [("converge", 2), ("scores", 4)]);
-        let points: Vec<_> = plots[1].1.curves.iter().map(|curve| (curve.name, curve.points.len())).collect();
+        let points: Vec<_> = plots[1].1.curves.iter().map(|curve| (curve.name.as_str(), curve.points.len())).collect();
         assert_eq!(points, [("d_real", 20), ("d_fake", 20), ("g_real", 20), (DIVERSITY, 4)]);
         assert_eq!(plots[1].1.y_range, (0.0, 1.0));
     }

@@ -8,6 +8,7 @@
 //! `picture_writer`) for a resumed run, `published` for others, `memory` for who only looks; `disk` and `lock` guard the files.
 //! A training that is driven (by a show, a script) gets `commands` in the words of `protocol`, which gather in
 //! `pending`, and runs them in `steer`; `guard` keeps bad weights from others, `source` reads other data.
+//! `runs` reads finished and running trainings for who compares them.
 //! `child` is the other end: a training as a process that a show starts, looks after and ends, (`launch`, `supervisor`, `pipes`).
 //! Driven by `cli::train`; gives model folders. Runs on the thread that calls it, on one device.
 
@@ -33,6 +34,7 @@ mod pipes;
 pub mod protocol;
 pub mod published;
 pub mod run;
+pub mod runs;
 pub mod saving;
 pub mod schedule;
 pub mod settings;

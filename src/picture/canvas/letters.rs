@@ -74,8 +74,15 @@ pub fn raster(form: u16, size: f32, shift: [f32; 2]) -> Option<Raster> {
     Some(Raster { left: bounds.min.x as i32, top: bounds.min.y as i32, width, height, cover })
 }
 
+/// How wide a line is, in pixels.
+pub fn width(text: &str, size: f32) -> f32 {
+    let Some(face) = FACE.as_ref() else { return 0.0 };
+    let face = face.as_scaled(scale(face, size));
+    text.chars().map(|c| face.h_advance(face.glyph_id(c))).sum()
+}
+
 /// Writes one line with its middle at `at`.
-pub(super) fn write(out: &mut Picture, text: &str, at: [f32; 2], size: f32, colour: Colour) {
+pub(in crate::picture) fn write(out: &mut Picture, text: &str, at: [f32; 2], size: f32, colour: Colour) {
     for outlined in line(text, at, size).into_iter().filter_map(|letter| outline(letter, size)) {
         let bounds = outlined.px_bounds();
         outlined.draw(|gx, gy, cover| {
