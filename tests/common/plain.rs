@@ -7,8 +7,11 @@
 
 use std::collections::HashMap;
 
+use burn::tensor::Device;
 use flaneur::net::geometry::Padding;
 use flaneur::net::layers::{Activation, Chain, Layer, Shape};
+use flaneur::net::params::{Param, Params, Plan};
+use flaneur::random::RandomState;
 
 /// Arrays by name, in row-major order.
 pub type Arrays = HashMap<String, Vec<f64>>;
@@ -210,4 +213,34 @@ pub fn chain(input: Shape, layers: &[Layer]) -> Chain {
     }
     chain.shapes().unwrap();
     chain
+}
+
+/// Numbers from a normal distribution.
+pub fn normals(random: &mut RandomState, count: usize, scale: f64) -> Vec<f32> {
+    random.normals(count).iter().map(|v| (v * scale) as f32).collect()
+}
+
+/// The same numbers in f64.
+pub fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// Arrays under which what passes the layers is neither flat nor without end, and every one of them matters.
+pub fn params(plans: &[Plan], random: &mut RandomState) -> Params {
+    let param = |plan: &Plan| {
+        let fan_in = plan.shape.iter().rev().skip(1).product::<usize>().max(1) as f64;
+        let (scale, middle) = match plan.name.rsplit('.').next() {
+            Some("kernel") => (1.5 / fan_in.sqrt(), 0.0),
+            Some("gamma" | "moving_variance") => (0.2, 1.0),
+            _ => (0.3, 0.0),
+        };
+        let values = normals(random, plan.len(), scale).iter().map(|v| v + middle).collect();
+        Param::new(plan, values, &Device::flex())
+    };
+    Params { list: plans.iter().map(param).collect() }
+}
+
+/// The numbers of a network's arrays.
+pub fn arrays(params: &Params) -> Arrays {
+    params.list.iter().map(|param| (param.name.clone(), doubles(&param.values()))).collect()
 }
