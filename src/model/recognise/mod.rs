@@ -8,10 +8,14 @@ mod keras;
 pub mod own;
 mod torch;
 
-use super::import::bag::{Bag, ReadError};
+use super::import::bag::{Array, Bag, ReadError};
 use crate::net::arch::Arch;
 use crate::net::layers::{Activation, Chain, Layer};
 use crate::net::recipe::Recipe;
+
+/// Arrays that are named in a refusal, and letters of a name at most.
+const NAMED: usize = 6;
+const LETTERS: usize = 80;
 
 /// What people say of a file beside its name.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +94,21 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
     }
     found.recognised.push(format!("{w}x{h} pictures of {c} channels from {} numbers", found.arch.z_dim()));
     Ok(found)
+}
+
+/// The first arrays of a file, for a refusal, and how many more there are.
+fn listed(bag: &Bag) -> String {
+    let shown = |array: &Array| {
+        let name: String = array.name.chars().take(LETTERS).collect();
+        let cut = if name.len() < array.name.len() { "…" } else { "" };
+        format!("{name}{cut} {:?}", array.shape)
+    };
+    let names: Vec<String> = bag.arrays.iter().take(NAMED).map(shown).collect();
+    let rest = match bag.arrays.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{rest}", names.join(", "))
 }
 
 /// Name of a family, as `--as` takes it.
