@@ -18,7 +18,7 @@
 //! | `stream COUNT` | the same, each begun before the one before is waited for | `ms`, then milliseconds each |
 //! | `output FILE` | writes the pictures drawn last, f32 `[n, h, w, c]` in −1..1, or levels after `bytes` | `ok` |
 //! | `train FOLDER` | begins a training of that model | `ok` |
-//! | `epoch` | 5 critic updates and one of the generator | `ms`, milliseconds, and the five losses |
+//! | `epoch` | 5 critic updates and one of the generator, or of a DCGAN one of each | `ms`, milliseconds, and the losses |
 //!
 //! What cannot be done is answered by `error` and the reason; the end of the input ends it.
 
@@ -249,9 +249,17 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
     param.value = Tensor::from_data(TensorData::new(values, [len]), device);
 }
 
+/// The training of a DCGAN.
+fn adversarial(card: &Card) -> anyhow::Result<(State, Data)> {
+    bail!("{} is not trained here yet", card.arch_name)
+}
+
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
 fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Data)> {
     let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
+    if !matches!(card.arch, Arch::WganGp(_)) {
+        return adversarial(&card);
+    }
     let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &card.arch.critic_plans(), device)?;
     let mut state = State::new(&card.arch, &card.recipe, card.seed, None, device);
     state.replace(generator, None, Some(critic), device);

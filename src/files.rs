@@ -31,8 +31,13 @@ pub fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, FileError> {
 
 /// A path for a message: control characters escaped, so that a name cannot act on a terminal.
 pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// A text that came out of a file, for a message: control characters escaped.
+pub fn printable(text: &str) -> String {
     let mut shown = String::new();
-    for c in path.to_string_lossy().chars() {
+    for c in text.chars() {
         match c.is_control() {
             true => shown.extend(c.escape_debug()),
             false => shown.push(c),

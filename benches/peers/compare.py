@@ -10,14 +10,15 @@ import json
 import platform
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import forward
 import graphics
 import training
 from build import executable
-from contestant import KERAS, OURS, Contestant, Failed, cuda, installed, ours, peer, versions
-from options import NETWORKS, arguments
+from contestant import KERAS, OURS, PYTORCH, Contestant, Failed, cuda, installed, ours, peer, versions
+from options import NETWORKS, ON_CARD, arguments
 from table import Row, records, text
 
 SEED = 1
@@ -26,7 +27,13 @@ f32, f16: what weights and maps are kept in; from z to bytes, both in the progra
 flaneur, streamed: each picture is begun before the one before is waited for, as a show does it.
 ours / peer: as in the other tables; beside a limit of the chip, how many times as long as that we take.
 difference: the largest of any byte of any picture, in levels of 255."""
-PARTS = {"forward": forward, "training": training}
+PARTS = {
+    "forward": forward.measure,
+    "training": training.measure,
+    "adversarial": partial(training.measure, what="adversarial"),
+}
+# Who trains against us.
+TRAINERS = {"training": KERAS, "adversarial": PYTORCH}
 
 
 def main() -> int:
@@ -79,16 +86,16 @@ def run(
     everyone.extend(peer(name, folder, threads) for name in there)
     for part in PARTS if options.only is None else [options.only]:
         who = everyone
-        if part == "training":
-            if KERAS not in there:
-                tell("nobody to train against without Keras")
+        if part in TRAINERS:
+            if TRAINERS[part] not in there:
+                tell(f"nobody to train against without {TRAINERS[part]}")
                 continue
             learner = ours(built, folder, "training")
-            who = [learner, *(w for w in everyone if w.name == KERAS)]
+            who = [learner, *(w for w in everyone if w.name == TRAINERS[part])]
             everyone.append(learner)
         for arch in asked(options, NETWORKS[part]):
             try:
-                for row in PARTS[part].measure(arch, weights(arch, folder, us), who, options.quick, tell):
+                for row in PARTS[part](arch, weights(arch, folder, us), who, options.quick, tell):
                     rows.append(row)
             except Failed as failed:
                 tell(f"{part} {arch} is left out: {failed}")
@@ -139,7 +146,7 @@ def run_on_card(
                 about.append(limits.text())
             except Failed as failed:
                 tell(f"no limits of the chip: {failed}")
-        for arch in asked(options, NETWORKS["forward"]):
+        for arch in asked(options, ON_CARD):
             try:
                 model = weights(arch, folder, scribe)
                 rows.extend(graphics.measure(arch, model, precision, who, limits, options.quick, tell))

@@ -18,6 +18,7 @@ PEERS = [
     ("PyTorch", "pytorch", "torch"),
 ]
 KERAS = "TensorFlow/Keras"
+PYTORCH = "PyTorch"
 
 
 class Failed(Exception):

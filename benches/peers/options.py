@@ -7,7 +7,13 @@ import os
 from pathlib import Path
 
 # The networks of each part.
-NETWORKS = {"forward": ["small", "seed", "seed-k10"], "training": ["small", "seed"]}
+NETWORKS = {
+    "forward": ["small", "seed", "seed-k10", "dcgan-64", "dcgan-128"],
+    "training": ["small", "seed"],
+    "adversarial": ["dcgan-64", "dcgan-128"],
+}
+# Of the WGAN-GP alone.
+ON_CARD = ["small", "seed", "seed-k10"]
 
 
 def arguments() -> argparse.Namespace:
@@ -36,6 +42,8 @@ def arguments() -> argparse.Namespace:
         parser.error("--features is what our side is built with; --ours is built already")
     if options.alone and not options.gpu:
         parser.error("--alone goes with --gpu")
+    if options.gpu and options.arch not in (None, *ON_CARD):
+        parser.error(f"--gpu has the networks {', '.join(ON_CARD)}")
     if options.only and options.gpu:
         parser.error("--only goes without --gpu, where nothing is trained")
     return options

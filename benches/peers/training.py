@@ -1,7 +1,8 @@
-"""Training: one epoch (5 critic updates, one of the generator, batches of 16), ours and Keras' in turn.
+"""Training: one epoch of a WGAN-GP (5 critic updates, one of the generator, batches of 16), ours and Keras' in turn;
+one of a DCGAN (a step of each network, batches of 64), ours and PyTorch's.
 
-Both begin with the same weights and draw the same random numbers, so the losses of the first epoch
-say whether both do the same.
+Both begin with the same weights. Keras draws the same random numbers, so the losses of the first epoch say whether
+both do the same; PyTorch draws others, so its losses lie near ours and are not the same.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from contestant import OURS, Contestant
 from forward import PAUSE_SECS
 from table import Row
 
-BATCH = 16
+BATCHES = {"training": 16, "adversarial": 64}
 
 
 def measure(
-    arch: str, folder: Path, contestants: list[Contestant], quick: bool, tell: Callable[[str], None]
+    arch: str,
+    folder: Path,
+    contestants: list[Contestant],
+    quick: bool,
+    tell: Callable[[str], None],
+    what: str = "training",
 ) -> Iterator[Row]:
     """One row each; the first epoch is the warm-up, and the one whose losses are compared."""
     epochs = 2 if quick else 7
@@ -34,9 +40,9 @@ def measure(
         tell(f"training {arch}: epoch {epoch + 1} of {epochs}")
     us = next(who for who in contestants if who.is_ours)
     for who in contestants:
-        name, way = (OURS, "") if who.is_ours else (who.name, "graph")
+        name, way = (OURS, "") if who.is_ours else (who.name, "graph" if what == "training" else "eager")
         difference = apart(losses[who.name], losses[us.name])
-        yield Row("training", arch, BATCH, name, way, times[who.name], difference)
+        yield Row(what, arch, BATCHES[what], name, way, times[who.name], difference)
 
 
 def apart(losses: list[float], ours: list[float]) -> float:

@@ -20,6 +20,8 @@ use crate::trainer::published::sample_pictures;
 
 /// Rows and columns of the sheet.
 const SIDE: usize = 5;
+/// Letters of a line at most.
+const LETTERS: usize = 1000;
 
 /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
 #[derive(Args)]
@@ -52,34 +54,30 @@ impl Import {
         home::begin_here();
         let shown = files::shown(&self.file);
         let classes: Vec<String> = self.classes.iter().map(|name| name.trim().to_owned()).collect();
-        if let Some(bad) = classes.iter().find(|name| name.is_empty() || name.contains(['/', '*', '?', '[', '{', '#']))
-        {
-            bail!("\"{bad}\" cannot be the name of a class; give --classes with commas between names");
-        }
-        let mut sorted = classes.clone();
-        sorted.sort_unstable();
-        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!("two classes are called \"{}\"; give each its own name", twice[0]);
-        }
+        check_classes(&classes)?;
         let folder = model::folder(&self.name()?);
         if folder.join("model.toml").exists() {
-            bail!("{} is there already; give another --name", folder.display());
+            bail!("{} is there already; give another --name", files::shown(&folder));
         }
-        let bag = model::import::read(&self.file).map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
+        let bag = model::import::read(&self.file).map_err(|why| anyhow::anyhow!("{shown}: {}", line(&why.0)))?;
         let hints = Hints {
             family: self.family.clone(),
             classes: classes.clone(),
             zero_to_one: self.range.as_deref().map(|range| range == "0..1"),
         };
-        let found =
-            recognise::network(&bag, &hints).map_err(|why| anyhow::anyhow!("{shown} ({}): {why}", bag.format))?;
+        let found = recognise::network(&bag, &hints)
+            .map_err(|why| anyhow::anyhow!("{shown} ({}): {}", line(&bag.format), line(&why.0)))?;
+        // A file of ours names them itself.
+        check_classes(&found.classes).with_context(|| shown.clone())?;
         let mut notes = vec![format!("imported from {}, {}", short(&self.file), bag.format)];
         notes.extend(found.recognised.iter().map(|text| format!("recognised: {text}")));
         notes.extend(found.assumed.iter().map(|text| format!("assumed: {text}")));
         notes.extend(bag.remarks.iter().cloned());
+        let notes: Vec<String> = notes.iter().map(|note| line(note)).collect();
         notes.iter().for_each(say);
         self.write(&folder, found, notes)?;
-        say(format_args!("wrote {}; flaneur play --model {} plays it", folder.display(), short(&folder)));
+        let name = files::printable(&short(&folder));
+        say(format_args!("wrote {}; flaneur play --model {name} plays it", files::shown(&folder)));
         Ok(())
     }
 
@@ -132,6 +130,32 @@ impl Import {
             recipe: Recipe::default(),
         }
     }
+}
+
+/// Whether classes can be called so, which are parts of addresses.
+fn check_classes(names: &[String]) -> anyhow::Result<()> {
+    let bad = |name: &&String| {
+        name.is_empty() || name.contains(['/', '*', '?', '[', '{', '#']) || name.contains(char::is_control)
+    };
+    if let Some(bad) = names.iter().find(bad) {
+        bail!("\"{}\" cannot be the name of a class; give --classes with commas between names", line(bad));
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable();
+    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        bail!("two classes are called \"{}\"; give each its own name", twice[0]);
+    }
+    Ok(())
+}
+
+/// What a file says, as one line for people: names in it are anybody's.
+fn line(text: &str) -> String {
+    let mut line = files::printable(text.trim_end());
+    if let Some((end, _)) = line.char_indices().nth(LETTERS) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 /// The last part of a path.

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from frameworks.network import NORM_EPS, SLOPE, Array, Generator, Layer
+from frameworks.network import Array, Generator, Layer
 
 # Old enough for every runtime of the last years; newer ones change nothing for these operations.
 OPSET = 17
@@ -36,21 +36,26 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=f"node_{name}", **attributes))
         return name
 
+    def curve(self, x: str, slope: float) -> str:
+        """The activation behind a hidden layer."""
+        return self.node("LeakyRelu", x, alpha=slope) if slope else self.node("Relu", x)
+
     def norm(self, x: str, layer: Layer) -> str:
         """The batch norm behind a layer, if there is one."""
         if layer.norm is None:
             return x
         n = layer.norm
         arrays = [self.constant(a) for a in (n.gamma, n.beta, n.mean, n.variance)]
-        return self.node("BatchNormalization", x, *arrays, epsilon=NORM_EPS)
+        return self.node("BatchNormalization", x, *arrays, epsilon=n.eps)
 
 
 def export(generator: Generator) -> bytes:
     """The generator as an ONNX file: z [n, z_dim] → pictures [n, h, w, c]."""
     graph = Graph()
-    dense = generator.dense
-    x = graph.node("Gemm", "z", graph.constant(dense.kernel), graph.constant(dense.bias))
-    x = graph.node("LeakyRelu", graph.norm(x, dense), alpha=SLOPE)
+    x, dense = "z", generator.dense
+    if dense:
+        x = graph.node("Gemm", "z", graph.constant(dense.kernel), graph.constant(dense.bias))
+        x = graph.curve(graph.norm(x, dense), generator.slope)
     x = graph.node("Reshape", x, graph.constant(np.array([-1, *generator.shape], np.int64)))
     x = graph.node("Transpose", x, perm=[0, 3, 1, 2])
     for stage in generator.stages:
@@ -69,7 +74,7 @@ def export(generator: Generator) -> bytes:
         if stage is generator.stages[-1]:
             x = graph.node("Tanh", x)
         else:
-            x = graph.node("LeakyRelu", graph.norm(x, stage), alpha=SLOPE)
+            x = graph.curve(graph.norm(x, stage), generator.slope)
     graph.node("Transpose", x, output="pictures", perm=[0, 2, 3, 1])
     model = helper.make_model(
         helper.make_graph(

@@ -8,7 +8,7 @@
     name            the graphics card: `ok`, then words
     output FILE     writes the pictures drawn last, f32 [n, h, w, c]
     train FOLDER    begins a training
-    epoch           5 critic updates and one of the generator: `ms`, milliseconds and the five losses
+    epoch           one epoch, of a DCGAN one step of each network: `ms`, milliseconds and the losses
 
 Time is measured here, around one forward or epoch, from numpy arrays to numpy arrays.
 Run as `python -m frameworks.serve THREADS NAME [WAY]`, in the folder above this one; WAY leaves only the ways of
@@ -40,7 +40,7 @@ class Training(Protocol):
     """A training in progress."""
 
     def epoch(self) -> list[float]:
-        """One epoch; gives total, real, fake, penalty and the generator's loss."""
+        """One epoch; gives its losses, of a WGAN-GP total, real, fake, penalty and the generator's."""
 
 
 class Framework(Protocol):

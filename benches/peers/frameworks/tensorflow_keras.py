@@ -17,6 +17,8 @@ def use(threads: int) -> None:
 
 def ways(generator: Generator, threads: int) -> dict:
     """See `serve.Framework`."""
+    if generator.dense is None:
+        raise ValueError("DCGANs are compared with PyTorch and ONNX Runtime")
     use(threads)
 
     def way(network: Generator, xla: bool):

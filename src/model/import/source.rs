@@ -4,7 +4,7 @@
 //! beyond what is there, and nothing is allocated before that is known. Absent: what the bytes mean.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
@@ -39,13 +39,18 @@ impl Source {
     /// A whole file.
     ///
     /// # Errors
-    /// If it cannot be opened, or is a folder.
+    /// If it cannot be opened, or is no file.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let opened = File::open(path).and_then(|file| file.metadata().map(|about| (file, about)));
-        let (file, about) = opened.map_err(|e| ReadError(format!("it cannot be opened ({e})")))?;
-        if about.is_dir() {
-            return wrong("it is a folder: name the file of weights in it");
+        let failed = |e| ReadError(format!("it cannot be opened ({e})"));
+        // Looked at before it is opened: that of a pipe waits for whoever writes into it.
+        let about = fs::metadata(path).map_err(failed)?;
+        match (about.is_dir(), about.is_file()) {
+            (true, _) => return wrong("it is a folder: name the file of weights in it"),
+            (false, false) => return wrong("it is a pipe or a device and no file: save it as a file, and name that"),
+            (false, true) => {}
         }
+        let file = File::open(path).map_err(failed)?;
+        let about = file.metadata().map_err(failed)?;
         Ok(Self { inner: Rc::new(Inner::File(RefCell::new(file))), start: 0, len: about.len() })
     }
 

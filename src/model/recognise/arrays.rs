@@ -3,9 +3,11 @@
 //! Shapes say how layers follow: a dense layer to a map, then transposed convolutions `[k, k, out, in]`, with norms
 //! between them. Strides and curves are not in the file; the three lines' are assumed, and said.
 
+use std::collections::HashMap;
+
 use super::super::import::bag::{Array, Bag, ReadError};
 use super::keras::{chain_to_network, named};
-use super::{Hints, Network};
+use super::{Hints, Network, listed};
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, Chain, Init, Layer, Shape};
 
@@ -26,10 +28,9 @@ pub(super) fn are_keras(bag: &Bag) -> bool {
 pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     let modules = modules(bag);
     let refused = |why: String| {
-        let names: Vec<String> = bag.arrays.iter().take(6).map(|a| format!("{} {:?}", a.name, a.shape)).collect();
         ReadError(format!(
             "no generator that can be told from its arrays alone: {why}. It holds {}; save the whole model (model.save)",
-            names.join(", ")
+            listed(bag)
         ))
     };
     let mut chain: Option<Chain> = None;
@@ -93,12 +94,16 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
 /// The arrays of each layer, in the file's order.
 fn modules(bag: &Bag) -> Vec<(String, Vec<(String, &Array)>)> {
     let mut modules: Vec<(String, Vec<(String, &Array)>)> = Vec::new();
+    let mut places = HashMap::new();
     for array in &bag.arrays {
         let (module, part) = array.name.rsplit_once('.').unwrap_or(("", &array.name));
         let part = (part.to_owned(), array);
-        match modules.iter_mut().find(|(known, _)| known == module) {
+        match places.get(module).and_then(|place: &usize| modules.get_mut(*place)) {
             Some((_, parts)) => parts.push(part),
-            None => modules.push((module.to_owned(), vec![part])),
+            None => {
+                places.insert(module, modules.len());
+                modules.push((module.to_owned(), vec![part]));
+            }
         }
     }
     modules

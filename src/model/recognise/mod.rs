@@ -8,10 +8,14 @@ mod keras;
 pub mod own;
 mod torch;
 
-use super::import::bag::{Bag, ReadError};
+use super::import::bag::{Array, Bag, ReadError};
 use crate::net::arch::Arch;
 use crate::net::layers::{Activation, Chain, Layer};
 use crate::net::recipe::Recipe;
+
+/// Arrays that are named in a refusal, and letters of a name at most.
+const NAMED: usize = 6;
+const LETTERS: usize = 80;
 
 /// What people say of a file beside its name.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +102,21 @@ fn halve(layer: &str, arrays: &mut [(String, Vec<f32>)]) {
     for (_, values) in arrays.iter_mut().filter(|(name, _)| names.contains(name)) {
         values.iter_mut().for_each(|v| *v *= 0.5);
     }
+}
+
+/// The first arrays of a file, for a refusal, and how many more there are.
+fn listed(bag: &Bag) -> String {
+    let shown = |array: &Array| {
+        let name: String = array.name.chars().take(LETTERS).collect();
+        let cut = if name.len() < array.name.len() { "…" } else { "" };
+        format!("{name}{cut} {:?}", array.shape)
+    };
+    let names: Vec<String> = bag.arrays.iter().take(NAMED).map(shown).collect();
+    let rest = match bag.arrays.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{rest}", names.join(", "))
 }
 
 /// Pictures that come out of a sigmoid in 0..1, drawn by the tanh that a dictionary is taken to end in: of half of what

@@ -51,6 +51,10 @@ pub(super) fn network(bag: &Bag, text: &str) -> Result<Network, ReadError> {
         .map_err(|e| ReadError(format!("what it says of its network cannot be read: {}", e.message())))?;
     let checked = arch.check().and_then(|()| recipe.check());
     checked.map_err(|why| ReadError(format!("what it says of its network does not hold together: {why}")))?;
+    if !classes.is_empty() && classes.len() != arch.classes() {
+        let (names, has) = (classes.len(), arch.classes());
+        return Err(ReadError(format!("it names {names} classes where its network has {has}: export it again")));
+    }
     let mut arrays = Vec::new();
     for plan in arch.generator_plans() {
         let by_torch = torch_name(&plan).and_then(|(name, axes)| Some((bag.get(&name)?, axes)));

@@ -4,11 +4,13 @@
 //! `[out, in]`; a norm has one number a channel. Whether a list of them is a chain, and of which kind, follows from
 //! what fits to what was before. Strides, padding and curves are not in a dictionary: they are DCGAN's, or assumed.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 use super::super::import::bag::{Array, Bag, ReadError};
 use super::super::import::torch::{Group, groups};
-use super::{Hints, Network, turned};
+use super::{Hints, Network, listed, turned};
 use crate::net::arch::Arch;
 use crate::net::families::chain::{Layers, Named};
 use crate::net::families::dcgan::Dcgan;
@@ -19,8 +21,6 @@ use crate::net::recipe::Recipe;
 
 /// Words in the name of a dictionary that say that it is the one to be drawn with, best first.
 const GENERATORS: [&str; 8] = ["g_ema", "ema", "netg", "generator", "gen", "g", "state_dict", "model"];
-/// Arrays that are named in a refusal.
-const NAMED: usize = 6;
 
 /// A layer with a kernel, and the norm behind it.
 struct Unit<'a> {
@@ -83,15 +83,12 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
             Err(why) => refused = refused.or(Some(why)),
         }
     }
-    let names: Vec<String> = bag.arrays.iter().take(NAMED).map(|a| format!("{} {:?}", a.name, a.shape)).collect();
-    let more = bag.arrays.len().saturating_sub(NAMED);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     let styled = |array: &Array| array.name.contains("synthesis.b4.") || array.name.contains(".modulation.");
     let why = match bag.arrays.iter().any(styled) {
         true => "it is a StyleGAN2, which is not played yet".into(),
         false => refused.unwrap_or_else(|| "it holds no arrays".into()),
     };
-    Err(ReadError(format!("no generator that can be played: {why}. It holds {}{rest}", names.join(", "))))
+    Err(ReadError(format!("no generator that can be played: {why}. It holds {}", listed(bag))))
 }
 
 fn rank(prefix: &str) -> usize {
@@ -105,13 +102,17 @@ fn rank(prefix: &str) -> usize {
 
 fn modules<'a>(bag: &'a Bag, group: &Group) -> Vec<Module<'a>> {
     let mut modules: Vec<Module> = Vec::new();
+    let mut places = HashMap::new();
     for (place, name) in &group.arrays {
         let (module, part) = name.rsplit_once('.').unwrap_or(("", name));
         let Some(array) = bag.arrays.get(*place) else { continue };
         let part = (part.to_owned(), array);
-        match modules.iter_mut().find(|known| known.name == module) {
+        match places.get(module).and_then(|place: &usize| modules.get_mut(*place)) {
             Some(known) => known.parts.push(part),
-            None => modules.push(Module { name: module.to_owned(), parts: vec![part] }),
+            None => {
+                places.insert(module, modules.len());
+                modules.push(Module { name: module.to_owned(), parts: vec![part] });
+            }
         }
     }
     modules

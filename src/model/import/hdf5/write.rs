@@ -15,8 +15,8 @@ const UNDEFINED: u64 = u64::MAX;
 pub struct Group {
     /// Attributes in their order.
     pub attributes: Vec<(String, Attribute)>,
-    /// The groups in it by name.
-    pub groups: BTreeMap<String, Group>,
+    /// The groups in it and their names, in the order in which they are written.
+    pub groups: Vec<(String, Group)>,
     /// The arrays in it by name: shapes, and values in row-major order.
     pub arrays: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
@@ -36,7 +36,14 @@ impl Group {
     /// The group at a path of names with slashes between them, made where it is missing.
     pub fn group(&mut self, path: &str) -> &mut Group {
         let parts = path.split('/').filter(|part| !part.is_empty());
-        parts.fold(self, |group, part| group.groups.entry(part.into()).or_default())
+        parts.fold(self, |group, part| {
+            let known = group.groups.iter().position(|(name, _)| name == part);
+            let at = known.unwrap_or(group.groups.len());
+            if known.is_none() {
+                group.groups.push((part.into(), Group::default()));
+            }
+            &mut group.groups[at].1
+        })
     }
 
     /// Puts an array at a path.
@@ -52,7 +59,7 @@ impl Group {
 
     /// How many names the group with the most of them has.
     fn widest(&self) -> usize {
-        let below = self.groups.values().map(Group::widest).max().unwrap_or(0);
+        let below = self.groups.iter().map(|(_, group)| group.widest()).max().unwrap_or(0);
         below.max(self.groups.len() + self.arrays.len())
     }
 }

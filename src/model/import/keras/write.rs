@@ -1,4 +1,4 @@
-//! Writes a `.h5` file as `model.save` of Keras 2 and 3 does.
+//! Writes files of weights as Keras does: `.h5` as `model.save` of Keras 2 and 3, and the layout of `.weights.h5`.
 //!
 //! For tests and for the seeds of fuzzing. Absent: optimisers, models within models.
 
@@ -36,6 +36,20 @@ pub fn h5(version: &str, config: &Json, layers: &[(String, Vec<Array>)]) -> Vec<
             group.array(path, &array.shape, &array.values);
         }
         group.attribute("weight_names", names(paths));
+    }
+    file(&root)
+}
+
+/// The bytes of a `.weights.h5` of Keras 3, which a `.keras` holds too: `layers` are the keys of their classes
+/// (`dense`, `dense_1`), their names, and their arrays in their order.
+pub fn weights(layers: &[(String, String, Vec<Array>)]) -> Vec<u8> {
+    let mut root = Group::default();
+    for (key, name, arrays) in layers {
+        let vars = root.group(&format!("layers/{key}/vars"));
+        vars.attribute("name", Attribute::Text(name.clone()));
+        for (number, array) in arrays.iter().enumerate() {
+            vars.array(&number.to_string(), &array.shape, &array.values);
+        }
     }
     file(&root)
 }

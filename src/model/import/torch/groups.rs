@@ -2,7 +2,7 @@
 //!
 //! Made from a `Bag` for whoever recognises networks and chooses among them. Absent: the choice.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::super::bag::Bag;
 
@@ -17,6 +17,8 @@ pub struct Group {
 
 /// Arrays that a prefix must hold to be a group, where the file does not say what its dictionaries are.
 const LEAST: usize = 2;
+/// Groups at most where the file does not say what they are.
+const MOST: usize = 1000;
 
 /// The groups of a bag: the whole file first, then its dictionaries in the file's order, outer ones before inner ones.
 ///
@@ -24,29 +26,38 @@ const LEAST: usize = 2;
 /// each beginning, up to the first dot, that several names share.
 pub fn groups(bag: &Bag) -> Vec<Group> {
     let listed = bag.config.get("groups").and_then(|groups| groups.as_array());
-    let mut prefixes: Vec<Cow<'_, str>> = vec!["".into()];
+    let mut prefixes: Vec<&str> = vec![""];
     match listed {
-        Some(listed) => prefixes.extend(listed.iter().filter_map(|group| group.as_str()).map(Cow::Borrowed)),
-        None => {
-            for array in &bag.arrays {
-                if let Some((first, _)) = array.name.split_once('.')
-                    && prefixes.len() < 1000
-                    && !prefixes.iter().any(|prefix| prefix == first)
-                {
-                    prefixes.push(first.into());
-                }
-            }
-        }
+        Some(listed) => prefixes.extend(listed.iter().filter_map(|group| group.as_str())),
+        None => prefixes.extend(beginnings(bag)),
     }
     let mut groups: Vec<Group> = Vec::new();
     for prefix in prefixes {
-        let group = group(bag, &prefix);
-        let enough = listed.is_some() || prefix.is_empty() || group.arrays.len() >= LEAST;
-        if enough && !group.arrays.is_empty() && !groups.iter().any(|other| other.prefix == prefix) {
+        if groups.iter().any(|other| other.prefix == prefix) {
+            continue;
+        }
+        let group = group(bag, prefix);
+        if !group.arrays.is_empty() {
             groups.push(group);
         }
     }
     groups
+}
+
+/// What several names begin with, up to the first dot, in the file's order.
+fn beginnings(bag: &Bag) -> Vec<&str> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut found = Vec::new();
+    for (first, _) in bag.arrays.iter().filter_map(|array| array.name.split_once('.')) {
+        let count = counts.entry(first).or_default();
+        *count += 1;
+        if *count == 1 {
+            found.push(first);
+        }
+    }
+    found.retain(|first| counts.get(first).is_some_and(|count| *count >= LEAST));
+    found.truncate(MOST);
+    found
 }
 
 fn group(bag: &Bag, prefix: &str) -> Group {
