@@ -311,7 +311,7 @@ mod tests {
     fn a_file_is_read_at_any_place_by_many() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bytes");
-        let content: Vec<u8> = (0..30_000_u32).map(|i| (i * i >> 3) as u8).collect();
+        let content: Vec<u8> = (0..30_000_u32).map(|i| ((i * i) >> 3) as u8).collect();
         std::fs::write(&path, &content).unwrap();
         let mut one = Bytes::open(&path).unwrap();
         // Places before, inside, at the edge and behind of what was read last.
