@@ -30,6 +30,7 @@ use std::{fs, io};
 use anyhow::{Context, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::dataset::lines::Rules;
+use flaneur::dataset::store::Store;
 use flaneur::model::arrays::Incoming;
 use flaneur::model::{self, BURN_VERSION, CRITIC, Card, Model, WEIGHTS};
 use flaneur::net::arch::Arch;
@@ -39,7 +40,6 @@ use flaneur::net::draw::Ready;
 use flaneur::net::params::{Param, Params, Statistics, floats};
 use flaneur::net::recipe::Recipe;
 use flaneur::random::RandomState;
-use flaneur::trainer::batches::Data;
 use flaneur::trainer::step::State;
 
 /// The pictures to train on, in a model's folder: bytes in `[n, h, w, c]`.
@@ -87,7 +87,7 @@ struct Server {
     z: Vec<f32>,
     /// The pictures drawn last.
     pictures: Vec<f32>,
-    training: Option<(State, Data)>,
+    training: Option<(State, Store)>,
 }
 
 impl Server {
@@ -171,7 +171,7 @@ impl Server {
     fn epoch(&mut self) -> anyhow::Result<String> {
         let (state, data) = self.training.as_mut().context("train comes first")?;
         let start = Instant::now();
-        let l = state.epoch(data, CRITIC_STEPS, &self.device);
+        let l = state.epoch(data, CRITIC_STEPS, &self.device)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(format!(
             "ms {ms:.3} {:e} {:e} {:e} {:e} {:e}",
@@ -250,12 +250,12 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
 }
 
 /// The training of a DCGAN.
-fn adversarial(card: &Card) -> anyhow::Result<(State, Data)> {
+fn adversarial(card: &Card) -> anyhow::Result<(State, Store)> {
     bail!("{} is not trained here yet", card.arch_name)
 }
 
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
-fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Data)> {
+fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Store)> {
     let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
     if !matches!(card.arch, Arch::WganGp(_)) {
         return adversarial(&card);
@@ -263,6 +263,6 @@ fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Data)> {
     let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &card.arch.critic_plans(), device)?;
     let mut state = State::new(&card.arch, &card.recipe, card.seed, None, device);
     state.replace(generator, None, Some(critic), device);
-    let data = Data { bytes: fs::read(folder.join(PICTURES))?, each: card.arch.picture().iter().product() };
+    let data = Store::of_bytes(fs::read(folder.join(PICTURES))?, card.arch.picture());
     Ok((state, data))
 }

@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
 use flaneur::clock::Clock;
 use flaneur::dataset::lines::Rules;
+use flaneur::dataset::store::Store;
 use flaneur::dataset::write::{Drawing, Format};
 use flaneur::latent::{self, pose::Pose};
 use flaneur::net::arch::Arch;
@@ -25,7 +26,6 @@ use flaneur::picture::scene::{Filter, Fit, Scene};
 use flaneur::random::RandomState;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Env, Language};
-use flaneur::trainer::batches::Data;
 use flaneur::trainer::step::State;
 
 fn forward(c: &mut Criterion) {
@@ -77,9 +77,9 @@ fn training(c: &mut Criterion) {
         let arch = Arch::named(name).expect("a named architecture");
         let device = Device::flex();
         let mut state = State::new(&arch, &Recipe::default(), 1, None, &device);
-        let each = arch.picture().iter().product();
         let rules = Rules::default();
-        let data = Data { bytes: (0..64).flat_map(|i| rules.paint(&rules.draw(1, i))).collect(), each };
+        let data =
+            Store::of_bytes((0..64).flat_map(|i| rules.paint(&rules.draw(1, i))).collect(), state.arch.picture());
         group.bench_function(format!("{name}/critic step"), |b| b.iter(|| state.critic_step(&data, &device)));
         group.bench_function(format!("{name}/generator step"), |b| b.iter(|| state.generator_update(&device)));
         group.bench_function(format!("{name}/epoch of 5 and 1"), |b| b.iter(|| state.epoch(&data, 5, &device)));

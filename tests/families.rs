@@ -11,12 +11,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use flaneur::net::arch::Arch;
 use flaneur::net::chain::{self, Value};
 use flaneur::net::draw::Ready;
+use flaneur::net::families::Family;
 use flaneur::net::families::chain::{Layers, Named};
 use flaneur::net::families::dcgan::Dcgan;
 use flaneur::net::families::mlp::Mlp;
 use flaneur::net::families::wgan_gp::WganGp;
 use flaneur::net::geometry::Padding;
-use flaneur::net::layers::{Activation, Layer, Shape};
+use flaneur::net::layers::{Activation, Init, Layer, Shape};
 use flaneur::net::params::floats;
 use flaneur::random::RandomState;
 use plain::{Norms, normals};
@@ -220,7 +221,7 @@ fn random_chain(random: &mut RandomState) -> Arch {
     }
     let generator: Vec<Named> =
         layers.into_iter().enumerate().map(|(at, layer)| Named { name: format!("layer_{at}"), layer }).collect();
-    let mut arch = Layers { input_dim: [1, 1, 1], z_dim, classes, generator, critic: Vec::new() };
+    let mut arch = Layers { input_dim: [1, 1, 1], z_dim, classes, generator, critic: Vec::new(), init: Init::Keras };
     if let Shape::Map(map) = arch.generator().output() {
         arch.input_dim = map;
     }

@@ -7,6 +7,7 @@
 mod common;
 
 use burn::tensor::Device;
+use flaneur::dataset::store::Store;
 use flaneur::latent;
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Wanted, choose};
@@ -15,7 +16,6 @@ use flaneur::net::families::dcgan::Dcgan;
 use flaneur::net::families::wgan_gp::{Activation, WganGp};
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
-use flaneur::trainer::batches::Data;
 use flaneur::trainer::step::State;
 
 #[test]
@@ -31,11 +31,11 @@ fn an_epoch_and_a_picture_are_the_same_on_both() {
         ..common::tiny()
     });
     let each = 16 * 16 * 3;
-    let data = Data { bytes: (0..8 * each).map(|i| (i * 31 % 251) as u8).collect(), each };
+    let data = Store::of_bytes((0..8 * each).map(|i| (i * 31 % 251) as u8).collect(), arch.picture());
     let z: Vec<Vec<f32>> = (0..2).map(|s| latent::seed(s, 8).iter().map(|v| *v as f32).collect()).collect();
     let run = |device| {
         let mut state = State::new(&arch, &common::recipe(), 1, Some(0.9), device);
-        let losses: Vec<_> = (0..2).map(|_| state.epoch(&data, 2, device)).collect();
+        let losses: Vec<_> = (0..2).map(|_| state.epoch(&data, 2, device).unwrap()).collect();
         (losses, Ready::new(&arch, state.shown(), true).bytes(&z))
     };
     let ((ours, drawn), (theirs, expected)) = (run(&gpu.device), run(&cpu.device));

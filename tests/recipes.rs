@@ -11,12 +11,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use common::{fail, flaneur, succeed};
+use flaneur::dataset::store::Store;
 use flaneur::net::arch::Arch;
 use flaneur::net::families::dcgan::Dcgan;
 use flaneur::net::recipe::named::RECIPES;
 use flaneur::net::recipe::{CrossEntropy, Recipe};
 use flaneur::random::RandomState;
-use flaneur::trainer::batches::Data;
+use flaneur::trainer::batches::Between;
 use flaneur::trainer::losses::{Kind, Losses};
 use flaneur::trainer::step::State;
 
@@ -25,14 +26,18 @@ fn tiny() -> Dcgan {
     Dcgan { size: 16, channels: 3, z_dim: 6, features: 4, ..Dcgan::default() }
 }
 
-fn data(count: usize, [h, w, c]: [usize; 3]) -> Data {
+fn bytes(count: usize, [h, w, c]: [usize; 3]) -> Vec<u8> {
     let (each, mut random) = (h * w * c, RandomState::new(5));
     // Pictures of one colour each, lighter to the right.
     let picture = |_| {
         let colour: Vec<f64> = (0..c).map(|_| 60.0 + 100.0 * random.uniform()).collect();
         (0..each).map(move |at| (colour[at % c] + (at / c % w) as f64 * 3.0) as u8).collect::<Vec<u8>>()
     };
-    Data { bytes: (0..count).flat_map(picture).collect(), each }
+    (0..count).flat_map(picture).collect()
+}
+
+fn data(count: usize, size: [usize; 3]) -> Store {
+    Store::of_bytes(bytes(count, size), size)
 }
 
 fn state(arch: Arch, recipe: &Recipe) -> State {
@@ -50,8 +55,9 @@ fn get(losses: &Losses, name: &str) -> f32 {
 }
 
 /// So many steps, each with the losses of its epoch if it ended one.
-fn steps(state: &mut State, data: &Data, count: usize) -> Vec<(Losses, Option<Losses>)> {
-    let mut step = || state.turn(data.into(), 1, &Device::flex(), &mut |_| true);
+fn steps(state: &mut State, data: &Store, count: usize) -> Vec<(Losses, Option<Losses>)> {
+    let mut between = Between { updates: &mut |_| true, lost: &mut |_| false };
+    let mut step = || state.turn(data.into(), 1, &Device::flex(), &mut between).unwrap();
     (0..count).map(|_| step()).map(|turn| (turn.losses, turn.ended)).collect()
 }
 
@@ -147,7 +153,7 @@ fn a_gan_learns_the_colours_of_its_data() {
         let z: Vec<Vec<f32>> = (0..16).map(of).collect();
         mean(&ready.bytes(&z))
     };
-    let gap = |state: &State| (drawn(state) - mean(&data.bytes)).abs();
+    let gap = |state: &State| (drawn(state) - mean(&bytes(64, [16, 16, 3]))).abs();
     let before = gap(&state);
     steps(&mut state, &data, 150);
     let after = gap(&state);
@@ -156,8 +162,7 @@ fn a_gan_learns_the_colours_of_its_data() {
 
 fn write_pictures(folder: &Path, count: usize) {
     fs::create_dir_all(folder).unwrap();
-    let data = data(count, [16, 16, 3]);
-    for (at, bytes) in data.bytes.chunks(data.each).enumerate() {
+    for (at, bytes) in bytes(count, [16, 16, 3]).chunks(16 * 16 * 3).enumerate() {
         image::RgbImage::from_raw(16, 16, bytes.to_vec()).unwrap().save(folder.join(format!("{at}.png"))).unwrap();
     }
 }
@@ -190,7 +195,8 @@ fn a_training_that_stops_within_a_pass_goes_on_there() {
         assert!(here.join("models/once/training").join(name).is_file(), "{name}");
     }
     // Stopped by a command in the middle of the second pass.
-    let commands = [&train[..], &["--model", "twice", "--commands", "--report", "json"]].concat();
+    let slowly = ["--model", "twice", "--rest", "0.95", "--commands", "--report", "json"];
+    let commands = [&train[..], &slowly].concat();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_flaneur"))
         .args(&commands)
         .current_dir(here)
@@ -239,4 +245,53 @@ fn recipes_are_named_or_read_and_else_explained() {
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(said.contains("epoch 0 | generator loss: "), "{said}");
     fail(here, &["train", "d", "--model", "a", "--resume", "--recipe", "dcgan3"], "another recipe");
+}
+
+/// A folder that is larger than the cache trains as one that fits, and one that goes away for a while ends nothing.
+#[test]
+fn data_that_does_not_fit_is_read_as_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_pictures(&here.join("d"), 30);
+    let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan3").unwrap() };
+    let mut config = toml::Table::new();
+    config.insert("arch".into(), toml::Value::try_from(Arch::Dcgan(tiny())).unwrap());
+    config.insert("recipe".into(), toml::Value::try_from(&recipe).unwrap());
+    fs::write(here.join("c.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let train = |more: &[&str]| succeed(here, &[&["train", "d", "--config", "c.toml", "--epochs", "2"], more].concat());
+    train(&["--model", "fits"]);
+    train(&["--model", "not", "--cache", "0"]);
+    let weights = |name: &str| fs::read(here.join("models").join(name).join("weights.safetensors")).unwrap();
+    assert!(weights("fits") == weights("not"));
+    train(&["--model", "mirrored", "--mirror"]);
+    train(&["--model", "few", "--subset", "8"]);
+    let count = |name: &str| flaneur::model::Card::read(&here.join("models").join(name)).unwrap().data_count;
+    assert_eq!(["fits", "not", "mirrored", "few"].map(count), [30, 30, 60, 8]);
+    fail(
+        here,
+        &["train", "d", "--config", "c.toml", "--model", "none", "--subset", "3"],
+        "a subset of 3 pictures is too small",
+    );
+    // The folder goes away in the middle, and comes back.
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_flaneur"))
+        .args(["train", "d", "--config", "c.toml", "--epochs", "60", "--model", "away", "--cache", "0"])
+        .args(["--print-every", "1000"])
+        .current_dir(here)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let (mut waited, mut renamed) = (false, false);
+    for line in said.map(|line| line.unwrap()) {
+        if line.contains("1 of 60 epochs") || line.contains("losses are means") && !renamed {
+            fs::rename(here.join("d"), here.join("e")).unwrap();
+            renamed = true;
+        }
+        if line.contains("the training waits") && !waited {
+            fs::rename(here.join("e"), here.join("d")).unwrap();
+            waited = true;
+        }
+    }
+    assert!(child.wait().unwrap().success() && renamed && waited, "{renamed} {waited}");
 }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use common::{config, fail, recipe, succeed};
+use flaneur::dataset::store::Store;
 use flaneur::model::Card;
 use flaneur::net::arch::Arch;
 use flaneur::net::families::wgan_gp::{Activation, WganGp};
 use flaneur::net::recipe::{Optimiser, Recipe};
 use flaneur::report::Stop;
-use flaneur::trainer::batches::Data;
 use flaneur::trainer::history::History;
 use flaneur::trainer::losses::Losses;
 use flaneur::trainer::run::{self, Plan, TrainError};
@@ -43,9 +43,9 @@ fn tiny() -> WganGp {
     }
 }
 
-fn data() -> Data {
+fn data() -> Store {
     let each = 16 * 16 * 3;
-    Data { bytes: (0..11 * each).map(|i| (i * 31 % 251) as u8).collect(), each }
+    Store::of_bytes((0..11 * each).map(|i| (i * 31 % 251) as u8).collect(), [16, 16, 3])
 }
 
 fn plan(folder: &Path, arch: &WganGp, recipe: &Recipe, epochs: u64) -> Plan {

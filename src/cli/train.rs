@@ -85,6 +85,15 @@ pub struct Train {
     /// How pictures of another size are fitted
     #[arg(long, value_enum, default_value_t = FitChoice::Stretch)]
     fit: FitChoice,
+    /// Learn from each picture mirrored, too
+    #[arg(long)]
+    mirror: bool,
+    /// Learn from so many of the pictures, chosen by the seed [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    subset: Option<u32>,
+    /// Gigabytes of decoded pictures that stay in memory; the others are read as they are needed
+    #[arg(long, value_name = "GB", default_value_t = 1.0)]
+    cache: f64,
     /// Licence of the weights, for the model's card
     #[arg(long, default_value = "")]
     licence: String,
@@ -329,7 +338,7 @@ impl Train {
             keep: if followed { self.keep.into() } else { 0 },
             guarded: self.commands || self.rewind_on_divergence,
             rewinds: self.rewind_on_divergence,
-            fit: self.fit(),
+            reading: self.reading(),
             ..Options::default()
         }
     }

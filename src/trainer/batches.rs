@@ -1,91 +1,107 @@
 //! Batches: which pictures an update learns from, and as which numbers.
 //!
 //! Asked by `trainer::step` and `trainer::cross_entropy`. Pictures are a dataset, or a mixture of two; their order comes
-//! from (seed, pass), so that nothing of it has to be kept.
+//! from (seed, pass), so that nothing of it has to be kept. What comes next is asked for ahead of time.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::step::{State, Stream};
+use crate::dataset::DatasetError;
+use crate::dataset::store::Store;
 use crate::net::recipe::{CrossEntropy, Epoch};
 use crate::random::RandomState;
 
-/// Pictures to learn from, as bytes in `[n, h, w, c]`.
-#[derive(Clone)]
-pub struct Data {
-    /// `[n, h, w, c]`, 8 bits a channel.
-    pub bytes: Vec<u8>,
-    /// Bytes of one picture.
-    pub each: usize,
-}
-
-impl Data {
-    /// Number of pictures.
-    pub fn len(&self) -> usize {
-        self.bytes.len() / self.each
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+/// Batches that are asked for ahead of time.
+const AHEAD: usize = 4;
 
 /// What batches are drawn from: one dataset, or two of them and the share of the second, 0..1.
 #[derive(Clone, Copy)]
 pub struct Mixture<'a> {
     /// The dataset.
-    pub first: &'a Data,
+    pub first: &'a Store,
     /// The second one, and its share, 0..1.
-    pub second: Option<(&'a Data, f64)>,
+    pub second: Option<(&'a Store, f64)>,
 }
 
-impl<'a> From<&'a Data> for Mixture<'a> {
-    fn from(first: &'a Data) -> Self {
+impl<'a> From<&'a Store> for Mixture<'a> {
+    fn from(first: &'a Store) -> Self {
         Self { first, second: None }
     }
+}
+
+/// What is asked between updates.
+pub struct Between<'a> {
+    /// Called after every update; false where the epoch should end soon.
+    pub updates: &'a mut dyn FnMut(&mut State) -> bool,
+    /// Called where pictures cannot be read just now; true where it is to be tried again.
+    pub lost: &'a mut dyn FnMut(&DatasetError) -> bool,
+}
+
+/// The order of the pass at hand: no part of what is learnt.
+#[derive(Default)]
+pub struct Order {
+    of: Option<(u64, usize)>,
+    places: Vec<usize>,
 }
 
 impl State {
     /// The next batch of a pass in random order; what is left at the end of a pass is not used. Of a mixture,
     /// each picture gives its place to a random one of the second dataset with that one's share.
-    pub(super) fn next_batch(&mut self, Mixture { first: data, second }: Mixture, device: &Device) -> Tensor<4> {
-        let size = self.recipe.batch_size;
+    pub(super) fn next_batch(
+        &mut self,
+        data: Mixture,
+        between: &mut Between,
+        device: &Device,
+    ) -> Result<Tensor<4>, DatasetError> {
+        let (size, count) = (self.recipe.batch_size, data.first.len());
         let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
-        let per_pass = (data.len() / size).max(1) as u64;
+        let per_pass = (count / size).max(1) as u64;
         let (pass, index) = (self.batches / per_pass, (self.batches % per_pass) as usize);
-        self.batches += 1;
-        let order = self.order(pass, data.len());
+        let order = self.order(pass, count);
         let chosen: Vec<usize> = order.iter().cycle().skip(index * size).take(size).copied().collect();
-        self.batch(&chosen, Mixture { first: data, second }, true, &mut random, device)
+        data.first.ahead(after(order, (index + 1) * size, size));
+        let batch = self.batch(&chosen, data, true, &mut random, between, device)?;
+        self.batches += 1;
+        Ok(batch)
     }
 
     /// The next batch of a recipe with cross-entropy: a part of a pass, of which the last may be shorter, or a slice.
     /// Real pictures are given as −1..1 where they are normalised, else as 0..1.
-    pub(super) fn part(&mut self, own: &CrossEntropy, data: Mixture, device: &Device) -> Tensor<4> {
+    pub(super) fn part(
+        &mut self,
+        own: &CrossEntropy,
+        data: Mixture,
+        between: &mut Between,
+        device: &Device,
+    ) -> Result<Tensor<4>, DatasetError> {
         let (size, count) = (self.recipe.batch_size.min(data.first.len()), data.first.len());
         let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
-        let chosen: Vec<usize> = match (own.slices, own.epoch) {
-            (true, _) => {
-                let from = random.below(count - size + 1);
-                (from..from + size).collect()
-            }
-            (false, epoch) => {
-                let per_pass = own.batches(count, size);
-                let (pass, at) = match epoch {
-                    Epoch::Pass => (self.epoch, self.pass.batches),
-                    Epoch::Step => (self.batches / per_pass, self.batches % per_pass),
-                };
-                let from = (at as usize * size).min(count);
-                self.order(pass, count).into_iter().skip(from).take(size).collect()
-            }
+        let chosen: Vec<usize> = if own.slices {
+            let from = random.below(count - size + 1);
+            (from..from + size).collect()
+        } else {
+            let per_pass = own.batches(count, size);
+            let (pass, at) = match own.epoch {
+                Epoch::Pass => (self.epoch, self.pass.batches),
+                Epoch::Step => (self.batches / per_pass, self.batches % per_pass),
+            };
+            let order = self.order(pass, count);
+            let from = (at as usize * size).min(count);
+            data.first.ahead(after(order, from + size, size));
+            order[from..].iter().take(size).copied().collect()
         };
+        let batch = self.batch(&chosen, data, own.normalised, &mut random, between, device)?;
         self.batches += 1;
-        self.batch(&chosen, data, own.normalised, &mut random, device)
+        Ok(batch)
     }
 
-    /// The order of a pass. A permutation of ten thousand is drawn in a fraction of a millisecond: no state to keep.
-    fn order(&self, pass: u64, count: usize) -> Vec<usize> {
-        RandomState::with_key(&[self.seed, Stream::Shuffle as u32, pass as u32]).permutation(count)
+    /// The order of a pass.
+    fn order(&mut self, pass: u64, count: usize) -> &[usize] {
+        if self.order.of != Some((pass, count)) {
+            let mut random = RandomState::with_key(&[self.seed, Stream::Shuffle as u32, pass as u32]);
+            self.order = Order { of: Some((pass, count)), places: random.permutation(count) };
+        }
+        &self.order.places
     }
 
     /// These pictures as numbers.
@@ -95,21 +111,46 @@ impl State {
         Mixture { first, second }: Mixture,
         normalised: bool,
         random: &mut RandomState,
+        between: &mut Between,
         device: &Device,
-    ) -> Tensor<4> {
+    ) -> Result<Tensor<4>, DatasetError> {
+        // The places of the second dataset's pictures, and which those are.
+        let mut others: Vec<(usize, usize)> = Vec::new();
+        if let Some((other, share)) = second {
+            for at in 0..chosen.len() {
+                if random.uniform() < share {
+                    others.push((at, random.below(other.len())));
+                }
+            }
+        }
+        let mut read = |store: &Store, indices: &[usize]| {
+            let mut bytes = Vec::new();
+            while let Err(error) = store.read(indices, &mut bytes) {
+                if !(between.lost)(&error) {
+                    return Err(error);
+                }
+            }
+            Ok(bytes)
+        };
+        let mut bytes = read(first, chosen)?;
+        if let (Some((other, _)), false) = (second, others.is_empty()) {
+            let each = first.each();
+            let theirs = read(other, &others.iter().map(|(_, index)| *index).collect::<Vec<_>>())?;
+            for ((at, _), picture) in others.iter().zip(theirs.chunks_exact(each)) {
+                bytes[at * each..(at + 1) * each].copy_from_slice(picture);
+            }
+        }
         let [h, w, c] = self.arch.picture();
         let [middle, half] = if normalised { [127.5, 127.5] } else { [0.0, 255.0] };
-        let mut values = Vec::with_capacity(chosen.len() * first.each);
-        for at in chosen {
-            let (data, at) = match second {
-                Some((other, share)) if random.uniform() < share => (other, random.below(other.len())),
-                _ => (first, *at),
-            };
-            let picture = &data.bytes[at * data.each..(at + 1) * data.each];
-            values.extend(picture.iter().map(|v| (f32::from(*v) - middle) / half));
-        }
-        Tensor::from_data(TensorData::new(values, [chosen.len(), h, w, c]), device)
+        let values: Vec<f32> = bytes.iter().map(|v| (f32::from(*v) - middle) / half).collect();
+        Ok(Tensor::from_data(TensorData::new(values, [chosen.len(), h, w, c]), device))
     }
+}
+
+/// The next batches of an order.
+fn after(order: &[usize], from: usize, size: usize) -> &[usize] {
+    let from = from.min(order.len());
+    &order[from..(from + AHEAD * size).min(order.len())]
 }
 
 impl CrossEntropy {

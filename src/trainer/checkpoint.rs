@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::batches::Order;
 use super::disk::{self, Written};
 use super::optimiser::Moments;
 use super::step::{Pass, State};
@@ -169,6 +170,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         arch,
         recipe,
         buffers: Buffers::default(),
+        order: Order::default(),
     };
     Ok((state, record))
 }

@@ -110,7 +110,7 @@ impl CommandQueue {
     }
 
     /// Whether something waits that a rest should not hold up.
-    fn is_urgent(&self) -> bool {
+    pub(super) fn is_urgent(&self) -> bool {
         let inbox = lock(&self.0.0);
         inbox.ended || inbox.pending.commands.iter().any(|command| !matches!(command, Command::Set(_)))
     }

@@ -5,9 +5,10 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::batches::Mixture;
+use super::batches::{Between, Mixture};
 use super::losses::{Kind, Losses};
 use super::step::{State, Stream, Turn, lifted, scalar};
+use crate::dataset::DatasetError;
 use crate::net::chain::{self, Masks, Trained, Value};
 use crate::net::layers::{Chain, Layer};
 use crate::net::params::{Params, Statistics};
@@ -31,12 +32,17 @@ struct Judged {
 
 impl State {
     /// One step on the next batch.
-    pub(super) fn cross_entropy(&mut self, data: Mixture, device: &Device) -> Turn {
+    pub(super) fn cross_entropy(
+        &mut self,
+        data: Mixture,
+        between: &mut Between,
+        device: &Device,
+    ) -> Result<Turn, DatasetError> {
         let Some(own) = self.recipe.cross_entropy.clone() else {
             unreachable!("asked only where the recipe has cross-entropy")
         };
         let mut random = self.random(Stream::CriticStep, 0);
-        let real = self.part(&own, data, device);
+        let real = self.part(&own, data, between, device)?;
         let n = real.dims()[0];
         let z = self.noise(n, &mut random, device);
         let shared = !own.calm_fakes && !own.fresh_z;
@@ -62,7 +68,7 @@ impl State {
             self.persuade(&own, drawn, &mut random, device)
         });
         let values = [d_loss, g_loss, d_real, d_fake, g_real];
-        self.counted(&own, values, n, updates as u32, data.first.len())
+        Ok(self.counted(&own, values, n, updates as u32, data.first.len()))
     }
 
     /// Adds a step to its epoch.

@@ -47,9 +47,14 @@ impl Watch {
         *self = Self::default();
     }
 
-    /// That of the data; measured by `measure` if nobody has yet.
-    pub fn of_data(&mut self, measure: impl FnOnce() -> f32) -> f32 {
-        *self.data.get_or_insert_with(measure)
+    /// That of the data, once it was measured.
+    pub fn data(&self) -> Option<f32> {
+        self.data
+    }
+
+    /// Takes what was measured of the data.
+    pub fn set_data(&mut self, diversity: f32) -> f32 {
+        *self.data.insert(diversity)
     }
 
     /// Takes a measurement beside that of the data; says once what to do where pictures have become alike.
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn a_collapse_is_said_once_and_an_untrained_network_is_none() {
         let mut watch = Watch::default();
-        assert_eq!((watch.of_data(|| 0.4), watch.of_data(|| 9.0)), (0.4, 0.4));
+        assert_eq!((watch.data(), watch.set_data(0.4), watch.data()), (None, 0.4, Some(0.4)));
         assert_eq!([0.01, 0.02, 0.3].map(|d| watch.look(d, 0.4)), [None, None, None]);
         assert!(watch.look(0.05, 0.4).unwrap().contains("mode collapse"));
         assert_eq!((watch.look(0.05, 0.4), watch.look(0.3, 0.4)), (None, None));

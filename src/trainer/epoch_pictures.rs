@@ -33,8 +33,9 @@ impl Training<'_> {
         let mut bytes = 0;
         let real = folder.join("real_sample.png");
         if !real.exists() {
-            let some = self.data.bytes.chunks(self.data.each).take(COUNT).flatten();
-            bytes += self.write_grid(&real, &some.map(|v| f32::from(*v)).collect::<Vec<_>>())?;
+            let (some, mut pixels) = ((0..self.data.len().min(COUNT)).collect::<Vec<_>>(), Vec::new());
+            self.data.read(&some, &mut pixels)?;
+            bytes += self.write_grid(&real, &pixels.iter().map(|v| f32::from(*v)).collect::<Vec<_>>())?;
         }
         let mut random = self.state.random(Stream::Sample, 0);
         let z = self.state.noise(COUNT, &mut random, self.device);

@@ -4,13 +4,12 @@
 //! [`train`] runs by itself; a [`Training`] with `commands` is driven (`trainer::steer`). What it writes, and what
 //! happens where that fails, is `trainer::saving`.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
-use super::batches::{Data, Mixture};
+use super::batches::{Between, Mixture};
 use super::checkpoint;
 use super::commands::{CommandQueue, Throttle};
 use super::disk;
@@ -23,15 +22,19 @@ use super::memory::MemoryFolder;
 use super::picture_writer::PictureWriter;
 use super::protocol::{Event, Reason, Step};
 use super::published::seeds;
-use super::schedule::Schedule;
+use super::schedule::{self, Schedule};
+use super::source::Reading;
 use super::step::{State, Turn};
 use crate::dataset::DatasetError;
-use crate::dataset::read::Fit;
+use crate::dataset::store::Store;
 use crate::model::{Card, ModelError};
 use crate::net::draw::Ready;
 use crate::net::recipe::Epoch;
 use crate::picture::PictureError;
 use crate::report::Stop;
+
+/// Between two looks at signals and commands while it waits for pictures.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long and how often, and what the card says.
 #[derive(Clone, Debug)]
@@ -69,8 +72,8 @@ pub struct Options {
     pub guarded: bool,
     /// Goes back to the last good state where it would end as diverged.
     pub rewinds: bool,
-    /// How pictures of another size are fitted, in data that comes later.
-    pub fit: Fit,
+    /// How pictures are read, in data that comes later.
+    pub reading: Reading,
 }
 
 /// Why a training ended before its last epoch by an error, or did not do what a command wants.
@@ -157,7 +160,7 @@ pub fn train(
     plan: &Plan,
     state: &mut State,
     history: &mut History,
-    data: &Data,
+    data: &Store,
     device: &Device,
     stop: &Stop,
     each: &mut dyn FnMut(&Losses),
@@ -189,11 +192,13 @@ pub struct Training<'a> {
     pub memory: Option<MemoryFolder>,
     pub(super) state: &'a mut State,
     pub(super) history: &'a mut History,
-    pub(super) data: Cow<'a, Data>,
+    pub(super) data: Store,
+    /// Files of the data that could not be read and were named.
+    pub(super) named: usize,
     pub(super) device: &'a Device,
     pub(super) stop: &'a Stop,
     /// The second dataset, its name, and its share.
-    pub(super) second: Option<(Data, String)>,
+    pub(super) second: Option<(Store, String)>,
     pub(super) mix: f64,
     pub(super) rest: f64,
     pub(super) paused: bool,
@@ -229,7 +234,7 @@ impl<'a> Training<'a> {
         plan: &Plan,
         state: &'a mut State,
         history: &'a mut History,
-        data: &'a Data,
+        data: &Store,
         device: &'a Device,
         stop: &'a Stop,
     ) -> Self {
@@ -244,7 +249,8 @@ impl<'a> Training<'a> {
             images: state.batches * state.recipe.batch_size as u64,
             state,
             history,
-            data: Cow::Borrowed(data),
+            named: data.bad().len(),
+            data: data.clone(),
             device,
             stop,
             second: None,
@@ -291,7 +297,15 @@ impl<'a> Training<'a> {
                 break reason;
             }
             let epoch = self.state.epoch;
-            let (Turn { losses, ended }, [worked, rested]) = self.turn();
+            let (Turn { losses, ended }, [worked, rested]) = match self.turn() {
+                Ok(turn) => turn,
+                // Somebody wants something meanwhile.
+                Err(error) if self.is_wanted() => {
+                    self.warn(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             match self.check(&losses) {
                 Verdict::InRange => {}
                 Verdict::Outlier => {
@@ -335,14 +349,18 @@ impl<'a> Training<'a> {
         if !pass && !epoch.is_multiple_of(self.plan.print_every.max(1)) {
             return None;
         }
-        let each = self.data.each;
-        let all = &self.data.bytes;
         // Of the data, pictures from all over it.
-        let of_data = self.watch.of_data(|| {
-            let apart = (all.len() / each / diversity::DATA).max(1);
-            let some: Vec<u8> = all.chunks(each).step_by(apart).take(diversity::DATA).flatten().copied().collect();
-            diversity::diversity(&some, each)
-        });
+        let each = self.data.each();
+        let of_data = match self.watch.data() {
+            Some(known) => known,
+            None => {
+                let apart = (self.data.len() / diversity::DATA).max(1);
+                let some: Vec<usize> = (0..self.data.len()).step_by(apart).take(diversity::DATA).collect();
+                let mut bytes = Vec::new();
+                self.data.read(&some, &mut bytes).ok()?;
+                self.watch.set_data(diversity::diversity(&bytes, each))
+            }
+        };
         let ready = Ready::new(&self.state.arch, self.state.shown(), false);
         let found = diversity::diversity(&ready.bytes(&seeds(&self.state.arch, diversity::COUNT)), each);
         if let Some(text) = self.watch.look(found, of_data) {
@@ -351,25 +369,51 @@ impl<'a> Training<'a> {
         Some(found)
     }
 
-    /// One epoch, or one step of an epoch of many; gives its losses, and seconds at work and at rest.
-    fn turn(&mut self) -> (Turn, [f64; 2]) {
+    /// Whether a signal, a command or the end of the commands waits to be seen.
+    fn is_wanted(&self) -> bool {
+        self.stop.raised() || self.commands.is_some_and(CommandQueue::is_urgent)
+    }
+
+    /// One epoch, or one step of an epoch of many; gives its losses, and seconds at work and at rest. Where the pictures
+    /// are away it waits for them, until somebody wants something.
+    fn turn(&mut self) -> Result<(Turn, [f64; 2]), DatasetError> {
         // Every hundredth epoch takes five critic updates, whatever was asked for.
         let steps = if self.state.epoch.is_multiple_of(100) { 5 } else { self.plan.critic_steps };
         let second = self.second.as_ref().map(|(data, _)| (data, self.mix));
         let data = Mixture { first: &self.data, second };
         let mut throttle = Throttle::new(self.commands, self.stop, self.rest);
         self.unlogged = self.state.pass.seconds;
-        let turn = self.state.turn(data, steps, self.device, &mut |state| {
+        let (commands, stop, on_event) = (self.commands, self.stop, &mut self.on_event);
+        let wanted = || stop.raised() || commands.is_some_and(CommandQueue::is_urgent);
+        let mut failures = 0;
+        let mut lost = |error: &DatasetError| {
+            let pause = schedule::pause(failures);
+            failures += 1;
+            let text = format!("{error}; the training waits, and reads again in {pause:.0} s");
+            on_event(Event::Warning { text });
+            let begun = Instant::now();
+            while begun.elapsed().as_secs_f64() < pause && !wanted() {
+                std::thread::sleep(LOOK);
+            }
+            !wanted()
+        };
+        let mut updates = |state: &mut State| {
             // A hand on a rate is heard before the epoch has ended.
-            if let Some([generator, critic]) = self.commands.map(CommandQueue::rates) {
+            if let Some([generator, critic]) = commands.map(CommandQueue::rates) {
                 state.generator_moments.rate = generator.unwrap_or(state.generator_moments.rate);
                 state.critic_moments.rate = critic.unwrap_or(state.critic_moments.rate);
             }
             throttle.rest()
-        });
+        };
+        let mut between = Between { updates: &mut updates, lost: &mut lost };
+        let turn = self.state.turn(data, steps, self.device, &mut between)?;
+        for bad in self.data.bad_after(self.named) {
+            self.named += 1;
+            self.warn(format!("skipped {}: {}; another picture takes its place", bad.name, bad.why));
+        }
         // A batch of real pictures for each update of the critic, whether it was skipped or not.
         self.images = self.state.batches * self.state.recipe.batch_size as u64;
-        (turn, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()])
+        Ok((turn, [throttle.worked.as_secs_f64(), throttle.rested.as_secs_f64()]))
     }
 
     fn check(&mut self, losses: &Losses) -> Verdict {

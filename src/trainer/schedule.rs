@@ -170,11 +170,16 @@ impl Schedule {
 
     /// It could not be written; gives the seconds until it is tried again.
     pub fn failed(&mut self, now: f64) -> f64 {
-        let pause = (PAUSES[0] * f64::from(1u32 << self.failures.min(10))).min(PAUSES[1]);
+        let pause = pause(self.failures);
         self.failures += 1;
         self.retry_at = now + pause;
         pause
     }
+}
+
+/// Seconds until something is tried again that has failed so many times before.
+pub(super) fn pause(failures: u32) -> f64 {
+    (PAUSES[0] * f64::from(1u32 << failures.min(10))).min(PAUSES[1])
 }
 
 #[cfg(test)]

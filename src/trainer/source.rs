@@ -4,18 +4,18 @@
 
 use std::path::Path;
 
-use super::batches::Data;
 use super::protocol::{Lines, Source};
 use super::run::TrainError;
 use crate::dataset::lines::{PALETTE, Rules, colour};
 use crate::dataset::read::{self, Fit};
+use crate::dataset::store::{self, Options, Store};
 use crate::dataset::write::{Drawing, Format};
 use crate::net::arch::Arch;
 
 /// Pictures, and what a model's card says of them.
 pub struct Pictures {
     /// The pictures.
-    pub data: Data,
+    pub data: Store,
     /// Where they are from.
     pub name: String,
     /// How many there are.
@@ -24,21 +24,47 @@ pub struct Pictures {
     pub fingerprint: String,
 }
 
+/// How pictures are read: everything of a dataset's options but their size and number.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// How pictures of another size are fitted.
+    pub fit: Fit,
+    /// Whether each is there a second time, flipped left to right.
+    pub mirror: bool,
+    /// How many are chosen, by the training's seed; all of them if not given.
+    pub subset: Option<usize>,
+    /// The training's seed.
+    pub seed: u32,
+    /// Bytes of decoded pictures that are kept in memory.
+    pub cache: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { fit: Fit::default(), mirror: false, subset: None, seed: 0, cache: store::CACHE }
+    }
+}
+
 /// Reads or draws what `source` names, for the networks of `arch`.
 ///
 /// # Errors
 /// When it names nothing, or what it names cannot be learnt from.
-pub fn open(source: &Source, arch: &Arch, batch: usize, fit: Fit) -> Result<Pictures, TrainError> {
-    let (pictures, name) = match (&source.path, &source.lines) {
-        (Some(path), None) => (read::read(Path::new(path), arch.picture(), fit, batch)?, short(path)),
+pub fn open(source: &Source, arch: &Arch, batch: usize, reading: &Reading) -> Result<Pictures, TrainError> {
+    let (data, name) = match (&source.path, &source.lines) {
+        (Some(path), None) => {
+            let Reading { fit, mirror, subset, seed, cache } = reading.clone();
+            let options = Options { size: arch.picture(), fit, least: batch, mirror, subset, seed, cache };
+            (Store::open(Path::new(path), &options)?, short(path))
+        }
         (None, Some(lines)) => {
             let drawing = drawing(lines, arch).map_err(TrainError::Command)?;
-            (read::drawn(&drawing, arch.picture())?, name(lines))
+            let drawn = read::drawn(&drawing, arch.picture())?;
+            (Store::of_bytes(drawn.bytes, arch.picture()), name(lines))
         }
         _ => return Err(TrainError::Command("data takes a path or lines, one of the two".into())),
     };
-    let data = Data { bytes: pictures.bytes, each: arch.picture().iter().product() };
-    Ok(Pictures { data, name, count: pictures.count, fingerprint: pictures.fingerprint })
+    let (count, fingerprint) = (data.len(), data.fingerprint());
+    Ok(Pictures { data, name, count, fingerprint })
 }
 
 /// The last part of a path, which is what a card names.
@@ -79,10 +105,10 @@ mod tests {
     #[test]
     fn lines_are_drawn_at_the_size_of_the_network_or_refused() {
         let arch = Arch::WganGp(WganGp { input_dim: [16, 24, 1], ..WganGp::small() });
-        let open = |lines: Lines| open(&Source { path: None, lines: Some(lines) }, &arch, 4, Fit::Stretch);
+        let open = |lines: Lines| open(&Source { path: None, lines: Some(lines) }, &arch, 4, &Reading::default());
         let some = |seed| Lines { count: 5, seed, palette: vec!["#ff8000".into()], ..Lines::default() };
         let (one, two) = (open(some(1)).unwrap(), open(some(2)).unwrap());
-        assert_eq!((one.count, one.data.len(), one.data.bytes.len()), (5, 5, 5 * 16 * 24));
+        assert_eq!((one.count, one.data.len(), one.data.each()), (5, 5, 16 * 24));
         assert_ne!(one.fingerprint, two.fingerprint);
         assert!(one.name.contains("seed 1"), "{}", one.name);
         let refused = |lines, words: &str| {

@@ -3,7 +3,6 @@
 //! `trainer::commands` collects them, `trainer::run` has them run before every epoch. A command that cannot be done is
 //! answered by a warning and changes nothing: training goes on with what it has.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::checkpoint;
@@ -139,17 +138,17 @@ impl Training<'_> {
     }
 
     fn change_data(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, self.options.fit)?;
+        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, &self.options.reading)?;
         let card = &mut self.plan.card;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
-        self.data = Cow::Owned(named.data);
+        (self.named, self.data) = (named.data.bad().len(), named.data);
         self.guard.reset();
         self.watch.reset();
         Ok(())
     }
 
     fn change_second(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, self.options.fit)?;
+        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, &self.options.reading)?;
         self.second = Some((named.data, named.name));
         self.guard.reset();
         Ok(())

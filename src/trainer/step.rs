@@ -7,9 +7,11 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::batches::{Data, Mixture};
+use super::batches::{Between, Mixture, Order};
 use super::losses::{Kind, Losses};
 use super::optimiser::Moments;
+use crate::dataset::DatasetError;
+use crate::dataset::store::Store;
 use crate::net::arch::Arch;
 use crate::net::chain::{self, Masks, Value};
 use crate::net::cpu::critic_objective::{self, Buffers, Objective, Stack};
@@ -51,6 +53,8 @@ pub struct State {
     pub critic_moments: Moments,
     /// No part of what is learnt.
     pub buffers: Buffers,
+    /// Likewise.
+    pub order: Order,
 }
 
 /// What an update, or an epoch of updates, came to.
@@ -103,6 +107,7 @@ impl State {
             generator_moments: Moments::new(recipe, recipe.generator_learning_rate, &generator, device),
             critic_moments: Moments::new(recipe, recipe.critic_learning_rate, &critic, device),
             buffers: Buffers::default(),
+            order: Order::default(),
             arch: arch.clone(),
             recipe: recipe.clone(),
             seed,
@@ -186,53 +191,63 @@ impl State {
 
     /// One epoch of WGAN-GP, or one update of each network by another recipe: `critic_steps` critic updates, each with a
     /// fresh batch, and one of the generator.
-    pub fn epoch(&mut self, data: &Data, critic_steps: u32, device: &Device) -> Losses {
-        self.turn(data.into(), critic_steps, device, &mut |_| true).losses
+    ///
+    /// # Errors
+    /// If the pictures cannot be read.
+    pub fn epoch(&mut self, data: &Store, critic_steps: u32, device: &Device) -> Result<Losses, DatasetError> {
+        let mut between = Between { updates: &mut |_| true, lost: &mut |_| false };
+        Ok(self.turn(data.into(), critic_steps, device, &mut between)?.losses)
     }
 
-    /// The same from a mixture. `between` is called after every update; where it says false, the generator's
-    /// turn comes at once.
+    /// The same from a mixture. Where somebody says so after an update, the generator's turn comes at once.
+    ///
+    /// # Errors
+    /// If the pictures cannot be read, and nobody wants to wait for them: the generator is as it was.
     pub fn turn(
         &mut self,
         data: Mixture,
         critic_steps: u32,
         device: &Device,
-        between: &mut dyn FnMut(&mut Self) -> bool,
-    ) -> Turn {
+        between: &mut Between,
+    ) -> Result<Turn, DatasetError> {
         if self.recipe.cross_entropy.is_some() {
-            let turn = self.cross_entropy(data, device);
-            between(self);
-            return turn;
+            let turn = self.cross_entropy(data, between, device)?;
+            (between.updates)(self);
+            return Ok(turn);
         }
         // All critic updates draw from the same weights, which pays for packing them; with dropout the
         // pictures are made another way.
         let fakes = Ready::new(&self.arch, &self.generator, drops(&self.arch.generator()).next().is_none());
         let (mut last, mut done) = ([0.0; 4], 0);
         while done < critic_steps {
-            let batch = self.next_batch(data, device);
+            let batch = self.next_batch(data, between, device)?;
             last = self.critic_update(batch, &fakes, done, device);
             done += 1;
-            if !between(self) {
+            if !(between.updates)(self) {
                 break;
             }
         }
         // Who still holds the weights would have them copied.
         drop(fakes);
         let generator = self.generator_update(device);
-        between(self);
+        (between.updates)(self);
         let [total, real, fake, penalty] = last;
         let values = [total, real, fake, penalty, generator];
         let losses = Losses { epoch: self.epoch, critic_steps: done, kind: Kind::Wasserstein, values, diversity: None };
         self.epoch += 1;
-        Turn { losses, ended: Some(losses) }
+        Ok(Turn { losses, ended: Some(losses) })
     }
 
     /// One critic update on the next batch, with fakes of the generator as it is now; gives total, real,
     /// fake and penalty. An epoch does the same several times.
-    pub fn critic_step(&mut self, data: &Data, device: &Device) -> [f32; 4] {
+    ///
+    /// # Errors
+    /// If the pictures cannot be read.
+    pub fn critic_step(&mut self, data: &Store, device: &Device) -> Result<[f32; 4], DatasetError> {
         let fakes = Ready::new(&self.arch, &self.generator, false);
-        let batch = self.next_batch(data.into(), device);
-        self.critic_update(batch, &fakes, 0, device)
+        let mut between = Between { updates: &mut |_| true, lost: &mut |_| false };
+        let batch = self.next_batch(data.into(), &mut between, device)?;
+        Ok(self.critic_update(batch, &fakes, 0, device))
     }
 
     pub(super) fn random(&self, role: Stream, update: u32) -> RandomState {

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 
 use super::{Report, Train};
-use crate::dataset::read;
 use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{self, Arch, NAMES};
@@ -13,13 +12,12 @@ use crate::net::device::Chosen;
 use crate::net::recipe::named::RECIPES;
 use crate::net::recipe::{self, Recipe};
 use crate::report::tell;
-use crate::trainer::batches::Data;
 use crate::trainer::checkpoint::{self, Record};
 use crate::trainer::history::History;
 use crate::trainer::protocol::{Lines, Source};
 use crate::trainer::published::Weights;
 use crate::trainer::run;
-use crate::trainer::source::{self, Pictures};
+use crate::trainer::source::{self, Pictures, Reading};
 use crate::trainer::step::State;
 
 impl Train {
@@ -31,19 +29,38 @@ impl Train {
                 None => Lines::default(),
             };
             let lines = Source { path: None, lines: Some(lines) };
-            return Ok(source::open(&lines, arch, batch, self.fit())?);
+            return Ok(source::open(&lines, arch, batch, &self.reading())?);
         }
-        let pictures = read::read(&self.data, arch.picture(), self.fit(), batch)?;
-        tell(format_args!("found {} pictures in {}", pictures.count, self.data.display()));
-        for bad in &pictures.bad {
+        let path = self.data.display().to_string();
+        let found = source::open(&Source { path: Some(path), lines: None }, arch, batch, &self.reading())?;
+        let (files, data) = (found.count / if self.mirror { 2 } else { 1 }, self.data.display());
+        tell(format_args!("found {files} pictures in {data}{}", self.how(&found)));
+        for bad in &found.data.bad() {
             tell(format_args!("skipped {}: {}", bad.name, bad.why));
         }
-        Ok(Pictures {
-            data: Data { bytes: pictures.bytes, each: arch.picture().iter().product() },
-            name: source::short(&self.data.display().to_string()),
-            count: pictures.count,
-            fingerprint: pictures.fingerprint,
-        })
+        Ok(found)
+    }
+
+    /// How pictures are read, where that is worth a word.
+    fn how(&self, found: &Pictures) -> String {
+        let mirrored = if self.mirror { ", each also mirrored" } else { "" };
+        let cache = match found.data.is_whole() {
+            true => String::new(),
+            false => format!(", read as they are needed ({} GB of them stay in memory)", self.cache),
+        };
+        format!("{mirrored}{cache}")
+    }
+
+    /// How pictures are read.
+    pub(super) fn reading(&self) -> Reading {
+        let cache = (self.cache * 1e9) as u64;
+        Reading {
+            fit: self.fit(),
+            mirror: self.mirror,
+            subset: self.subset.map(|count| count as usize),
+            seed: self.seed,
+            cache,
+        }
     }
 
     /// Networks, losses and card as they are before the first epoch of this sitting.
@@ -78,6 +95,9 @@ impl Train {
     pub(super) fn refuse(&self, folder: &Path) -> anyhow::Result<()> {
         if self.rate.is_some_and(|r| !r.is_finite() || r <= 0.0) {
             bail!("--rate takes a learning rate above 0, such as 0.0002");
+        }
+        if !(0.0..=1e6).contains(&self.cache) {
+            bail!("--cache takes gigabytes, such as 1.5");
         }
         if self.commands && self.report == Report::Text {
             bail!("--commands answers in JSON; add --report json");
