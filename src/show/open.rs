@@ -258,7 +258,7 @@ impl Show {
         let health = Health::new(fps, options.stats);
         let mut walk = Walk::new(model.space.clone(), preset.bpm, film)?;
         walk.clock_mut().set_speed(preset.speed);
-        let (stored, taken) = (library::points(model.space.dim, board), takes.points());
+        let (stored, taken) = (library::points(&[model.space.dim], board), takes.points());
         for name in taken.keys().filter(|name| stored.contains_key(*name)) {
             let what = "a text in presets/points and a snapshot have this name, and load gives the snapshot";
             board.notice("points", format!("{name}: {what}; rename one of them"));
