@@ -92,7 +92,16 @@ fn hand_over() {
         let mut thread = SketchThread::start(100).expect("a thread");
         let (state, tick, lent) = (Standing::Nothing, clock.frame(0.0, true), Lent::default());
         let critic = Critic::default();
-        thread.attempt(Attempt { path, text: None, state, tick, lent, critic, dim: 100, points: Points::new() });
+        thread.attempt(Attempt {
+            path,
+            text: None,
+            state,
+            tick,
+            lent,
+            critic,
+            space: 100.into(),
+            points: Points::new(),
+        });
         let Some(Said::Tried(Ok(proven))) = thread.wait(PATIENCE) else { panic!("{name} does not run") };
         let mut adopt = Some(Adopt { program: proven.program, keeps: Keeps::Nothing, state: None });
         let mut times = Vec::new();

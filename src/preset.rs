@@ -93,6 +93,8 @@ pub struct Preset {
     pub hours: hours::Hours,
     /// Where knobs stand at the start, 0..1.
     pub knobs: BTreeMap<String, f64>,
+    /// Where the dials of classes stand at the start, 0..1, by their names.
+    pub classes: BTreeMap<String, f64>,
 }
 
 /// How live recordings are made.
@@ -242,6 +244,7 @@ impl Default for Preset {
             train: Train::default(),
             hours: hours::Hours::default(),
             knobs: BTreeMap::new(),
+            classes: BTreeMap::new(),
         }
     }
 }
@@ -307,8 +310,10 @@ impl Preset {
         }
         self.train.check()?;
         self.hours.week()?;
-        for (name, value) in &self.knobs {
-            within("knobs", *value, 0.0, 1.0).map_err(|(key, why)| (key, format!("{name} {why}")))?;
+        for (table, values) in [("knobs", &self.knobs), ("classes", &self.classes)] {
+            for (name, value) in values {
+                within(table, *value, 0.0, 1.0).map_err(|(key, why)| (key, format!("{name} {why}")))?;
+            }
         }
         Ok(())
     }
@@ -406,6 +411,7 @@ mod tests {
             ("[train]\nbatch = \"big\"", "line 2", "invalid type"),
             ("[train]\npublish_evry = 3", "line 2", "did you mean publish_every?"),
             ("[knobs]\na = 3.0", "", "outside of 0..1"),
+            ("[classes]\namber = -1", "", "amber -1 is outside of 0..1"),
             ("sketch = ", "line 1", ""),
             ("[osc]\nbind = \"localhost\"", "line 2", "write \"localhost:9000\""),
             ("[osc]\nbind = 9000", "line 2", "such as \"localhost:9000\""),

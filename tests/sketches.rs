@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flaneur::clock::{Clock, Tick};
 use flaneur::control::Controls;
-use flaneur::latent::{self, pose::Pose};
+use flaneur::latent::{self, pose::Pose, space::Space};
 use flaneur::show::walk::Walk;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Complaint, Env, Language, verbs};
@@ -81,6 +82,109 @@ fn every_example_runs_and_every_verb_works_bare() {
 fn a_complete_sketch_is_one_line() {
     let expected: Vec<f32> = latent::seed(7, DIM).iter().map(|v| *v as f32).collect();
     assert_eq!(pose("seed(7)"), Pose::of(expected));
+}
+
+/// The first latent's classes in a sketch for a model with three of them, whose show has the blend 0, 1, 0.
+fn class(body: &str) -> Result<Vec<f32>, String> {
+    let classes = Arc::new(["amber", "dark brown", "blue"].map(str::to_owned).to_vec());
+    let env = Env::new(Space { dim: DIM, classes, model: 0 });
+    env.lock().blend = vec![0.0, 1.0, 0.0];
+    let mut host = Host::new(Language::new(env).unwrap());
+    take(&mut host, &format!("pub fn walk(me, t, c) {{ {body} }}")).map_err(|e| e.to_string())?;
+    let walked = host.walk(tick());
+    assert!(walked.complaint.is_none(), "{body}: {}", walked.complaint.unwrap());
+    Ok(walked.pose.class(0).to_vec())
+}
+
+#[test]
+fn classes_go_along_with_their_latents() {
+    let (amber, brown, blue) = ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]);
+    let check = |body: &str, expected: [f32; 3]| {
+        let found = class(body).unwrap();
+        assert!(found.len() == 3 && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{body}: {found:?}");
+    };
+    check("class(7, \"amber\")", amber);
+    check("seed(7).class(\"dark brown\")", brown);
+    check("class(7, \"dark_brown\")", brown);
+    check("class(7, 2)", blue);
+    check("class(7, 3)", amber);
+    check("class(7, -1)", blue);
+    check("class(7, 1.25)", [0.0, 0.75, 0.25]);
+    check("class(7, 2.5)", [0.5, 0.0, 0.5]);
+    check("class(7, 0.0 / 0.0)", amber);
+    // Before it there was nothing but what the show has.
+    check("class(7, \"amber\", 0.75)", [0.75, 0.25, 0.0]);
+    check("class(7, \"amber\").class(\"blue\", 0.3)", [0.7, 0.0, 0.3]);
+    check("class(7, \"amber\", 0)", brown);
+    check("lerp(class(1, 0), class(2, 2), 0.25)", [0.75, 0.0, 0.25]);
+    check("slerp(class(1, 0), class(2, 2), 0.25)", [0.75, 0.0, 0.25]);
+    check("slerp(class(1, 0), 2, 0.75)", amber);
+    check("lerp(1, class(2, 2), 0.0)", blue);
+    check("mix([class(1, 0), class(2, 2), 3], [1, 2, 1])", [0.25, 0.0, 0.75]);
+    check("mix([class(1, 0), class(2, 2)])", [0.5, 0.0, 0.5]);
+    check("ring([class(1, 0), class(2, 1), class(3, 2)], 5.0 / 6.0)", [0.5, 0.0, 0.5]);
+    check("ring([class(1, 0), 2, class(3, 2)], 0.2)", amber);
+    check("path(even([class(1, 0), class(2, 2)]), 0.25)", [0.75, 0.0, 0.25]);
+    check("map2d([class(1, 0), class(2, 1), class(3, 2), 4], 0, 1)", blue);
+    check("circle(class(1, 0), class(2, 2), 0.25)", blue);
+    check("circle(class(1, 0), class(2, 2), 0.5)", amber);
+    for change in [
+        "truncate(0.5)",
+        "scale(-2)",
+        "normalize()",
+        "set(1, 3)",
+        "add(1, 3)",
+        "row(1)",
+        "quadrant(2)",
+        "orbit(1, 0.3)",
+        "wobble(1, 2)",
+        "map(|v, i| 0.0)",
+        "prefer(1)",
+    ] {
+        check(&format!("class(1, 2).{change}"), blue);
+    }
+    check("class(1, 0) * 0.25 + class(2, 2) * 0.75", [0.25, 0.0, 0.75]);
+    check("class(1, 0) + (class(2, 2) - class(1, 0)) * 0.75", [0.25, 0.0, 0.75]);
+    check("class(1, 0) - seed(2)", amber);
+    check("constant(1) - class(1, 2)", blue);
+    check("class(1, 0) + 3", amber);
+    check("class(1, 0) * class(2, 2)", amber);
+    check("class(1, 0) * -1", amber);
+    check("let z = class(1, 0); z += class(2, 2); z[3] = 1.0; z", [0.5, 0.0, 0.5]);
+    // What has no class of its own has none; the show gives its own.
+    assert_eq!((class("seed(1)"), class("class(1, 0) * 0")), (Ok(vec![]), Ok(vec![])));
+    for (body, why) in [
+        ("class(1, \"ambre\")", "class: there is no class \"ambre\"; did you mean amber?"),
+        ("class(1, \"x\")", "The model has amber, dark brown, blue"),
+        ("class(1, [1])", "argument 2 (class) is a list"),
+    ] {
+        let said = class(body).unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+    // z alone has a length, dimensions and a heat map.
+    let z = |body: &str| pose(body).latents[0].clone();
+    assert_eq!(z("class(7, \"any\")"), z("seed(7)"));
+    assert_eq!(class("constant(class(1, 2).len()).class(0)"), Ok(amber.to_vec()));
+}
+
+#[test]
+fn what_a_sketch_keeps_comes_over_to_another_model() {
+    let mut host = host();
+    let text = "pub fn setup() { #{ z: seed(3), n: 0 } }
+pub fn walk(me, t, c) { me.z[0] = me.z[0] + 1.0; [me.z, me.z + seed(1), lerp(me.z, 2, 0.5)] }";
+    take(&mut host, text).unwrap();
+    host.walk(tick());
+    for (model, dim) in [(1, 128), (2, 4), (3, 100)] {
+        host.set_space(Space { model, ..Space::from(dim) });
+        let (first, second) = (host.walk(tick()), host.walk(tick()));
+        for walked in [&first, &second] {
+            assert!(walked.complaint.is_none(), "{}", walked.complaint.as_ref().unwrap());
+            assert!(walked.pose.model == model && walked.pose.latents.iter().all(|z| z.len() == dim));
+        }
+        // It moves on by one, and what was added behind it stays as it is.
+        let (a, b) = (&first.pose.latents[0], &second.pose.latents[0]);
+        assert!((b[0] - a[0] - 1.0).abs() < 1e-5 && a[1..] == b[1..] && a[1..].iter().all(|v| *v != 0.0));
+    }
 }
 
 #[test]

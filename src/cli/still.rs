@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::DeviceChoice;
+use crate::control::classes;
 use crate::files;
 use crate::latent::study::{self, Study};
-use crate::latent::{self, Z, text};
+use crate::latent::{self, Z, space, text};
 use crate::model::Model;
 use crate::net::draw::Ready;
 use crate::picture::animation::write_gif;
@@ -30,6 +31,9 @@ pub struct Source {
     /// Write over files of the same names
     #[arg(long)]
     overwrite: bool,
+    /// Classes, by name or number: each NAME, or NAME=AMOUNT; all are divided by their sum [default: the first]
+    #[arg(long, value_name = "NAME[=AMOUNT],…")]
+    class: Option<String>,
 }
 
 /// What `flaneur still` can make.
@@ -192,14 +196,43 @@ impl Output {
 /// drawn beside it.
 struct Pen {
     ready: Ready,
+    /// The classes of every picture; empty for the first one.
+    blend: Vec<f32>,
     stop: Stop,
+}
+
+/// The blend of the classes that `--class` names.
+fn blend_of(text: &str, model: &str, names: &[String]) -> anyhow::Result<Vec<f32>> {
+    if names.is_empty() {
+        bail!("{model} has no classes; leave out --class");
+    }
+    let mut blend = vec![0.0; names.len()];
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, amount) = match part.rsplit_once('=') {
+            // A name may have such a sign in it.
+            Some((name, amount)) if !names.iter().any(|name| name == part) => {
+                let number = amount.trim().parse::<f64>().ok().filter(|v| (0.0..=1e6).contains(v));
+                (name.trim(), number.with_context(|| format!("--class {part}: \"{amount}\" is no amount from 0 on"))?)
+            }
+            _ => (part, 1.0),
+        };
+        blend[classes::find(names, name).map_err(|why| anyhow::anyhow!("--class: {why}"))?] += amount;
+    }
+    match space::whole(&blend) {
+        nothing if nothing.is_empty() => bail!("--class {text} is nothing of any class; give one an amount above 0"),
+        whole => Ok(whole.iter().map(|v| *v as f32).collect()),
+    }
 }
 
 impl Pen {
     fn new(source: &Source) -> anyhow::Result<Self> {
         let chosen = source.device.choose()?;
         let model = Model::read(&source.model, &chosen.device)?;
-        Ok(Self { ready: model.ready(chosen.half), stop: Stop::on_signals()? })
+        let blend = match &source.class {
+            Some(text) => blend_of(text, &source.model, &model.card.classes)?,
+            None => Vec::new(),
+        };
+        Ok(Self { ready: model.ready(chosen.half), blend, stop: Stop::on_signals()? })
     }
 
     fn dim(&self) -> usize {
@@ -214,7 +247,8 @@ impl Pen {
                 progress.finish();
                 bail!("stopped; nothing was written");
             }
-            let z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
+            let mut z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
+            z.extend(&self.blend);
             pictures.extend(Picture::batch(self.ready.bytes(&[z]), self.ready.arch().picture()));
             progress.step();
         }
@@ -397,4 +431,35 @@ fn make_study(study: StudyChoice, source: &Source, folder: &Path, gif: Option<&P
         write_gif(&pages, Duration::from_millis(200), gif)?;
     }
     out.write(&format!("{} frames in {}", pages.len(), folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_named_with_amounts() {
+        let names: Vec<String> = ["amber", "dark brown", "a=b"].map(str::to_owned).to_vec();
+        let blend = |text: &str| blend_of(text, "eyes", &names).map_err(|e| e.to_string());
+        for (text, expected) in [
+            ("amber", [1.0, 0.0, 0.0]),
+            ("dark brown=3, amber", [0.25, 0.75, 0.0]),
+            ("dark_brown=0.5", [0.0, 1.0, 0.0]),
+            ("a=b", [0.0, 0.0, 1.0]),
+            ("a=b=1,0=1,", [0.5, 0.0, 0.5]),
+        ] {
+            assert_eq!(blend(text).as_deref(), Ok(&expected[..]), "{text}");
+        }
+        for (text, why) in [
+            ("ambre", "did you mean amber?"),
+            ("amber=x", "\"x\" is no amount"),
+            ("amber=-1", "is no amount"),
+            ("amber=NaN", "is no amount"),
+            ("amber=0", "above 0"),
+            ("", "above 0"),
+        ] {
+            assert!(blend(text).unwrap_err().contains(why), "{text}: {:?}", blend(text));
+        }
+        assert!(blend_of("amber", "eyes", &[]).unwrap_err().to_string().contains("eyes has no classes"));
+    }
 }

@@ -5,6 +5,7 @@
 //! hold when nobody moves them; the newest hand wins.
 
 pub mod automation;
+pub mod classes;
 pub mod glide;
 pub mod grip;
 pub mod hand;
@@ -15,6 +16,7 @@ pub mod mapping;
 
 use std::collections::BTreeMap;
 
+use classes::ClassDials;
 use glide::{Glide, SMOOTH_SECS};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,8 @@ pub struct Lent {
     hits: Vec<String>,
     /// `[128]`.
     notes: Vec<f32>,
+    /// The show's blend of classes, `[classes]`.
+    pub blend: Vec<f64>,
 }
 
 /// What can be turned in any show, whatever its sketch.
@@ -142,6 +146,8 @@ pub struct Controls {
     /// `[128]`.
     notes: Vec<f32>,
     axes: Vec<Axis>,
+    #[serde(default)]
+    classes: ClassDials,
     /// The usual time constant; 0 makes every move immediate.
     smooth_secs: f64,
 }
@@ -157,6 +163,7 @@ impl Default for Controls {
             hits: Vec::new(),
             notes: vec![0.0; 128],
             axes: Vec::new(),
+            classes: ClassDials::default(),
             smooth_secs: SMOOTH_SECS,
         }
     }
@@ -180,6 +187,7 @@ impl Controls {
     pub fn glide(&mut self, dt: f64) {
         self.knobs.values_mut().for_each(|knob| knob.glide.frame(dt));
         self.dials.iter_mut().for_each(|dial| dial.frame(dt));
+        self.classes.glide(dt);
         for axis in &mut self.axes {
             [&mut axis.add, &mut axis.over, &mut axis.share].into_iter().for_each(|glide| glide.frame(dt));
         }
@@ -203,6 +211,7 @@ impl Controls {
             knobs: touched.map(|(name, knob)| (name.clone(), knob.glide.current())).collect(),
             hits: self.hits.clone(),
             notes: self.notes.clone(),
+            blend: Vec::new(),
         }
     }
 
@@ -453,10 +462,13 @@ impl Knob {
     }
 }
 
-/// A knob's name as a part of an address.
+/// The name of a knob or a class as a part of an address: letters, digits, `-`, `_` and `.` stay, all else is `_`.
 pub fn slug(name: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
     name.chars().map(plain).collect()
+}
+
+fn plain(c: char) -> char {
+    if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }
 }
 
 #[cfg(test)]

@@ -36,9 +36,8 @@ impl Background {
 
     /// Has the critic score what is waiting.
     pub(super) fn score(&mut self, slots: &Slots, engine: &Engine, patience: Duration) {
-        let Some(CriticAsk { mut z, gradient }) = slots.critic_asks.take() else { return };
+        let Some(CriticAsk { z, gradient }) = slots.critic_asks.take() else { return };
         slots.liveness.begin(Task::Measuring, patience);
-        z.resize(engine.z_dim, 0.0);
         self.spend(|| {
             let found = engine.critic.as_ref().and_then(|params| {
                 caught(|| critic::score(&engine.arch, &engine.weights(), params, &z, gradient)).ok().flatten()
@@ -49,8 +48,13 @@ impl Background {
     }
 }
 
-/// The next samples of the way that is being measured, at most so many.
+/// The next samples of the way that is being measured, at most so many. One of a model before this one is of no use any
+/// more, one of the next waits for it.
 pub(super) fn measure(slots: &Slots, engine: &Engine, most: usize, ending: &Ending) {
+    lock(&slots.measure).retain(|way| way.model >= engine.number);
+    if lock(&slots.measure).front().is_some_and(|way| way.model > engine.number) {
+        return;
+    }
     let samples: Vec<Vec<f32>> = match lock(&slots.measure).front() {
         Some(way) => way.samples.iter().skip(way.drawn).take(most).cloned().collect(),
         None => return,

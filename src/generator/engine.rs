@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::learnt::State;
 use super::slots::{Ask, Blend, Glide, Liveness, Shown, Slots};
 use super::{Drawn, Loaded};
+use crate::latent::space::Space;
 use crate::latest::lock;
 use crate::model::arrays::Incoming;
 use crate::model::{self, Model};
@@ -27,7 +28,7 @@ const WARM: [usize; 4] = [1, 2, 4, 8];
 
 /// What draws pictures of latents.
 pub(super) trait Draws {
-    /// Begins pictures of latents `[z_dim]`.
+    /// Begins pictures of latents `[z_dim + classes]`.
     fn begin(&self, latents: &[Vec<f32>]) -> Pending;
     /// Draws with other weights from now on.
     fn renew(&mut self, params: &Params);
@@ -60,8 +61,9 @@ pub(super) struct Engine {
     /// The critic's weights.
     pub(super) critic: Option<Params>,
     pub(super) name: String,
+    /// Which of the models of a show it is.
+    pub(super) number: u64,
     shape: [usize; 3],
-    pub(super) z_dim: usize,
 }
 
 /// A blend during a glide costs at most this share of the time.
@@ -80,8 +82,8 @@ impl Engine {
             blending: (Duration::ZERO, Instant::now()),
             critic,
             name: name.to_owned(),
+            number: 0,
             shape: arch.picture(),
-            z_dim: arch.z_dim(),
             arch,
         }
     }
@@ -182,8 +184,8 @@ impl Engine {
 
     /// Begins to draw; [`Self::take`] takes what it gives.
     fn begin(&self, latents: &[Vec<f32>]) -> Pending {
-        // A pose may have been made for the model before.
-        let fits = latents.iter().all(|z| z.len() == self.z_dim);
+        // z alone gets the first class. A pose may have been made for another model, where its own is lost.
+        let fits = latents.iter().all(|z| z.len() == self.arch.input_len());
         match fits {
             true => self.ready.begin(latents),
             false => self.ready.begin(&latents.iter().map(|z| self.arch.input(z)).collect::<Vec<_>>()),
@@ -209,7 +211,7 @@ impl Engine {
             assert!(!rehearsed.fault || !any(|v| v >= 99.0), "a rehearsed fault");
             match rehearsed.silence && any(|v| v <= -99.0) {
                 true => Pending::coming(std::future::pending()),
-                false => self.begin(&ask.pose.latents),
+                false => self.begin(&ask.pose.inputs()),
             }
         });
         match begun {
@@ -250,7 +252,8 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
         liveness.step();
         let ready = Box::new(model.ready(chosen.half));
-        let (arch, own, z_dim) = (model.card.arch, model.generator, model.card.z_dim);
+        let (arch, own, classes) = (model.card.arch, model.generator, Arc::new(model.card.classes));
+        let space = Space { dim: arch.z_dim(), classes, model: 0 };
         let folder = model::folder(name);
         let critic = Incoming::open(&folder.join(model::CRITIC))
             .and_then(|file| file.params("critic", &arch.critic_plans(), &chosen.device))
@@ -259,13 +262,13 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         let engine = Engine::new(name, arch, ready, own, critic);
         let sizes = if ops::ours(&chosen.device) { &WARM[..1] } else { &WARM };
         for &count in sizes {
-            engine.draw(&vec![vec![0.0; engine.z_dim]; count]);
+            engine.draw(&vec![vec![0.0; space.dim]; count]);
             liveness.step();
         }
         let fingerprint = super::fingerprint_of(&folder.join(model::WEIGHTS)).map_err(|e| e.to_string())?;
         let (arch, critic) = (engine.arch.clone(), engine.critic.is_some());
         let size = [engine.shape[0], engine.shape[1]];
-        let loaded = Loaded { name: name.to_owned(), folder, z_dim, size, fingerprint, arch, critic };
+        let loaded = Loaded { name: name.to_owned(), folder, space, size, fingerprint, arch, critic };
         Ok((engine, loaded))
     });
     built.unwrap_or_else(|panic| Err(format!("the network failed while it was tried: {panic}")))

@@ -3,7 +3,7 @@
 //! One thread owns the device and every call to the networks. Asked by the show, read by it; equal latents
 //! are not drawn twice; several latents are one batch. A fault keeps the last pictures, rebuilds the network
 //! with growing pauses, and is reported; a thread that does not answer is abandoned ([`recovery`]). A model is
-//! exchanged whole, between two forwards, after a check; what a training has learnt ([`learnt`]) is glided to, by
+//! exchanged whole, between two forwards, after a check, and once a pose has been made for it; what a training has learnt ([`learnt`]) is glided to, by
 //! blends of weights. No call here waits for the thread but [`Generator::start`] and those of films.
 
 mod backend;
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::{self, FileError};
 use crate::latent::pose::Pose;
+use crate::latent::space::Space;
 use crate::latest::{Latest, lock};
 use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};
@@ -60,8 +61,8 @@ pub struct Loaded {
     pub name: String,
     /// Where its files are.
     pub folder: PathBuf,
-    /// Dimensions of z.
-    pub z_dim: usize,
+    /// The space that its latents are of.
+    pub space: Space,
     /// Height and width of a picture.
     pub size: [usize; 2],
     /// Fingerprint of the weights' file.
@@ -83,7 +84,8 @@ const MOST_MEASURES: usize = 16;
 pub struct Generator {
     slots: Slots,
     version: u64,
-    latents: Vec<Vec<f32>>,
+    /// What was asked for last: latents, their classes, and the model that they are for.
+    latents: (Vec<Vec<f32>>, Vec<Vec<f32>>, u64),
     shown: Option<Drawn>,
     blend: Blend,
     asked: Blend,
@@ -139,7 +141,7 @@ impl Generator {
         let begin = |attempt| {
             let slots = Slots::default();
             let supervisor = Supervisor::start(&slots, backend.clone(), first(attempt), board)?;
-            let (latents, blend) = (Vec::new(), Blend::WHOLE);
+            let (latents, blend) = (Default::default(), Blend::WHOLE);
             Ok(Self { slots, version: 0, latents, shown: None, blend, asked: blend, supervisor })
         };
         let mut generator: Self = begin(Attempt::First)?;
@@ -187,7 +189,9 @@ impl Generator {
     /// another one is begun.
     pub fn ask(&mut self, pose: &Arc<Pose>) {
         self.recover(Instant::now());
-        if self.version > 0 && pose.latents == self.latents && self.asked == self.blend {
+        let (latents, classes, model) = &self.latents;
+        let same = pose.latents == *latents && pose.classes == *classes && pose.model == *model;
+        if self.version > 0 && same && self.asked == self.blend {
             // The same pictures with other marks.
             if let Some(shown) = &mut self.shown
                 && shown.version == self.version
@@ -197,8 +201,9 @@ impl Generator {
             return;
         }
         self.version += 1;
-        self.latents.clone_from(&pose.latents);
+        self.latents = (pose.latents.clone(), pose.classes.clone(), pose.model);
         if pose.latents.is_empty() {
+            self.slots.wanted.fetch_max(pose.model, Ordering::Relaxed);
             let (pictures, took) = (Arc::new(Vec::new()), Duration::ZERO);
             self.slots.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
             return;
@@ -209,7 +214,7 @@ impl Generator {
 
     /// The next ask is drawn even if its latents are the same: the weights are others.
     pub fn forget(&mut self) {
-        self.latents.clear();
+        self.latents = Default::default();
         self.version += 1;
     }
 
@@ -323,11 +328,11 @@ impl Generator {
         self.slots.loaded.take()
     }
 
-    /// Asks for the changes between the pictures of samples along a way.
-    pub fn measure(&self, key: u64, samples: Vec<Vec<f32>>) {
+    /// Asks for the changes between the pictures of samples along a way, of the model of that number.
+    pub fn measure(&self, key: u64, samples: Vec<Vec<f32>>, model: u64) {
         let mut waiting = lock(&self.slots.measure);
         if waiting.len() < MOST_MEASURES {
-            waiting.push_back(Measuring::new(key, samples));
+            waiting.push_back(Measuring::new(key, samples, model));
         }
     }
 

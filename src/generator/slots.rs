@@ -5,7 +5,7 @@
 //! any thread (another model, exactness) goes over to the next one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(crate) struct CriticAsk {
 pub(crate) struct Measuring {
     pub(super) key: u64,
     pub(super) samples: Vec<Vec<f32>>,
+    /// The number of the model that is to draw them.
+    pub(super) model: u64,
     /// Samples that were drawn so far, the picture of the last one, and the changes between them.
     pub(super) drawn: usize,
     pub(super) last: Option<Picture>,
@@ -66,8 +68,8 @@ pub(crate) struct Measuring {
 }
 
 impl Measuring {
-    pub(super) fn new(key: u64, samples: Vec<Vec<f32>>) -> Self {
-        Self { key, samples, drawn: 0, last: None, changes: Vec::new() }
+    pub(super) fn new(key: u64, samples: Vec<Vec<f32>>, model: u64) -> Self {
+        Self { key, samples, model, drawn: 0, last: None, changes: Vec::new() }
     }
 }
 
@@ -147,6 +149,8 @@ impl Liveness {
 #[derive(Clone, Default)]
 pub(crate) struct Shown {
     pub(super) model: String,
+    /// Its number: how many were shown before it.
+    pub(super) number: u64,
     /// The model that is being read.
     pub(super) loading: Option<String>,
     /// The model before it, for a blend of both.
@@ -156,14 +160,16 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Another model is at work.
-    pub(super) fn take_model(&mut self, name: &str) {
+    /// Another model is at work, or the same one as it was read again; gives its number.
+    pub(super) fn take_model(&mut self, name: &str) -> u64 {
         self.loading = None;
+        self.number += u64::from(!self.model.is_empty());
         if self.model != name {
             let before = std::mem::replace(&mut self.model, name.to_owned());
             self.before = Some(before).filter(|name| !name.is_empty());
             self.states.clear();
         }
+        self.number
     }
 
     pub(super) fn take_state(&mut self, state: Arc<State>) {
@@ -186,6 +192,8 @@ pub(crate) struct Slots {
     pub(super) glides: Arc<Mutex<VecDeque<Glide>>>,
     pub(super) critic_asks: Latest<CriticAsk>,
     pub(super) critic_scores: Latest<CriticScore>,
+    /// The number of a model that poses without latents were made for.
+    pub(super) wanted: Arc<AtomicU64>,
     /// A film: every blend is exact, and a score comes before the next picture.
     pub(super) exact: Arc<AtomicBool>,
     pub(super) device: Arc<Mutex<String>>,
@@ -206,7 +214,7 @@ impl Slots {
             self.load.put_back(name);
         }
         let ways = std::mem::take(&mut *lock(&self.measure));
-        let ways = ways.into_iter().map(|way| Measuring::new(way.key, way.samples)).collect();
+        let ways = ways.into_iter().map(|way| Measuring::new(way.key, way.samples, way.model)).collect();
         Self {
             load: self.load.clone(),
             exact: self.exact.clone(),
@@ -278,10 +286,9 @@ mod tests {
     #[test]
     fn what_is_shown_is_remembered_for_the_next_thread() {
         let mut shown = Shown::default();
-        shown.take_model("a");
+        assert_eq!(shown.take_model("a"), 0);
         assert_eq!((shown.model.as_str(), shown.before.as_deref()), ("a", None));
-        shown.take_model("a");
-        shown.take_model("b");
+        assert_eq!((shown.take_model("a"), shown.take_model("b")), (1, 2));
         assert_eq!((shown.model.as_str(), shown.before.as_deref()), ("b", Some("a")));
     }
 }

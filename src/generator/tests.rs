@@ -108,7 +108,10 @@ fn backend(fakes: &Arc<Fakes>, limits: Limits) -> Backend {
             caught(|| engine.draw(&[vec![0.0; 4]]))?;
             let (arch, fingerprint, folder) = (arch(), String::new(), PathBuf::new());
             assert!(chosen.name.starts_with("fake"));
-            Ok((engine, Loaded { name: name.into(), folder, z_dim: 4, size: [4, 4], fingerprint, arch, critic: false }))
+            Ok((
+                engine,
+                Loaded { name: name.into(), folder, space: 4.into(), size: [4, 4], fingerprint, arch, critic: false },
+            ))
         }),
         limits: Arc::new(move |_| limits),
     }
@@ -261,7 +264,7 @@ fn a_film_ends_with_a_sentence() {
         generator.ask(&pose(1.0));
         let why = generator.wait().unwrap_err().to_string();
         assert!(why.contains("fake First has not answered for 0 s"), "{why}");
-        generator.measure(1, vec![vec![0.0; 4]; 3]);
+        generator.measure(1, vec![vec![0.0; 4]; 3], 0);
         assert!(generator.wait_measured().is_err());
         if does == Does::Blocks {
             generator.ask_critic(&[0.0; 4], false);
@@ -304,7 +307,7 @@ fn the_next_thread_shows_what_the_one_before_did() {
         generator.set_share(1.0);
     }
     generator.set_share(0.5);
-    generator.measure(7, vec![vec![0.0; 4]; 3]);
+    generator.measure(7, vec![vec![0.0; 4]; 3], 0);
     ask_in_vain(&mut generator, 1.0);
     generator.recover(later(16));
     generator.ask(&pose(1.0));

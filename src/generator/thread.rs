@@ -70,6 +70,8 @@ struct Thread<'a> {
     /// The longest that pictures took on this device.
     longest: Duration,
     engine: Engine,
+    /// The next model, until a pose has been made for it: what was made for the one at work is drawn with that.
+    next: Option<Engine>,
     /// What a device is still at when the next is begun.
     in_flight: Option<InFlight>,
     /// Faults in a row.
@@ -126,7 +128,7 @@ impl<'a> Thread<'a> {
             let text = format!("the first start tries them on this card, which takes minutes; kept in {kept}");
             board.notice("kernels", text);
         }
-        let (mut engine, loaded) = load(slots, backend, &chosen, [start.before.as_ref(), Some(&start.model)])?;
+        let (mut engine, mut loaded) = load(slots, backend, &chosen, [start.before.as_ref(), Some(&start.model)])?;
         if ending.requested() {
             return Err(String::new());
         }
@@ -134,9 +136,11 @@ impl<'a> Thread<'a> {
             Some(blend) => {
                 let shown = lock(&slots.shown).clone();
                 engine.restore(&shown, blend);
+                engine.number = shown.number;
             }
             None => {
-                lock(&slots.shown).take_model(&start.model);
+                engine.number = lock(&slots.shown).take_model(&start.model);
+                loaded.space.model = engine.number;
                 slots.loaded.put(loaded);
             }
         }
@@ -156,6 +160,7 @@ impl<'a> Thread<'a> {
             limits,
             longest,
             engine,
+            next: None,
             in_flight,
             faults,
             rehearsed,
@@ -178,9 +183,13 @@ impl<'a> Thread<'a> {
             if self.ending.requested() {
                 return;
             }
+            if self.due(next.as_ref()) {
+                self.exchange();
+            }
             let asked = next.is_some();
             let idle = !asked && self.in_flight.is_none();
-            if let Some(ask) = &next {
+            // What hands and glides do is for the next model already, if there is one.
+            if let Some(ask) = next.as_ref().filter(|_| self.next.is_none()) {
                 self.blend(ask.blend);
             }
             if let Err((ask, why)) = self.turn(next) {
@@ -214,31 +223,57 @@ impl<'a> Thread<'a> {
         self.limits.draw.max(self.longest * SLOWER)
     }
 
-    /// Reads another model and shows it.
-    fn take_model(&mut self, name: &String) {
+    /// Hands over what is on its way; a fault puts it back among what is asked for.
+    fn land(&mut self) {
+        let Some(way) = self.in_flight.take() else { return };
+        self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
+        let ask = way.ask.clone();
+        match self.engine.finish(way) {
+            Ok(drawn) if !self.ending.requested() => drop(self.slots.drawn.put(drawn)),
+            Ok(_) => {}
+            Err(_) => self.slots.asks.put_back(ask),
+        }
+    }
+
+    /// Whether the next model is to be shown: a pose was made for it, or a film waits for a way through its pictures.
+    fn due(&self, ask: Option<&Ask>) -> bool {
+        let Some(next) = &self.next else { return false };
+        let way = || lock(&self.slots.measure).front().map(|way| way.model);
+        let exact = self.slots.exact.load(Ordering::Relaxed);
+        let wanted = ask.map(|ask| ask.pose.model).max(Some(self.slots.wanted.load(Ordering::Relaxed)));
+        wanted >= Some(next.number) || (exact && way() >= Some(next.number))
+    }
+
+    /// Shows the next model.
+    fn exchange(&mut self) {
         // What is on its way comes from the model before.
-        if let Some(way) = self.in_flight.take() {
-            self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
-            let ask = way.ask.clone();
-            match self.engine.finish(way) {
-                Ok(drawn) if !self.ending.requested() => drop(self.slots.drawn.put(drawn)),
-                Ok(_) => return,
-                Err(_) => self.slots.asks.put_back(ask),
-            }
+        self.land();
+        if let Some(next) = self.next.take() {
+            self.engine = next;
+        }
+    }
+
+    /// Reads another model, which is shown when a pose was made for it.
+    fn take_model(&mut self, name: &String) {
+        self.land();
+        if self.ending.requested() {
+            return;
         }
         lock(&self.slots.shown).loading = Some(name.clone());
         let read = load(self.slots, self.backend, &self.chosen, [None, Some(name)]);
         lock(&self.slots.shown).loading = None;
         match read {
             _ if self.ending.requested() => {}
-            Ok((mut new, loaded)) => {
-                if let Err(panic) = caught(|| new.follow(&self.engine)) {
+            Ok((mut new, mut loaded)) => {
+                let before = self.next.as_ref().unwrap_or(&self.engine);
+                if let Err(panic) = caught(|| new.follow(before)) {
                     self.board.notice("mix", format!("no blend with the model before: {panic}"));
                 }
-                self.engine = new;
                 self.board.clear("kernels");
                 self.board.clear("model");
-                lock(&self.slots.shown).take_model(name);
+                new.number = lock(&self.slots.shown).take_model(name);
+                loaded.space.model = new.number;
+                self.next = Some(new);
                 self.slots.loaded.put(loaded);
             }
             Err(why) => self.board.fault("model", format!("{name} is not taken, the one before goes on: {why}")),
@@ -256,7 +291,11 @@ impl<'a> Thread<'a> {
         if self.ending.requested() {
             return attempt;
         }
-        let name = self.engine.name.clone();
+        // The next model takes over where the one at work failed.
+        if let Some(next) = self.next.take() {
+            self.engine = next;
+        }
+        let (name, number) = (self.engine.name.clone(), self.engine.number);
         let next = match losses {
             // There is nothing below the CPU, and a film is drawn on one device.
             _ if !self.chosen.card || self.slots.exact.load(Ordering::Relaxed) => attempt,
@@ -274,7 +313,10 @@ impl<'a> Thread<'a> {
         };
         match built {
             _ if self.ending.requested() => {}
-            Ok(new) => self.engine = new,
+            Ok(new) => {
+                self.engine = new;
+                self.engine.number = number;
+            }
             Err(why) => {
                 self.board.fault("generator", format!("attempt {} to rebuild failed: {why}", self.faults));
             }
@@ -379,6 +421,7 @@ impl<'a> Thread<'a> {
         let exact = self.slots.exact.load(Ordering::Relaxed);
         let patience = self.patience();
         let (slots, engine) = (self.slots, &mut self.engine);
+        let alone = self.next.is_none();
         if measuring && (!asked || exact || self.measures.due(MEASURING)) {
             slots.liveness.begin(Task::Measuring, patience);
             self.measures.spend(|| measure(slots, engine, if exact { MEASURED_TOGETHER } else { 1 }, self.ending));
@@ -387,7 +430,10 @@ impl<'a> Thread<'a> {
             self.scores.score(slots, engine, patience);
         }
         // Nothing is drawn, and glides go on coming.
-        if idle && let Err(panic) = caught(|| engine.follow_glides(slots, u64::MAX)) {
+        if idle
+            && alone
+            && let Err(panic) = caught(|| engine.follow_glides(slots, u64::MAX))
+        {
             self.board.fault("generator", format!("learnt weights could not be taken: {panic}"));
         }
     }

@@ -6,6 +6,7 @@
 pub mod ease;
 pub mod field;
 pub mod pose;
+pub mod space;
 pub mod stored;
 pub mod study;
 pub mod text;

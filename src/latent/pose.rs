@@ -4,6 +4,8 @@
 //! Positions are shares of the frame: x to the right and y down, (0, 0) the top left corner, (1, 1) the
 //! bottom right one. A pose that has been through [`Pose::settle`] is finite and within its bounds.
 
+use super::space::{self, Space};
+
 /// A rectangle in shares of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
@@ -102,6 +104,11 @@ pub enum Mark {
 pub struct Pose {
     /// z vectors, each `[z_dim]`, about −3..3. They are one batch of the generator.
     pub latents: Vec<Vec<f32>>,
+    /// The blend of classes of each latent that has one of its own, `[classes]`; empty for those that have none, and
+    /// shorter than the list of latents where none follows.
+    pub classes: Vec<Vec<f32>>,
+    /// Which of the models of a show it was made for, from 0.
+    pub model: u64,
     /// Drawn in this order.
     pub marks: Vec<Mark>,
     /// Width over height of the frame, in pictures: 1 for one square picture, 2 for two side by side.
@@ -121,7 +128,8 @@ pub const FARTHEST: f32 = 100.0;
 
 impl Default for Pose {
     fn default() -> Self {
-        Self { latents: Vec::new(), marks: Vec::new(), aspect: 1.0, background: [0.0; 3] }
+        let (latents, classes, marks) = (Vec::new(), Vec::new(), Vec::new());
+        Self { latents, classes, model: 0, marks, aspect: 1.0, background: [0.0; 3] }
     }
 }
 
@@ -132,44 +140,80 @@ impl Pose {
         Self { latents: vec![z], marks: vec![picture], ..Self::default() }
     }
 
-    /// Pictures of several latents in rows of `columns`, `gap` of each cell left free; equal ones are drawn
-    /// once. At most [`MOST_LATENTS`].
-    pub fn grid(latents: Vec<Vec<f32>>, columns: usize, gap: f32) -> Self {
+    /// Pictures of several latents, each with its own blend of classes or an empty one, in rows of `columns`, `gap` of
+    /// each cell left free; equal ones are drawn once. At most [`MOST_LATENTS`].
+    pub fn grid(latents: Vec<(Vec<f32>, Vec<f32>)>, columns: usize, gap: f32) -> Self {
         let columns = columns.clamp(1, latents.len().max(1));
         let rows = latents.len().div_ceil(columns).max(1);
         let mut pose = Self { aspect: columns as f32 / rows as f32, ..Self::default() };
         let (w, h) = (1.0 / columns as f32, 1.0 / rows as f32);
-        for (i, z) in latents.into_iter().enumerate() {
+        for (i, (z, class)) in latents.into_iter().enumerate() {
             let (x, y) = ((i % columns) as f32 * w, (i / columns) as f32 * h);
             let place = Place { x: x + gap * w / 2.0, y: y + gap * h / 2.0, w: w * (1.0 - gap), h: h * (1.0 - gap) };
-            let latent = pose.place_of(z);
+            let latent = pose.place_of(z, class);
             pose.marks.push(Mark::Picture { latent, place, opacity: 1.0 });
         }
         pose
     }
 
-    /// Where a latent stands in the batch; it is added if it is not there.
-    pub fn place_of(&mut self, z: Vec<f32>) -> usize {
-        self.latents.iter().position(|known| *known == z).unwrap_or_else(|| {
+    /// The blend of classes of a latent; empty if it has none of its own.
+    pub fn class(&self, at: usize) -> &[f32] {
+        self.classes.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where a latent with its blend of classes stands in the batch; it is added if it is not there.
+    pub fn place_of(&mut self, z: Vec<f32>, class: Vec<f32>) -> usize {
+        let known = (0..self.latents.len()).find(|at| self.latents[*at] == z && *self.class(*at) == class);
+        known.unwrap_or_else(|| {
+            let at = self.latents.len();
+            if !class.is_empty() {
+                self.classes.resize(at, Vec::new());
+                self.classes.push(class);
+            }
             self.latents.push(z);
-            self.latents.len() - 1
+            at
         })
     }
 
-    /// Makes it fit to be shown by a generator of `dim` dimensions: numbers finite and clamped, latents of
-    /// that length (cut, or filled up with 0), counts within their limits. Says what it had to change.
-    pub fn settle(&mut self, dim: usize) -> Option<String> {
+    /// What a generator takes for each latent: z, and its classes behind it where it has some.
+    pub fn inputs(&self) -> Vec<Vec<f32>> {
+        (0..self.latents.len()).map(|at| [&self.latents[at], self.class(at)].concat()).collect()
+    }
+
+    /// Gives a blend of classes to the latents that have none of their own; nothing with an empty one.
+    pub fn fill_classes(&mut self, blend: &[f32]) {
+        if blend.is_empty() {
+            return;
+        }
+        self.classes.resize(self.latents.len(), Vec::new());
+        self.classes.iter_mut().filter(|class| class.is_empty()).for_each(|class| class.extend(blend));
+    }
+
+    /// Makes it one of a space. A z of another length becomes one of this length ([`space::adapted`]), a blend of another
+    /// number of classes goes.
+    pub fn bring_to(&mut self, to: &Space) {
+        self.model = to.model;
+        self.latents.iter_mut().for_each(|z| space::adapt(z, to.dim));
+        self.classes.truncate(self.latents.len());
+        self.classes.iter_mut().filter(|class| class.len() != to.classes.len()).for_each(Vec::clear);
+    }
+
+    /// Makes it fit to be shown by a generator of a space: brings it there, numbers finite and clamped, counts within
+    /// their limits. Says what it had to change; that it was made for another model is no fault.
+    pub fn settle(&mut self, to: &Space) -> Option<String> {
+        let dim = to.dim;
         let mut said = None;
         let mut say = |text: String| said = said.take().or(Some(text));
         if self.latents.len() > MOST_LATENTS {
             say(format!("{} latents in one frame; only the first {MOST_LATENTS} are drawn", self.latents.len()));
             self.latents.truncate(MOST_LATENTS);
         }
+        self.bring_to(to);
+        for class in self.classes.iter_mut().filter(|class| !class.is_empty()) {
+            let wide: Vec<f64> = class.iter().map(|v| f64::from(*v)).collect();
+            *class = space::whole(&wide).iter().map(|v| *v as f32).collect();
+        }
         for z in &mut self.latents {
-            if z.len() != dim {
-                say(format!("a latent has {} dimensions, the model {dim}: cut or filled up with 0", z.len()));
-                z.resize(dim, 0.0);
-            }
             let mut broken = 0;
             for v in z.iter_mut() {
                 if !v.is_finite() {
@@ -252,9 +296,27 @@ mod tests {
         pose.marks.push(Mark::Picture { latent: 7, place: Place::ALL, opacity: 1.0 });
         pose.marks.push(Mark::Line { from: [f32::NAN, 0.0], to: [1.0, 1.0], weight: 0.1, colour: INK });
         pose.aspect = f32::INFINITY;
-        assert!(pose.settle(4).is_some());
-        assert_eq!(pose.latents[0], [0.0, FARTHEST, -2.0, 0.0]);
+        assert!(pose.settle(&Space::from(4)).is_some());
+        assert_eq!((&pose.latents[0][..3], pose.latents[0].len()), (&[0.0, FARTHEST, -2.0][..], 4));
+        assert!(pose.latents[0][3] != 0.0 && pose.latents[0][3].abs() < 6.0);
         assert_eq!((pose.marks.len(), pose.aspect), (1, 1.0));
-        assert_eq!(pose.settle(4), None);
+        assert_eq!(pose.settle(&Space::from(4)), None);
+    }
+
+    #[test]
+    fn classes_stay_with_their_latents() {
+        let classes = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
+        let space = Space { dim: 2, classes, model: 3 };
+        let z = vec![1.0, 2.0];
+        let mut pose = Pose::grid(vec![(z.clone(), vec![]), (z.clone(), vec![3.0, 1.0]), (z.clone(), vec![])], 3, 0.0);
+        assert_eq!((pose.latents.len(), pose.marks.len()), (2, 3));
+        assert_eq!((pose.settle(&space), pose.model), (None, 3));
+        assert_eq!((pose.class(0), pose.class(1)), (&[][..], &[0.75, 0.25][..]));
+        assert_eq!(pose.inputs(), [vec![1.0, 2.0], vec![1.0, 2.0, 0.75, 0.25]]);
+        pose.fill_classes(&[0.0, 1.0]);
+        assert_eq!(pose.inputs(), [vec![1.0, 2.0, 0.0, 1.0], vec![1.0, 2.0, 0.75, 0.25]]);
+        // To a model without classes and back: the show's blend.
+        pose.bring_to(&Space::from(1));
+        assert_eq!(pose.inputs(), [[1.0], [1.0]]);
     }
 }

@@ -19,13 +19,14 @@ pub struct Points {
     pub wrong: Vec<String>,
 }
 
-/// Reads all points of `dim` dimensions from the folders of that kind.
-pub fn read_all(kind: &Path, dim: usize) -> Points {
-    read_folders(&home::folders(kind), dim)
+/// Reads all points from the folders of that kind: each file as z of the first of these dimensions that it can be read
+/// with. What is wrong with one that has none is said of the first.
+pub fn read_all(kind: &Path, dims: &[usize]) -> Points {
+    read_folders(&home::folders(kind), dims)
 }
 
 /// Reads the points of several folders; of two files of one name in two folders the first one counts.
-fn read_folders(folders: &[PathBuf], dim: usize) -> Points {
+fn read_folders(folders: &[PathBuf], dims: &[usize]) -> Points {
     let mut points = Points::default();
     for folder in folders {
         let mut here: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -46,7 +47,12 @@ fn read_folders(folders: &[PathBuf], dim: usize) -> Points {
         }
         for (name, path) in here {
             let read = files::read(&path).map_err(|e| e.cause.to_string());
-            match read.and_then(|bytes| text::read(&bytes, dim).map_err(|e| e.to_string())) {
+            let rows = |bytes: Vec<u8>| {
+                let mut tried = dims.iter().map(|dim| text::read(&bytes, *dim).map_err(|e| e.to_string()));
+                let first = tried.next().unwrap_or_else(|| Ok(Vec::new()));
+                first.or_else(|why| tried.find_map(Result::ok).ok_or(why))
+            };
+            match read.and_then(rows) {
                 Ok(rows) => drop(points.rows.insert(name, rows)),
                 Err(why) => points.wrong.push(format!("{} is left out: {why}", files::shown(&path))),
             }
@@ -80,11 +86,24 @@ mod tests {
             std::fs::write(place.join(name), text).unwrap();
         }
         std::fs::create_dir(home.join("folder.txt")).unwrap();
-        let points = read_folders(&[home, shared], 2);
+        let points = read_folders(&[home, shared], &[2]);
         let expected = [("other", vec![vec![9.0, 10.0]]), ("walk", vec![vec![1.0, 2.0]])];
         assert_eq!(points.rows, expected.map(|(name, rows)| (name.to_owned(), rows)).into());
         assert_eq!(points.wrong.len(), 2, "{:?}", points.wrong);
         assert!(points.wrong[0].contains("walk.txt is left out") && points.wrong[0].contains("walk.csv has the same"));
         assert!(points.wrong[1].contains("wrong.txt is left out: line 1: \"three\""), "{:?}", points.wrong);
+    }
+
+    #[test]
+    fn points_of_the_models_before_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("two.txt", "1,2\n3,4"), ("three.txt", "1,2,3"), ("five.txt", "1,2,3,4,5")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let read = |dims: &[usize]| read_folders(&[folder.path().to_owned()], dims);
+        assert_eq!((read(&[2]).rows.len(), read(&[2]).wrong.len()), (1, 2));
+        let points = read(&[3, 2]);
+        assert_eq!((points.rows["two"].len(), points.rows["three"][0].len(), points.rows.len()), (2, 3, 2));
+        assert!(points.wrong.len() == 1 && points.wrong[0].contains("this model takes 3"), "{:?}", points.wrong);
     }
 }

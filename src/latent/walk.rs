@@ -45,10 +45,9 @@ pub fn path(points: &[Z], phase: f64) -> Z {
     if last == 0 {
         return points.first().cloned().unwrap_or_default();
     }
-    let along = phase.clamp(0.0, 1.0) * last as f64;
-    let at = (along as usize).min(last - 1);
+    let (at, _, share) = neighbours(points.len(), false, phase);
     let near = |i: usize| points[i.clamp(0, last)].as_slice();
-    spline([near(at.saturating_sub(1)), near(at), near(at + 1), near(at + 2)], along - at as f64)
+    spline([near(at.saturating_sub(1)), near(at), near(at + 1), near(at + 2)], share)
 }
 
 /// Smoothly through the points and back to the first; period 1.
@@ -57,10 +56,21 @@ pub fn ring(points: &[Z], phase: f64) -> Z {
     if count < 2 {
         return points.first().cloned().unwrap_or_default();
     }
-    let along = phase.rem_euclid(1.0) * count as f64;
-    let at = (along as usize).min(count - 1);
+    let (at, _, share) = neighbours(count, true, phase);
     let near = |i: usize| points[i % count].as_slice();
-    spline([near(at + count - 1), near(at), near(at + 1), near(at + 2)], along - at as f64)
+    spline([near(at + count - 1), near(at), near(at + 1), near(at + 2)], share)
+}
+
+/// Which two points of `count` a path, or where it is `closed` a ring, is between at a phase, and its share 0..1 of the
+/// way from the first to the second.
+pub fn neighbours(count: usize, closed: bool, phase: f64) -> (usize, usize, f64) {
+    let spans = if closed { count } else { count.saturating_sub(1) };
+    if count < 2 {
+        return (0, 0, 0.0);
+    }
+    let along = if closed { phase.rem_euclid(1.0) } else { phase.clamp(0.0, 1.0) } * spans as f64;
+    let at = (along as usize).min(spans - 1);
+    (at, (at + 1) % count, along - at as f64)
 }
 
 /// The great circle through a and b, a at phase 0, towards b; its length stays between theirs.

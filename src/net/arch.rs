@@ -16,6 +16,7 @@ pub use super::layers::ArchError;
 use super::layers::{Chain, Shape};
 use super::params::Plan;
 use super::recipe::{KEYS, Recipe};
+use crate::latent::space;
 
 /// A network of one of the families.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,12 +84,12 @@ impl Arch {
         self.z_dim() + self.classes()
     }
 
-    /// A latent as the generator takes it, `[input_len]`. One of z alone gets the first class; one of another length
-    /// is cut or filled with zeros.
+    /// A latent as the generator takes it, `[input_len]`. One of z alone gets the first class. One of another length
+    /// becomes a z of this one's ([`space::adapted`]): a shorter one is continued, a longer one gives its leading numbers.
     pub fn input(&self, z: &[f32]) -> Vec<f32> {
         let mut all = z.to_vec();
         if all.len() != self.input_len() {
-            all.resize(self.z_dim(), 0.0);
+            space::adapt(&mut all, self.z_dim());
             all.resize(self.input_len(), 0.0);
             if let Some(class) = all.get_mut(self.z_dim()) {
                 *class = 1.0;

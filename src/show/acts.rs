@@ -8,11 +8,11 @@ use super::hands::objection;
 use super::lesson::Around;
 use super::parts::{around, parts};
 use super::takes::log::{Line, Script, Start, VERSION, Wanted, Weights, time};
-use super::takes::snapshot::{Morph, Snapshot};
+use super::takes::snapshot::{self, Morph, Snapshot};
 use super::{Parts, Show};
 use crate::control::hand::{Hand, Value};
 use crate::control::learned::Learned;
-use crate::control::{Dial, slug};
+use crate::control::{Dial, classes, slug};
 use crate::preset::Preset;
 use crate::recorder::names::{self, TAKE};
 use crate::sketch::thread::Standing;
@@ -22,7 +22,7 @@ use crate::sketch::thread::Standing;
 /// # Errors
 /// Why it does nothing.
 pub fn steer(show: &mut Show, path: &str, values: &[Value], hand: &Hand) -> Result<usize, String> {
-    let acts = addresses::acts(path, values, show.output.model().z_dim)?;
+    let acts = addresses::acts(path, values, show.output.model().space.dim)?;
     for act in &acts {
         if let Some(why) = objection(act, &parts!(show), show.hands.leader()) {
             return Err(why);
@@ -71,6 +71,12 @@ fn do_it(show: &mut Show, act: Act, hand: &Hand) {
         Act::Knob(name, value) => {
             let name = controls.named(&name);
             controls.turn(&name, f64::from(value), smooth);
+        }
+        Act::Class(name, value) => {
+            let names = &show.walk.space().classes;
+            // A take that is played with another model keeps what that does not have.
+            let name = classes::find(names, &name).map_or(name, |at| names[at].clone());
+            controls.set_class(&name, f64::from(value), smooth);
         }
         Act::Z(i, value) => controls.set_offset(i, f64::from(value), smooth),
         Act::ZSet(i, value) => controls.set_over(i, f64::from(value), smooth),
@@ -234,6 +240,12 @@ pub fn take_preset(show: &mut Show, preset: Preset) {
             show.controls.set(name, *value);
         }
     }
+    for (name, value) in &preset.classes {
+        if show.preset.classes.get(name) != Some(value) {
+            show.hands.touch(format!("/flaneur/class/{}", slug(name)), "preset");
+            show.controls.set_class(name, *value, None);
+        }
+    }
     if !show.film.again() {
         // Where that runs already, nothing comes of it.
         go_to_sketch(show, &preset.sketch);
@@ -276,14 +288,17 @@ fn go_to_sketch(show: &mut Show, name: &str) {
 }
 
 fn store(show: &mut Show, name: &str) {
-    let tick = show.walk.clock().now();
+    let (tick, pose) = (show.walk.clock().now(), show.walk.pose());
+    let names = &show.walk.space().classes;
     let snapshot = Snapshot {
         version: 1,
         sketch: show.walk.program().map(|p| p.path.to_string_lossy().into_owned()).unwrap_or_default(),
         model: show.output.model().name.clone(),
         secs: tick.secs,
         beat: tick.beat,
-        z: show.walk.pose().latents.first().cloned().unwrap_or_default(),
+        z: pose.latents.first().cloned().unwrap_or_default(),
+        blend: snapshot::named(pose.class(0), names),
+        classes: (!names.is_empty()).then(|| show.controls.class_goals()),
         knobs: show.controls.touched().into_iter().map(|k| (k.name, k.goal)).collect(),
     };
     match show.takes.store(name, snapshot) {
@@ -299,8 +314,11 @@ fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
         return;
     };
     let secs = secs.filter(|v| v.is_finite()).map_or(show.preset.morph_secs, |v| v.clamp(0.0, 600.0));
-    if let Some(now) = show.walk.pose().latents.first().cloned() {
-        show.walk.set_morph(Some(Morph::new(now, snapshot.z.clone(), show.real, secs)));
+    let pose = show.walk.pose();
+    if let Some(now) = pose.latents.first().cloned() {
+        let from = snapshot::named(pose.class(0), &show.walk.space().classes);
+        let morph = Morph::new(now, snapshot.z.clone(), show.real, secs).with_classes(from, snapshot.blend.clone());
+        show.walk.set_morph(Some(morph));
     }
     // The walk arrives at the stored moment when the morph does.
     let clock = show.walk.clock_mut();
@@ -310,6 +328,11 @@ fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
     for (name, value) in &snapshot.knobs {
         show.hands.touch(format!("/flaneur/knob/{}", slug(name)), &hand.who);
         show.controls.set(name, *value);
+    }
+    if let Some(stored) = &snapshot.classes {
+        let moved: Vec<String> = show.controls.class_goals().into_keys().chain(stored.keys().cloned()).collect();
+        moved.iter().for_each(|name| show.hands.touch(format!("/flaneur/class/{}", slug(name)), &hand.who));
+        show.controls.set_classes(stored, None);
     }
     if show.film.again() {
         return;

@@ -182,7 +182,10 @@ impl Show {
             let fades = self.film_walk(frame as f64 / fps)?;
             *faults += u64::from(self.walk.complaint().is_some());
             let pose = self.walk.pose().clone();
-            let places = pose.latents.iter().map(|z| all.place_of(z.clone())).collect();
+            // Frames of two models are not in one batch: a take that goes on to another has one frame in each.
+            all.model = pose.model;
+            let latents = pose.latents.iter().enumerate();
+            let places = latents.map(|(at, z)| all.place_of(z.clone(), pose.class(at).to_vec())).collect();
             batch.push((pose, places, fades));
             self.frames += 1;
         }

@@ -22,6 +22,8 @@ use crate::worker::Chores;
 
 /// Where the texts of z are.
 const POINTS: &str = "presets/points";
+/// Models whose dimensions points are read with.
+const MOST_DIMS: usize = 8;
 /// Seconds between two looks for names.
 const NAMES_SECS: f64 = 2.0;
 
@@ -34,8 +36,8 @@ struct Desk {
     sketch: Arc<Mutex<PathBuf>>,
     preset: Arc<Mutex<Option<PathBuf>>>,
     model: Arc<Mutex<PathBuf>>,
-    /// Dimensions of the model, for points.
-    dim: Arc<Mutex<usize>>,
+    /// Dimensions of the models that were at work, the newest first, for points.
+    dims: Arc<Mutex<Vec<usize>>>,
     sketches: Latest<Read>,
     presets: Latest<(String, Preset)>,
     points: Latest<Points>,
@@ -75,7 +77,7 @@ impl Library {
         *lock(&desk.sketch) = sketch.into();
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.0.into();
-        *lock(&desk.dim) = model.1;
+        lock(&desk.dims).push(model.1);
         home::prepare();
         files::sweep(&home::place(MAPPINGS));
         let (theirs, said) = (desk.clone(), board.clone());
@@ -169,7 +171,16 @@ impl Library {
 
     /// Another model is at work.
     pub fn watch_model(&self, folder: &Path, dim: usize) {
-        *lock(&self.desk.dim) = dim;
+        let mut dims = lock(&self.desk.dims);
+        let same = dims.first() == Some(&dim);
+        dims.retain(|known| *known != dim);
+        dims.insert(0, dim);
+        dims.truncate(MOST_DIMS);
+        drop(dims);
+        if !same {
+            // What could not be read as z of the model before may be of this one.
+            self.poke(Path::new(POINTS));
+        }
         let before = std::mem::replace(&mut *lock(&self.desk.model), folder.into());
         if let Some(watch) = &self.watch
             && before != folder
@@ -226,9 +237,10 @@ fn links(kind: &str) -> impl Iterator<Item = PathBuf> {
     home::folders(kind).into_iter().flat_map(|folder| home::entries(&folder)).filter_map(|path| led_to(&path))
 }
 
-/// Texts of z in `presets/points`, by name; what cannot be read is reported.
-pub fn points(dim: usize, board: &Board) -> Points {
-    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dim);
+/// Texts of z in `presets/points`, by name, each with the first of these dimensions that it has; what cannot be read is
+/// reported.
+pub fn points(dims: &[usize], board: &Board) -> Points {
+    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dims);
     match wrong.is_empty() {
         true => board.clear("points"),
         false => board.fault("points", wrong.join("\n ")),
@@ -285,7 +297,8 @@ fn look(desk: &Desk, changed: &Changed, board: &Board) {
             || links(kind).any(|to| changed.iter().any(|p| is_same(p, &to)))
     };
     if of_kind("points", POINTS) {
-        desk.points.put(points(*lock(&desk.dim), board));
+        let dims = lock(&desk.dims).clone();
+        desk.points.put(points(&dims, board));
     }
     if of_kind("mappings", MAPPINGS) {
         let names = lock(&desk.mapped).clone();

@@ -1,12 +1,10 @@
 //! A show: parts that cannot stop each other, and the one loop: listen, reload, walk, ask, draw, tell.
 //!
 //! Each part is a struct with private fields in a file of its own, whose header says what it may touch and how much of
-//! a frame it may take: [`walk`] (the sketch's thread, the clock), `control::Controls` (values), [`hands`] (doors,
-//! addresses), [`lesson`] (the training beside), [`output`] (pictures, fades, recording), [`takes`] (what is left on
-//! disk), [`health`] (how it all is), [`library`] (what lies on disk). On the thread of whoever calls [`Show::frame`] (a
-//! window, a loop without one) or [`film`]. Live time comes from the system's clock, a film's from its frame number;
-//! everything else is the same. Nothing here touches the disk or a terminal while a live show runs, or waits for longer
-//! than a frame in time can; faults go to the board.
+//! a frame it may take: [`walk`], `control::Controls`, [`hands`], [`lesson`], [`output`], [`takes`], [`health`],
+//! [`library`]. On the thread of whoever calls [`Show::frame`] (a window, a loop without one) or [`film`]. Live time
+//! comes from the system's clock, a film's from its frame number; everything else is the same. Nothing here touches the
+//! disk or a terminal while a live show runs, or waits longer than a frame can; faults go to the board.
 
 mod acts;
 pub mod addresses;
@@ -208,6 +206,7 @@ impl Show {
                     }
                 }
                 Event::Refused(complaint) => self.board.fault("sketch", complaint.to_string()),
+                Event::Classless => self.board.notice("class", "class() does nothing: the model has no classes"),
             }
         }
         if self.walk.lost() && supervised() && self.failed.is_none() {
@@ -218,9 +217,9 @@ impl Show {
             Some(complaint) => self.board.fault("sketch", complaint.to_string()),
             None => self.board.clear_fault("sketch"),
         }
-        for way in self.walk.wanted() {
-            let samples = way.samples.iter().map(|z| z.iter().map(|v| *v as f32).collect()).collect();
-            self.output.generator().measure(way.key, samples);
+        let model = self.walk.space().model;
+        for (key, samples) in self.walk.wanted(&self.controls) {
+            self.output.generator().measure(key, samples, model);
         }
         for (key, changes) in self.output.generator().measured() {
             self.walk.set_measured(key, &changes);
@@ -241,8 +240,9 @@ impl Show {
     }
 
     fn take_model(&mut self, loaded: crate::generator::Loaded) {
-        self.walk.set_dim(loaded.z_dim);
-        self.library.watch_model(&loaded.folder, loaded.z_dim);
+        self.board.clear("class");
+        self.walk.set_space(loaded.space.clone(), self.real);
+        self.library.watch_model(&loaded.folder, loaded.space.dim);
         let before = self.output.take_model(loaded);
         self.lesson.forget(&before, &mut self.output, &mut self.walk);
     }

@@ -197,7 +197,7 @@ impl Show {
             true => Library::default(),
             false => {
                 let sketch = resumed.filter(|_| sketch_stays).map_or(&sketch, |last| &last.start.script.path);
-                let (folder, dim) = (model.folder.as_path(), model.z_dim);
+                let (folder, dim) = (model.folder.as_path(), model.space.dim);
                 Library::open(sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
             }
         };
@@ -256,9 +256,9 @@ impl Show {
         // Where no rate is asked for, frames are late by the rate that most screens have.
         let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
         let health = Health::new(fps, options.stats);
-        let mut walk = Walk::new(model.z_dim, preset.bpm, film)?;
+        let mut walk = Walk::new(model.space.clone(), preset.bpm, film)?;
         walk.clock_mut().set_speed(preset.speed);
-        let (stored, taken) = (library::points(model.z_dim, board), takes.points());
+        let (stored, taken) = (library::points(&[model.space.dim], board), takes.points());
         for name in taken.keys().filter(|name| stored.contains_key(*name)) {
             let what = "a text in presets/points and a snapshot have this name, and load gives the snapshot";
             board.notice("points", format!("{name}: {what}; rename one of them"));
@@ -395,6 +395,10 @@ fn controls_of(preset: &Preset, film: bool) -> Controls {
     for (name, value) in &preset.knobs {
         controls.set(name, *value);
     }
+    for (name, value) in &preset.classes {
+        controls.set_class(name, *value, Some(0.0));
+    }
+    controls.glide(0.0);
     if film {
         controls.set_smoothing(0.0);
     }

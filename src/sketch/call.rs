@@ -6,8 +6,9 @@ use rune::runtime::{Function, Vec as List, budget};
 use super::env::Env;
 use super::meter;
 use super::values::{Drawing, Latent, Time, Way, number};
-use crate::latent::Z;
-use crate::latent::pose::{Colour, INK};
+use crate::control::classes;
+use crate::latent::pose::{Colour, INK, Pose};
+use crate::latent::space;
 
 /// What an argument takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub enum Kind {
     /// A latent or a number.
     Any,
     Text,
+    /// A class: its name, or its number.
+    Class,
     Function,
     /// A name, "#rrggbb", a grey 0..1, or a list of three or four numbers 0..1.
     Colour,
@@ -113,43 +116,71 @@ impl Call<'_> {
         i < self.values.len()
     }
 
-    fn as_latent(&self, value: &Value) -> Option<Z> {
+    fn as_latent(&self, value: &Value) -> Option<Latent> {
         if let Ok(latent) = value.borrow_ref::<Latent>() {
-            return Some(self.fitting(latent.z.clone()));
+            return Some(latent.here(self.env));
         }
-        number(value).map(|n| self.env.seed(n.floor().rem_euclid(4_294_967_296.0) as u32))
-    }
-
-    /// A latent of another model's length, cut or filled up.
-    fn fitting(&self, mut z: Z) -> Z {
-        z.resize(self.env.dim(), 0.0);
-        z
+        number(value).map(|n| self.env.seed(n.floor().rem_euclid(4_294_967_296.0) as u32).into())
     }
 
     /// A latent.
     ///
     /// # Errors
     /// If it is neither a latent nor a number.
-    pub fn latent(&self, i: usize) -> Result<Z, Wrong> {
+    pub fn latent(&self, i: usize) -> Result<Latent, Wrong> {
         match (self.values.get(i), self.args[i].bare) {
-            (None, Bare::Seed(seed)) => Ok(self.env.seed(seed)),
-            (None, _) => Ok(vec![0.0; self.env.dim()]),
+            (None, Bare::Seed(seed)) => Ok(self.env.seed(seed).into()),
+            (None, _) => Ok(vec![0.0; self.env.dim()].into()),
             (Some(value), _) => self.as_latent(value).ok_or_else(|| self.mistaken(i, "a latent")),
         }
+    }
+
+    /// A blend of one class alone, or of two neighbours where its number lies between them; numbers count from 0, and
+    /// begin anew behind the last class. None where the model has no classes.
+    ///
+    /// # Errors
+    /// If it is no name and no number, or the model has classes and none of that name.
+    pub fn class(&self, i: usize) -> Result<Option<Vec<f64>>, Wrong> {
+        let mut inside = self.env.lock();
+        let space = &inside.space;
+        let count = space.classes.len();
+        let value = self.values.get(i);
+        let found = match value.map_or(Some(0.0), number) {
+            Some(_) if count == 0 => None,
+            Some(at) => {
+                let at = if at.is_finite() { at.rem_euclid(count as f64) } else { 0.0 };
+                let (low, share) = (at.floor() as usize, at - at.floor());
+                let ends = [space.one(low % count), space.one((low + 1) % count)];
+                Some(space::blended(&ends, &[1.0 - share, share]))
+            }
+            None => {
+                let text = value.and_then(|v| v.borrow_string_ref().ok().map(|text| text.to_owned()));
+                let name = text.ok_or_else(|| self.mistaken(i, "the name of a class in quotes, or its number"))?;
+                match count {
+                    0 => None,
+                    _ => {
+                        let at = classes::find(&space.classes, &name);
+                        Some(space.one(at.map_err(|why| format!("{}: {why}", self.verb))?))
+                    }
+                }
+            }
+        };
+        inside.classless |= found.is_none();
+        Ok(found)
     }
 
     /// A list of latents, and whether they shall be walked evenly.
     ///
     /// # Errors
     /// If it is none of these, is empty, or is longer than 1024.
-    pub fn latents(&self, i: usize) -> Result<(Vec<Z>, bool), Wrong> {
+    pub fn latents(&self, i: usize) -> Result<(Vec<Latent>, bool), Wrong> {
         const LIST: &str = "a list of latents, as in [seed(1), seed(2)]";
         let Some(value) = self.values.get(i) else {
             let count = if let Bare::Seeds(count) = self.args[i].bare { count } else { 0 };
-            return Ok(((0..count).map(|s| self.env.seed(s)).collect(), false));
+            return Ok(((0..count).map(|s| self.env.seed(s).into()).collect(), false));
         };
         if let Ok(way) = value.borrow_ref::<Way>() {
-            return Ok((way.points.iter().map(|z| self.fitting(z.clone())).collect(), true));
+            return Ok((way.points.iter().map(|point| point.here(self.env)).collect(), true));
         }
         if let Some(z) = self.as_latent(value) {
             return Ok((vec![z], false));
@@ -159,7 +190,7 @@ impl Call<'_> {
             return Err(format!("{}: {} points; at most 1024", self.verb, list.len()));
         }
         self.charge(list.len())?;
-        let points: Option<Vec<Z>> = list.iter().map(|v| self.as_latent(v)).collect();
+        let points: Option<Vec<Latent>> = list.iter().map(|v| self.as_latent(v)).collect();
         let points = points.ok_or_else(|| self.mistaken(i, LIST))?;
         match points.is_empty() {
             true => Err(format!("{}: the list is empty; give it at least one latent", self.verb)),
@@ -257,8 +288,8 @@ impl Call<'_> {
         if let Ok(drawing) = value.borrow_ref::<Drawing>() {
             return Ok(drawing.clone());
         }
-        let z = self.as_latent(value).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
-        Ok(Drawing { pose: crate::latent::pose::Pose::of(z.iter().map(|v| *v as f32).collect()) })
+        let latent = self.as_latent(value).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
+        Ok(Drawing { pose: Pose::grid(vec![latent.narrow()], 1, 0.0) })
     }
 
     /// Counts work against the frame's budget: a verb over many dimensions costs more than one instruction of the

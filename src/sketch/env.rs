@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::control::Controls;
+use crate::latent::space::Space;
 use crate::latent::walk::Noise;
 use crate::latent::{self, Z};
 use crate::latest::lock;
@@ -21,7 +22,7 @@ pub const MEASURED: usize = 65;
 pub struct Measure {
     /// Stands for the way: the same points have the same key.
     pub key: u64,
-    /// `[MEASURED]` latents along the way.
+    /// `[MEASURED]` latents along the way: z, with classes behind it where they have some of their own.
     pub samples: Vec<Z>,
 }
 
@@ -37,7 +38,11 @@ pub struct Eyed {
 
 /// The inside of an [`Env`].
 pub struct Inside {
-    pub dim: usize,
+    pub space: Space,
+    /// The show's blend of classes, for latents that have none.
+    pub blend: Vec<f64>,
+    /// A class was named, and the model has none.
+    pub classless: bool,
     pub controls: Controls,
     /// Points that `load` finds, by name.
     pub points: BTreeMap<String, Arc<Vec<Z>>>,
@@ -58,10 +63,12 @@ pub struct Inside {
 pub struct Env(Arc<Mutex<Inside>>);
 
 impl Env {
-    /// For a model of `dim` dimensions.
-    pub fn new(dim: usize) -> Self {
+    /// For a model of this space; a number is the dimensions of one without classes.
+    pub fn new(space: impl Into<Space>) -> Self {
         Self(Arc::new(Mutex::new(Inside {
-            dim,
+            space: space.into(),
+            blend: Vec::new(),
+            classless: false,
             controls: Controls::default(),
             points: BTreeMap::new(),
             drawn: 0,
@@ -80,17 +87,23 @@ impl Env {
 
     /// Dimensions of the model.
     pub fn dim(&self) -> usize {
-        self.lock().dim
+        self.lock().space.dim
+    }
+
+    /// Dimensions and classes of the model.
+    pub fn lens(&self) -> (usize, usize) {
+        let inside = self.lock();
+        (inside.space.dim, inside.space.classes.len())
     }
 
     /// Another model: what was made for the old dimension or measured on the old weights is dropped.
-    pub fn set_dim(&self, dim: usize) {
+    pub fn set_space(&self, space: Space) {
         let mut inside = self.lock();
-        if inside.dim != dim {
+        if inside.space.dim != space.dim {
             inside.seeds.clear();
             inside.noises.clear();
         }
-        inside.dim = dim;
+        inside.space = space;
         inside.even.clear();
         inside.wanted.clear();
         inside.eye.direction = Arc::default();
@@ -99,7 +112,7 @@ impl Env {
     /// The latent of a seed.
     pub fn seed(&self, seed: u32) -> Z {
         let mut inside = self.lock();
-        let dim = inside.dim;
+        let dim = inside.space.dim;
         if inside.seeds.len() >= MOST_CACHED {
             inside.seeds.clear();
         }
@@ -109,7 +122,7 @@ impl Env {
     /// A field of noise at work.
     pub fn noise<T>(&self, seed: u32, work: impl FnOnce(&Noise) -> T) -> T {
         let mut inside = self.lock();
-        let dim = inside.dim;
+        let dim = inside.space.dim;
         // A field is a hundred times larger than a point.
         if inside.noises.len() >= MOST_CACHED / 64 {
             inside.noises.clear();

@@ -16,6 +16,7 @@ use super::values::{Drawing, Hand, Latent, Time};
 use super::{Language, Program, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
+use crate::latent::space::Space;
 use crate::worker::caught;
 
 /// Frames between two looks at the size of a state that is large; a small one is looked at in every frame.
@@ -215,6 +216,14 @@ impl Host {
         }
     }
 
+    /// Another model: what was shown last stays, in its space.
+    pub fn set_space(&mut self, space: Space) {
+        self.language.env.set_space(space.clone());
+        let mut last = (*self.last).clone();
+        last.bring_to(&space);
+        self.last = Arc::new(last);
+    }
+
     /// One frame of the walk, and a look at the state behind it.
     pub fn walk(&mut self, tick: Tick) -> Walked {
         let mut walked = self.step(tick);
@@ -274,17 +283,16 @@ impl Host {
 
     /// What `walk` returned as a pose that can be shown.
     fn pose(&self, program: &Program, out: &Value) -> Result<(Pose, Option<String>), Box<Complaint>> {
-        let narrow = |z: &[f64]| z.iter().map(|v| *v as f32).collect::<Vec<f32>>();
         let list = || -> Option<Pose> {
             let list = out.borrow_ref::<List>().ok()?;
             let latents: Option<Vec<_>> =
-                list.iter().map(|v| v.borrow_ref::<Latent>().ok().map(|l| narrow(&l.z))).collect();
+                list.iter().map(|v| v.borrow_ref::<Latent>().ok().map(|l| l.narrow())).collect();
             let latents = latents?;
             let count = latents.len();
             (count > 0).then(|| Pose::grid(latents, count, 0.0))
         };
         let mut pose = if let Ok(latent) = out.borrow_ref::<Latent>() {
-            Pose::of(narrow(&latent.z))
+            Pose::grid(vec![latent.narrow()], 1, 0.0)
         } else if let Ok(drawing) = out.borrow_ref::<Drawing>() {
             drawing.pose.clone()
         } else if let Some(pose) = list() {
@@ -296,7 +304,7 @@ impl Host {
             let hint = "its last line, without a semicolon, is what it gives: pub fn walk(me, t, c) { seed(7) }";
             return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
         };
-        let said = pose.settle(self.language.env.dim());
+        let said = pose.settle(&self.language.env.lock().space);
         Ok((pose, said))
     }
 }

@@ -93,7 +93,7 @@ impl Language {
             // Without its own printing: a sketch has no terminal.
             let mut context = Context::with_config(false)?;
             let mut types = Module::with_crate("flaneur")?;
-            values::install(&mut types)?;
+            values::install(&mut types, &env)?;
             context.install(&types)?;
             let mut words = Module::new();
             verbs::install(&mut words, &env)?;

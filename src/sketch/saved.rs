@@ -21,7 +21,6 @@ fn saved(value: &Value, depth: usize, left: &mut usize) -> Option<Json> {
     if depth > DEEPEST {
         return None;
     }
-    let bits = |z: &[f64]| z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
     // Floats as their bits: a text of a float may come back as its neighbour.
     if let Ok(v) = value.as_float() {
         return Some(json!({"f": v.to_bits()}));
@@ -42,10 +41,10 @@ fn saved(value: &Value, depth: usize, left: &mut usize) -> Option<Json> {
         return Some(Json::Null);
     }
     if let Ok(latent) = value.borrow_ref::<Latent>() {
-        return Some(json!({"z": bits(&latent.z)}));
+        return Some(json!({"z": point(&latent)}));
     }
     if let Ok(way) = value.borrow_ref::<Way>() {
-        return Some(json!({"w": way.points.iter().map(|z| bits(z)).collect::<Vec<_>>()}));
+        return Some(json!({"w": way.points.iter().map(point).collect::<Vec<_>>()}));
     }
     if let Ok(object) = value.borrow_ref::<Object>() {
         let mut out = Map::new();
@@ -66,6 +65,22 @@ fn saved(value: &Value, depth: usize, left: &mut usize) -> Option<Json> {
 
 fn each(values: &mut dyn Iterator<Item = &Value>, depth: usize, left: &mut usize) -> Option<Vec<Json>> {
     values.map(|inner| saved(inner, depth + 1, left)).collect()
+}
+
+/// A latent as the bits of its z; or of z and its classes, where it has some.
+fn point(latent: &Latent) -> Json {
+    let bits = |z: &[f64]| z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+    match latent.class.is_empty() {
+        true => json!(bits(&latent.z)),
+        false => json!([bits(&latent.z), bits(&latent.class)]),
+    }
+}
+
+fn latent(saved: &Json) -> Option<Latent> {
+    match saved.as_array()?.first() {
+        Some(Json::Array(_)) => Some(Latent { z: numbers(saved.get(0)?)?, class: numbers(saved.get(1)?)? }),
+        _ => Some(numbers(saved)?.into()),
+    }
 }
 
 /// Floats from their bits.
@@ -90,9 +105,9 @@ pub fn load(saved: &Json, depth: usize) -> Option<Value> {
                 "i" => Some(Value::from(inside.as_i64()?)),
                 "n" => Some(Value::from(inside.as_u64()?)),
                 "c" => rune::to_value(inside.as_str()?.chars().next()?).ok(),
-                "z" => Value::new(Latent { z: numbers(inside)? }).ok(),
+                "z" => Value::new(latent(inside)?).ok(),
                 "w" => {
-                    let points: Option<Vec<_>> = inside.as_array()?.iter().map(numbers).collect();
+                    let points: Option<Vec<_>> = inside.as_array()?.iter().map(latent).collect();
                     Value::new(Way { points: points? }).ok()
                 }
                 "o" => {
@@ -133,6 +148,7 @@ mod tests {
         let saved = json!({"o": {
             "a": {"f": 0.1_f64.to_bits()}, "b": {"i": -3}, "c": true, "d": null, "e": "text",
             "f": {"v": [{"z": [1.5_f64.to_bits()]}, {"t": [{"i": 1}]}]}, "g": {"c": "x"}, "h": {"w": [[2.5_f64.to_bits()]]},
+            "i": {"z": [[1.5_f64.to_bits()], [0.5_f64.to_bits(), 0]]}, "j": {"z": []},
         }});
         let value = load(&saved, 0).unwrap();
         assert_eq!((save(&value, 100), save(&value, 5)), (Some(saved), None));

@@ -25,6 +25,7 @@ use crate::clock::Tick;
 use crate::control::Lent;
 use crate::latent::Z;
 use crate::latent::pose::Pose;
+use crate::latent::space::Space;
 use crate::latest::{Latest, lock};
 use crate::worker::caught;
 
@@ -52,8 +53,8 @@ pub struct Critic {
 /// Something that is otherwise from the next frame on.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// Another model: its z has so many dimensions.
-    Dim(usize),
+    /// Another model: its latents are of this space.
+    Space(Space),
     /// Points that were stored or read.
     Points(Points),
     /// Arc lengths of a way, 0..1, as they were measured on its pictures.
@@ -116,6 +117,8 @@ pub struct Answer {
     pub wanted: Vec<Measure>,
     /// Whether the sketch wants to know the critic's score, and its direction.
     pub wants: [bool; 2],
+    /// Whether it named a class, and the model has none.
+    pub classless: bool,
     /// Draws of `random()` so far.
     pub drawn: u32,
     /// Time of the processor that it took.
@@ -148,8 +151,8 @@ pub struct Attempt {
     pub lent: Lent,
     /// What the critic thinks.
     pub critic: Critic,
-    /// Dimensions of z.
-    pub dim: usize,
+    /// The space that its latents are of.
+    pub space: Space,
     /// Points that `load` finds.
     pub points: Points,
 }
@@ -206,16 +209,18 @@ pub struct SketchThread {
 }
 
 impl SketchThread {
-    /// Starts one, for models of `dim` dimensions.
+    /// Starts one, for a model of this space.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(dim: usize) -> std::io::Result<Self> {
+    pub fn start(space: impl Into<Space>) -> std::io::Result<Self> {
+        let space = space.into();
         let (jobs, said, shared) = (Latest::default(), Latest::default(), Arc::new(Shared::default()));
         let mut refused = None;
         for stack in STACKS {
             let theirs = (Latest::clone(&jobs), Latest::clone(&said), Arc::clone(&shared));
-            let work = move || run(dim, stack, &theirs.0, &theirs.1, &theirs.2);
+            let space = space.clone();
+            let work = move || run(space, stack, &theirs.0, &theirs.1, &theirs.2);
             match std::thread::Builder::new().name("sketch".into()).stack_size(stack).spawn(work) {
                 Ok(thread) => return Ok(Self { jobs, said, shared, since: None, thread: Some(thread) }),
                 Err(error) => refused = Some(error),
@@ -316,11 +321,11 @@ impl Drop for SketchThread {
 }
 
 /// The thread.
-fn run(dim: usize, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
+fn run(space: Space, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
     #[cfg(target_os = "linux")]
     let _ = shared.number.set(rustix::thread::gettid().as_raw_nonzero().get());
     let _ = shared.place.set(meter::settle(stack));
-    let mut host = Language::new(Env::new(dim)).map(Host::new).map_err(|error| error.to_string());
+    let mut host = Language::new(Env::new(space)).map(Host::new).map_err(|error| error.to_string());
     let mut names = (u64::MAX, Arc::new(Vec::new()));
     let mut copied: Option<Instant> = None;
     loop {
@@ -382,7 +387,7 @@ fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Vec<String>>)) -> Answ
     let env = host.language.env.clone();
     for one in news {
         match one {
-            News::Dim(dim) => env.set_dim(dim),
+            News::Space(space) => host.set_space(space),
             News::Points(points) => env.lock().points.extend(points),
             News::Measured(key, lengths) => drop(env.lock().even.insert(key, (lengths, 0.0))),
             News::Drawn(drawn) => env.lock().drawn = drawn,
@@ -395,10 +400,12 @@ fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Vec<String>>)) -> Answ
     let mut inside = env.lock();
     let wants = [std::mem::take(&mut inside.eye.wants_score), std::mem::take(&mut inside.eye.wants_direction)];
     let (wanted, drawn) = (std::mem::take(&mut inside.wanted), inside.drawn);
+    let classless = std::mem::take(&mut inside.classless);
     let asked = asked(&inside.controls, names);
     drop(inside);
     let cpu = cpu_time().saturating_sub(start);
-    Answer { number, pose: walked.pose, complaint: walked.complaint, refused, asked, wanted, wants, drawn, cpu }
+    let (pose, complaint) = (walked.pose, walked.complaint);
+    Answer { number, pose, complaint, refused, asked, wanted, wants, classless, drawn, cpu }
 }
 
 /// Time of the processor that this thread has taken so far: what others take on a busy machine is not the sketch's.
@@ -407,8 +414,9 @@ fn cpu_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn receive(env: &Env, lent: Lent, critic: Critic) {
+fn receive(env: &Env, mut lent: Lent, critic: Critic) {
     let mut inside = env.lock();
+    inside.blend = std::mem::take(&mut lent.blend);
     inside.controls.receive(lent);
     inside.eye.score = critic.score;
     inside.eye.direction = critic.direction;
@@ -446,9 +454,9 @@ fn asked(controls: &crate::control::Controls, names: &mut (u64, Arc<Vec<String>>
 }
 
 fn attempted(host: &mut Host, attempt: Attempt) -> Result<Box<Proven>, Box<Complaint>> {
-    let Attempt { path, text, state, tick, lent, critic, dim, points } = attempt;
+    let Attempt { path, text, state, tick, lent, critic, space, points } = attempt;
     let env = host.language.env.clone();
-    env.set_dim(dim);
+    host.set_space(space);
     env.lock().points = points;
     receive(&env, lent, critic);
     let program = match text {

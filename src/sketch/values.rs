@@ -3,16 +3,46 @@
 use rune::runtime::{Protocol, VmError, VmResult};
 use rune::{Any, ContextError, Module, Value};
 
+use super::env::Env;
 use super::meter;
 use crate::clock::Tick;
 use crate::latent::Z;
 use crate::latent::pose::Pose;
+use crate::latent::space;
 
-/// A latent vector.
+/// A latent: z, and its blend of classes where it has one of its own, `[classes]`.
 #[derive(Any, Clone, Debug, PartialEq)]
 #[rune(item = ::flaneur)]
 pub struct Latent {
     pub z: Z,
+    /// Between operations its numbers need not add up to 1: they take part in sums and products as z does.
+    pub class: Vec<f64>,
+}
+
+impl From<Z> for Latent {
+    fn from(z: Z) -> Self {
+        Self { z, class: Vec::new() }
+    }
+}
+
+impl Latent {
+    /// The latent for the model that is at work: one that was made for another comes over.
+    pub fn here(&self, env: &Env) -> Self {
+        let (dim, classes) = env.lens();
+        let z = if self.z.len() == dim { self.z.clone() } else { space::adapted(&self.z, dim) };
+        Self { z, class: if self.class.len() == classes { self.class.clone() } else { Vec::new() } }
+    }
+
+    /// z with the numbers of its classes behind it.
+    pub fn joined(&self) -> Z {
+        [self.z.as_slice(), &self.class].concat()
+    }
+
+    /// z and classes as a pose holds them.
+    pub fn narrow(&self) -> (Vec<f32>, Vec<f32>) {
+        let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
+        (narrow(&self.z), narrow(&space::whole(&self.class)))
+    }
 }
 
 /// A frame in the making.
@@ -26,7 +56,7 @@ pub struct Drawing {
 #[derive(Any, Clone, Debug, PartialEq)]
 #[rune(item = ::flaneur)]
 pub struct Way {
-    pub points: Vec<Z>,
+    pub points: Vec<Latent>,
 }
 
 /// The time of a frame.
@@ -74,31 +104,37 @@ pub fn wrong<T>(text: String) -> VmResult<T> {
     VmResult::Err(VmError::panic(text))
 }
 
-/// The right side of an operator: a latent, or a number for all dimensions.
-enum Other {
-    Each(Z),
-    All(f64),
+/// What an operator does to two numbers, and to the blends of two latents that both have one.
+#[derive(Clone, Copy)]
+struct Operation {
+    sign: &'static str,
+    f: fn(f64, f64) -> f64,
+    /// Sums are sums of the blends too: weighted ones come out as blends with these weights. A product of latents keeps
+    /// the blend of the left one.
+    sum: bool,
 }
 
-fn other(value: &Value, len: usize, op: &str) -> Result<Other, String> {
-    if let Some(v) = number(value) {
-        return Ok(Other::All(v));
+impl Operation {
+    fn apply(self, a: &Latent, value: &Value, env: &Env) -> Result<Latent, String> {
+        let Latent { z, class } = a.here(env);
+        meter::work(4 + z.len() / 16)?;
+        let (f, sign) = (self.f, self.sign);
+        if let Some(b) = number(value) {
+            // z + 1 has the classes of z.
+            let class = if self.sum { class } else { class.iter().map(|v| f(*v, b)).collect() };
+            return Ok(Latent { z: z.iter().map(|a| f(*a, b)).collect(), class });
+        }
+        let b = value.borrow_ref::<Latent>().map_err(|_| {
+            format!("a latent {sign} something that is neither a latent nor a number ({})", value.type_info())
+        })?;
+        let b = b.here(env);
+        let class = match (class.is_empty(), b.class.is_empty()) {
+            (true, _) => b.class,
+            (false, false) if self.sum => class.iter().zip(&b.class).map(|(a, b)| f(*a, *b)).collect(),
+            (false, _) => class,
+        };
+        Ok(Latent { z: z.iter().zip(&b.z).map(|(a, b)| f(*a, *b)).collect(), class })
     }
-    let latent = value.borrow_ref::<Latent>().map_err(|_| {
-        format!("a latent {op} something that is neither a latent nor a number ({})", value.type_info())
-    })?;
-    match latent.z.len() == len {
-        true => Ok(Other::Each(latent.z.clone())),
-        false => Err(format!("a latent of {len} dimensions {op} one of {}", latent.z.len())),
-    }
-}
-
-fn apply(z: &[f64], value: &Value, op: &str, f: fn(f64, f64) -> f64) -> Result<Z, String> {
-    meter::work(4 + z.len() / 16)?;
-    Ok(match other(value, z.len(), op)? {
-        Other::Each(b) => z.iter().zip(b).map(|(a, b)| f(*a, b)).collect(),
-        Other::All(b) => z.iter().map(|a| f(*a, b)).collect(),
-    })
 }
 
 fn index(value: &Value, len: usize) -> Result<usize, String> {
@@ -109,45 +145,52 @@ fn index(value: &Value, len: usize) -> Result<usize, String> {
     }
 }
 
-/// An operator's protocols (plain, and the one that assigns), its sign, and what it does to two numbers.
-type Operator = (&'static Protocol, &'static Protocol, &'static str, fn(f64, f64) -> f64);
+/// An operator's protocols (plain, and the one that assigns), and what it does.
+type Operator = (&'static Protocol, &'static Protocol, Operation);
 
 /// Registers the types, their fields and operators.
 ///
 /// # Errors
 /// Only if the script engine refuses a name, which a test would see.
-pub fn install(module: &mut Module) -> Result<(), ContextError> {
+pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
     module.ty::<Latent>()?;
     module.ty::<Drawing>()?;
     module.ty::<Way>()?;
     module.ty::<Time>()?;
     module.ty::<Hand>()?;
     let ops: [Operator; 4] = [
-        (&Protocol::ADD, &Protocol::ADD_ASSIGN, "+", |a, b| a + b),
-        (&Protocol::SUB, &Protocol::SUB_ASSIGN, "-", |a, b| a - b),
-        (&Protocol::MUL, &Protocol::MUL_ASSIGN, "*", |a, b| a * b),
-        (&Protocol::DIV, &Protocol::DIV_ASSIGN, "/", |a, b| a / b),
+        (&Protocol::ADD, &Protocol::ADD_ASSIGN, Operation { sign: "+", f: |a, b| a + b, sum: true }),
+        (&Protocol::SUB, &Protocol::SUB_ASSIGN, Operation { sign: "-", f: |a, b| a - b, sum: true }),
+        (&Protocol::MUL, &Protocol::MUL_ASSIGN, Operation { sign: "*", f: |a, b| a * b, sum: false }),
+        (&Protocol::DIV, &Protocol::DIV_ASSIGN, Operation { sign: "/", f: |a, b| a / b, sum: false }),
     ];
-    for (plain, assign, op, f) in ops {
-        module.associated_function(plain, move |a: &Latent, b: Value| match apply(&a.z, &b, op, f) {
-            Ok(z) => VmResult::Ok(Latent { z }),
+    for (plain, assign, operation) in ops {
+        let (here, there) = (env.clone(), env.clone());
+        module.associated_function(plain, move |a: &Latent, b: Value| match operation.apply(a, &b, &here) {
+            Ok(latent) => VmResult::Ok(latent),
             Err(text) => wrong(text),
         })?;
-        module.associated_function(assign, move |a: &mut Latent, b: Value| match apply(&a.z, &b, op, f) {
-            Ok(z) => {
-                a.z = z;
+        module.associated_function(assign, move |a: &mut Latent, b: Value| match operation.apply(a, &b, &there) {
+            Ok(latent) => {
+                *a = latent;
                 VmResult::Ok(())
             }
             Err(text) => wrong(text),
         })?;
     }
-    module.associated_function(&Protocol::INDEX_GET, |a: &Latent, i: Value| match index(&i, a.z.len()) {
-        Ok(i) => VmResult::Ok(a.z[i]),
+    let (here, there) = (env.clone(), env.clone());
+    module.associated_function(&Protocol::INDEX_GET, move |a: &Latent, i: Value| match index(&i, here.dim()) {
+        Ok(i) if a.z.len() == here.dim() => VmResult::Ok(a.z[i]),
+        Ok(i) => VmResult::Ok(a.here(&here).z[i]),
         Err(text) => wrong(text),
     })?;
-    module.associated_function(&Protocol::INDEX_SET, |a: &mut Latent, i: Value, v: Value| {
-        match (index(&i, a.z.len()), number(&v)) {
+    module.associated_function(&Protocol::INDEX_SET, move |a: &mut Latent, i: Value, v: Value| {
+        match (index(&i, there.dim()), number(&v)) {
             (Ok(i), Some(v)) => {
+                if a.z.len() != there.dim() {
+                    // It is one of this model from now on: what is set next does not change how it goes on.
+                    *a = a.here(&there);
+                }
                 a.z[i] = v;
                 VmResult::Ok(())
             }

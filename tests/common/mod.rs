@@ -7,10 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use burn::tensor::Device;
+use flaneur::model::{self, Card};
 use flaneur::net::arch::Arch;
 use flaneur::net::device::{Chosen, Wanted, choose};
 use flaneur::net::families::wgan_gp::WganGp;
+use flaneur::net::params::{Param, Params};
 use flaneur::net::recipe::Recipe;
+use flaneur::random::RandomState;
 
 /// Runs `flaneur` in `folder`.
 pub fn flaneur(folder: &Path, arguments: &[&str]) -> Output {
@@ -92,4 +96,41 @@ pub fn recipe() -> Recipe {
 pub fn config(arch: &WganGp, recipe: &Recipe) -> String {
     let arch = toml::to_string(&Arch::WganGp(arch.clone())).unwrap();
     format!("[arch]\n{arch}\n[recipe]\n{}", toml::to_string(recipe).unwrap())
+}
+
+/// A model folder with random weights whose norms matter.
+pub fn make_model(here: &Path, name: &str, arch: Arch, classes: Vec<String>) {
+    let folder = here.join("models").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let (device, plans) = (Device::flex(), arch.generator_plans());
+    let mut random = RandomState::new(5);
+    let fresh = Params::init(&plans, &mut random, &device);
+    let list = fresh.list.iter().zip(&plans).map(|(param, plan)| {
+        let positive = plan.name.ends_with("variance");
+        let stir = |v: f32| v * 6.0 + 0.2 * random.normal() as f32;
+        let stirred = param.values().into_iter().map(stir);
+        Param::new(plan, stirred.map(|v| if positive { v.abs() + 0.1 } else { v }).collect(), &device)
+    });
+    let params = Params { list: list.collect() };
+    model::write_weights(&folder.join(model::WEIGHTS), &params, None, false).unwrap();
+    let text = String::new;
+    let card = Card {
+        format: model::FORMAT,
+        name: name.into(),
+        arch_name: "custom".into(),
+        z_dim: arch.z_dim(),
+        step: 0,
+        seed: 0,
+        data: text(),
+        data_count: 0,
+        data_fingerprint: text(),
+        licence: "CC0-1.0".into(),
+        classes,
+        notes: Vec::new(),
+        flaneur: text(),
+        burn: text(),
+        arch,
+        recipe: Recipe::default(),
+    };
+    card.write(&folder).unwrap();
 }

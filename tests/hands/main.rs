@@ -4,6 +4,7 @@
 // A test stops at the first thing that is not as it must be, helpers included.
 #![allow(clippy::unwrap_used)]
 
+mod classes;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(feature = "jack")]

@@ -76,7 +76,7 @@ fn film(folder: &Path, log: &Path, out: &str, size: &str) -> Vec<image::RgbImage
     film_with(folder, log, out, &["--size", size, "--model", &model])
 }
 
-fn film_with(folder: &Path, log: &Path, out: &str, more: &[&str]) -> Vec<image::RgbImage> {
+pub fn film_with(folder: &Path, log: &Path, out: &str, more: &[&str]) -> Vec<image::RgbImage> {
     let log = log.to_string_lossy().into_owned();
     succeed(folder, &[&["film", "--take", &log, "-o", out, "--fps", "25", "--device", "cpu"], more].concat());
     let mut files: Vec<PathBuf> = fs::read_dir(folder.join(out)).unwrap().map(|e| e.unwrap().path()).collect();

@@ -39,6 +39,8 @@ pub enum Act {
     ZFree(usize),
     /// All of z back to the sketch.
     ZClear,
+    /// How much of a class, by its name, 0..1.
+    Class(String, f32),
     /// A dial, in its range.
     Dial(Dial, f64),
     /// A trigger by name (`c.hit(name)`), as a key press is.

@@ -5,6 +5,7 @@
 //! ([`Address::read`]) and which address an act works ([`path_of`]); who sends what, and who is told, is in `hands`.
 
 mod act;
+mod keys;
 mod table;
 mod values;
 
@@ -14,7 +15,8 @@ use crate::control::{Controls, Dial, slug};
 use crate::osc::Kind;
 use crate::trainer::settings::Setting;
 pub use act::{Act, Switch, Training, modern};
-pub use table::{ADDRESSES, KEYS, Key};
+pub use keys::{KEYS, Key};
+pub use table::ADDRESSES;
 use values::Values;
 pub use values::only_names;
 
@@ -83,6 +85,7 @@ enum Works {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kinds {
     Knob,
+    Class,
     Z,
     ZSet,
     Mix,
@@ -252,6 +255,7 @@ pub fn path_of(act: &Act) -> Option<String> {
     let row = |works: &dyn Fn(Works) -> bool| ADDRESSES.iter().find(|address| works(address.works));
     let (address, part) = match act {
         Act::Knob(name, _) => (row(&kind(Kinds::Knob))?, slug(name)),
+        Act::Class(name, _) => (row(&kind(Kinds::Class))?, slug(name)),
         Act::Z(i, _) => (row(&kind(Kinds::Z))?, i.to_string()),
         Act::ZSet(i, _) => (row(&kind(Kinds::ZSet))?, i.to_string()),
         Act::Mix(_) => (row(&kind(Kinds::Mix))?, String::new()),
@@ -283,6 +287,7 @@ mod tests {
         assert_eq!(acts("/flaneur/z/3..5/set", &two, 100), Ok(vec![Act::ZSet(3, 1.0), Act::ZSet(4, -1.0)]));
         assert_eq!(acts("/flaneur/z/3/free", &[], 100), Ok(vec![Act::ZFree(3)]));
         assert_eq!(acts("/flaneur/knob/first seed", &n(1.0), 100), Ok(vec![Act::Knob("first seed".into(), 1.0)]));
+        assert_eq!(acts("/flaneur/class/amber", &n(0.5), 100), Ok(vec![Act::Class("amber".into(), 0.5)]));
         assert_eq!(acts("/flaneur/out/blackout", &[], 100), Ok(vec![Act::set(Switch::Blackout, true)]));
         assert_eq!(acts("/flaneur/clock/tap", &n(0.0), 100), Ok(vec![]));
         assert_eq!(acts("/flaneur/snap/recall", &n(3.0), 100), Ok(vec![Act::Recall("3".into(), None)]));
@@ -319,6 +324,7 @@ mod tests {
     fn an_act_knows_its_address() {
         let check = |act: Act, path: &str| assert_eq!(path_of(&act).as_deref(), Some(path));
         check(Act::Knob("first seed".into(), 1.0), "/flaneur/knob/first_seed");
+        check(Act::Class("dark brown".into(), 1.0), "/flaneur/class/dark_brown");
         check(Act::ZSet(3, 1.0), "/flaneur/z/3/set");
         check(Act::Dial(Dial::Learnt, 1.0), "/flaneur/train/mix");
         check(Act::toggle(Switch::Take), "/flaneur/take/log");

@@ -1,5 +1,5 @@
-//! The table itself: every address, and the keys that work one. A training's settings are rows of their own table
-//! (`trainer::settings`), each listed after the address that it names.
+//! The table itself: every address. A training's settings are rows of their own table (`trainer::settings`), each listed
+//! after the address that it names.
 
 use super::{Act, Address, Given, Kinds, Reading, Switch, Takes, Training, Works};
 use crate::control::hand::Value;
@@ -119,7 +119,7 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 pub const ADDRESSES: &[Address] = &with_settings();
 
 /// All addresses but a training's settings.
-const ROWS: [Address; 65] = [
+const ROWS: [Address; 66] = [
     reaching(
         kind(
             Kinds::Z,
@@ -176,6 +176,16 @@ const ROWS: [Address; 65] = [
             "A knob that the sketch names.",
             |g| Given::one(Act::Knob(g.part.into(), g.number as f32)),
             Some(|r| number(r.show.controls.state(&r.show.controls.named(r.part))?.goal)),
+        ),
+    ),
+    kind(
+        Kinds::Class,
+        address(
+            "/flaneur/class/<name>",
+            SHARE,
+            "How much of a class of the model; all of them are divided by their sum.",
+            |g| Given::one(Act::Class(g.part.into(), g.number as f32)),
+            Some(|r| number(r.show.controls.class_goal(r.part))),
         ),
     ),
     address(
@@ -462,39 +472,4 @@ const ROWS: [Address; 65] = [
     tells("/flaneur/stat/board", Kind::Text, "The worst fault on the report board; empty if there is none.", |r| {
         Some(Value::Text(r.show.health.stat().board.clone()))
     }),
-];
-
-/// One key: which, the address it works, what it does to it, and a sentence.
-pub struct Key {
-    /// The letter, or the name of the key; "1" stands for 1 to 9.
-    pub key: &'static str,
-    /// The address that it works.
-    pub address: &'static str,
-    /// What a press does.
-    pub act: Act,
-    /// A few words for people.
-    pub says: &'static str,
-}
-
-const fn key(key: &'static str, address: &'static str, act: Act, says: &'static str) -> Key {
-    Key { key, address, act, says }
-}
-
-/// The keys that work an address. Digits, which name one of nine, are the stage's own.
-pub const KEYS: &[Key] = &[
-    key("Ctrl-S", "/flaneur/sketch/reload", Act::Reload, "read the sketch again (saving it does the same)"),
-    key(
-        "Ctrl-.",
-        "/flaneur/out/hush",
-        Act::toggle(Switch::Hush),
-        "hush: black and held, nothing killed; again brings it back",
-    ),
-    key("B", "/flaneur/out/blackout", Act::toggle(Switch::Blackout), "blackout"),
-    key("F", "/flaneur/out/freeze", Act::toggle(Switch::Freeze), "freeze the picture"),
-    key("Space", "/flaneur/walk/hold", Act::toggle(Switch::Hold), "hold the walk"),
-    key("R", "/flaneur/rec/recording", Act::toggle(Switch::Recording), "record"),
-    key("Ctrl-R", "/flaneur/take/log", Act::toggle(Switch::Take), "log a take: every move of every hand"),
-    key("S", "/flaneur/still", Act::Still, "a still"),
-    key("T", "/flaneur/train/run", Act::Train(Training::Go(None)), "train beside the show, or pause that"),
-    key("P", "/flaneur/train/publish", Act::Train(Training::Publish), "show what was learnt now"),
 ];

@@ -18,7 +18,7 @@ use crate::control::hand::{Hand, Moved, Value, What};
 use crate::control::learn::Learning;
 use crate::control::mapper::{About, Mapper, Order, Role};
 use crate::control::mapping::{Entry, Mapping, Target};
-use crate::control::slug;
+use crate::control::{classes, slug};
 use crate::midi::{Heard, Midi, Transport};
 use crate::osc::query::Server;
 use crate::osc::{Inbox, Listener, Message, Sender, matching};
@@ -30,6 +30,8 @@ use told::Told;
 const MOST_LINES: usize = 64;
 /// Names of targets whose last hand is remembered.
 const MOST_SOURCES: usize = 4096;
+/// The address of a class.
+const CLASS: &str = "/flaneur/class/<name>";
 /// Acts of messages that a frame takes: half a millisecond of them.
 pub const MOST_ACTS: usize = 4096;
 /// Between two rejections on the board, in seconds.
@@ -354,8 +356,9 @@ impl Notes {
 /// Every address that a pattern can mean just now.
 pub fn plain_addresses(parts: &Parts) -> Vec<String> {
     let mut all: Vec<String> = ADDRESSES.iter().filter(|a| !a.path.contains('<')).map(|a| a.path.to_owned()).collect();
-    let dims = parts.output.model().z_dim;
+    let dims = parts.output.model().space.dim;
     all.extend((0..dims).flat_map(|i| ["", "/set", "/free"].map(|what| format!("/flaneur/z/{i}{what}"))));
+    all.extend(parts.walk.space().classes.iter().map(|name| format!("/flaneur/class/{}", slug(name))));
     all.extend(parts.controls.asked().into_iter().map(|k| format!("/flaneur/knob/{}", slug(&k.name))));
     all
 }
@@ -368,7 +371,10 @@ pub fn about(target: &Target, parts: &Parts) -> Option<About> {
     };
     let (address, part) = addresses::find(&path)?;
     let part = part.split_once("..").map_or(part, |(first, _)| first);
-    if address.path.starts_with("/flaneur/z/<i>") && part.parse::<usize>().ok()? >= parts.output.model().z_dim {
+    if address.path.starts_with("/flaneur/z/<i>") && part.parse::<usize>().ok()? >= parts.output.model().space.dim {
+        return None;
+    }
+    if address.path == CLASS && classes::find(&parts.walk.space().classes, part).is_err() {
         return None;
     }
     let role = match address.takes {
@@ -389,10 +395,11 @@ pub fn about(target: &Target, parts: &Parts) -> Option<About> {
 /// Why an act cannot be done now, beyond what its address knows.
 pub fn objection(act: &Act, parts: &Parts, leader: Option<&str>) -> Option<String> {
     match act {
-        Act::Z(i, _) | Act::ZSet(i, _) | Act::ZFree(i) if *i >= parts.output.model().z_dim => {
-            let last = parts.output.model().z_dim.saturating_sub(1);
+        Act::Z(i, _) | Act::ZSet(i, _) | Act::ZFree(i) if *i >= parts.output.model().space.dim => {
+            let last = parts.output.model().space.dim.saturating_sub(1);
             Some(format!("there is no dimension {i}; the model has 0 to {last}"))
         }
+        Act::Class(name, _) => classes::find(&parts.walk.space().classes, name).err(),
         Act::Tempo(_) | Act::Tap | Act::Beat(_) if parts.walk.clock().led() => {
             Some(format!("the clock of {} leads", leader.unwrap_or("another program")))
         }

@@ -3,13 +3,14 @@
 //! The end of the step *listen*: compares what stands at each address with what was told last. Only what a hand
 //! changed is sent back, not what a sketch modulates; to the hand that turns, only once it rests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::{Hands, about};
+use super::{CLASS, Hands, about};
 use crate::control::hand::Value;
 use crate::control::mapper::Changed;
-use crate::control::{KnobState, slug};
+use crate::control::{KnobState, classes, slug};
+use crate::latent::space::Space;
 use crate::osc::{Kind, Node, packet};
 use crate::report::Board;
 use crate::show::Parts;
@@ -73,7 +74,7 @@ struct Pending {
 pub(super) struct Told {
     entries: Vec<Entry>,
     /// What the list of entries was made for.
-    made_for: Option<(u64, usize, u64)>,
+    made_for: Option<(u64, Space, u64)>,
     pending: BTreeMap<String, Pending>,
     sent: BTreeMap<String, f64>,
     pub targets: Vec<Goal>,
@@ -84,11 +85,15 @@ pub(super) struct Told {
 impl Hands {
     /// Tells everybody what has changed in frame number `frame`.
     pub fn tell(&mut self, frame: u64, real: f64, parts: &Parts) {
-        let made_for = (parts.controls.listed, parts.output.model().z_dim, parts.lists());
-        if self.told.made_for != Some(made_for) {
-            let knobs = self.told.made_for.is_some_and(|(before, ..)| before != made_for.0);
-            self.told.made_for = Some(made_for);
-            self.list(knobs, parts);
+        let (listed, space, lists) = (parts.controls.listed, parts.walk.space(), parts.lists());
+        if self.told.made_for.as_ref().is_none_or(|(l, s, n)| (*l, s, *n) != (listed, space, lists)) {
+            let before = self.told.made_for.replace((listed, space.clone(), lists));
+            let mut changed = Vec::new();
+            if let Some((knobs, before, _)) = before {
+                changed.extend((knobs != listed).then_some("/flaneur/knob"));
+                changed.extend((before.classes != space.classes).then_some("/flaneur/class"));
+            }
+            self.list(&changed, parts);
         }
         let changed = self.changes(frame, parts);
         if let Some(server) = &self.server {
@@ -103,16 +108,23 @@ impl Hands {
         self.touched.clear();
     }
 
-    /// Makes the list of addresses anew, and the server's namespace with it.
-    fn list(&mut self, knobs_changed: bool, parts: &Parts) {
+    /// Makes the list of addresses anew, and the server's namespace with it, of which these parts changed.
+    fn list(&mut self, changed: &[&str], parts: &Parts) {
         let knobs = parts.controls.asked();
         let mut entries = Vec::new();
         for address in ADDRESSES {
             let one = |part: String| Entry { path: address.with(&part), address, part, last: None };
             match address.path.split_once('<').map(|(before, _)| before) {
                 None => entries.push(one(String::new())),
-                Some("/flaneur/z/") => entries.extend((0..parts.output.model().z_dim).map(|i| one(i.to_string()))),
+                Some("/flaneur/z/") => entries.extend((0..parts.output.model().space.dim).map(|i| one(i.to_string()))),
                 Some("/flaneur/knob/") => entries.extend(knobs.iter().map(|knob| one(slug(&knob.name)))),
+                Some("/flaneur/class/") => {
+                    let mut parts: Vec<String> = parts.walk.space().classes.iter().map(|name| slug(name)).collect();
+                    // Classes that have one address share one dial.
+                    let mut seen = BTreeSet::new();
+                    parts.retain(|part| seen.insert(part.clone()));
+                    entries.extend(parts.into_iter().map(one));
+                }
                 // Hits and notes are whatever a sketch asks for.
                 Some(_) => {}
             }
@@ -126,9 +138,7 @@ impl Hands {
         }
         if let Some(server) = &self.server {
             server.publish(entries.iter().map(|entry| node(entry, &knobs, parts)).collect());
-            if knobs_changed {
-                server.changed("/flaneur/knob");
-            }
+            changed.iter().for_each(|path| server.changed(path));
         }
         self.told.entries = entries;
     }
@@ -221,7 +231,7 @@ impl Hands {
 }
 
 fn all_of_z(parts: &Parts) -> Vec<Value> {
-    (0..parts.output.model().z_dim).map(|i| Value::Number(parts.controls.offset(i))).collect()
+    (0..parts.output.model().space.dim).map(|i| Value::Number(parts.controls.offset(i))).collect()
 }
 
 /// An address as OSCQuery has it.
@@ -242,6 +252,10 @@ fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
             format!("The sketch's knob {name}, from {low} to {high} in its own unit.")
         }
         Some(KnobState { name, .. }) => format!("The sketch's knob {name}."),
+        None if address.path == CLASS => {
+            let name = parts.walk.space().classes.iter().find(|name| classes::slug_is(name, part));
+            format!("How much of the class {}; all are divided by their sum.", name.unwrap_or(part))
+        }
         None => address.says.to_owned(),
     };
     Node {
@@ -251,7 +265,7 @@ fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
         writable: address.writable(),
         range: address.range(),
         choices,
-        default: knob.map(|knob| knob.default),
+        default: knob.map(|knob| knob.default).or((address.path == CLASS).then_some(0.0)),
         says,
         value: if all { all_of_z(parts) } else { last.iter().cloned().collect() },
     }

@@ -166,7 +166,11 @@ fn read_line(text: &str) -> serde_json::Result<Line> {
 
 /// A pose between two of the same make; none across a cut.
 fn between(a: &Pose, b: &Pose, share: f64) -> Option<Pose> {
-    let alike = a.latents.len() == b.latents.len() && a.marks.len() == b.marks.len() && a.aspect == b.aspect;
+    let alike = a.latents.len() == b.latents.len()
+        && a.marks.len() == b.marks.len()
+        && a.aspect == b.aspect
+        && a.model == b.model
+        && a.classes.len() == b.classes.len();
     let near = |a: &Vec<f32>, b: &Vec<f32>| {
         let (mut apart, mut long) = (0.0, 0.0);
         for (a, b) in a.iter().zip(b) {
@@ -180,11 +184,15 @@ fn between(a: &Pose, b: &Pose, share: f64) -> Option<Pose> {
         return None;
     }
     let mut pose = if share < 0.5 { a.clone() } else { b.clone() };
-    for ((z, a), b) in pose.latents.iter_mut().zip(&a.latents).zip(&b.latents) {
-        for ((z, a), b) in z.iter_mut().zip(a).zip(b) {
-            *z = (f64::from(*a) + (f64::from(*b) - f64::from(*a)) * share) as f32;
+    let blend = |list: &mut [Vec<f32>], a: &[Vec<f32>], b: &[Vec<f32>]| {
+        for ((z, a), b) in list.iter_mut().zip(a).zip(b) {
+            for ((z, a), b) in z.iter_mut().zip(a).zip(b) {
+                *z = (f64::from(*a) + (f64::from(*b) - f64::from(*a)) * share) as f32;
+            }
         }
-    }
+    };
+    blend(&mut pose.latents, &a.latents, &b.latents);
+    blend(&mut pose.classes, &a.classes, &b.classes);
     Some(pose)
 }
 

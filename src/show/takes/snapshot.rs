@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::home;
+use crate::latent::{self, ease, space};
 use crate::preset::PRESETS;
 use crate::report::Board;
 
@@ -32,6 +33,26 @@ pub struct Snapshot {
     /// Where hands had moved knobs, 0..1, by name.
     #[serde(default)]
     pub knobs: BTreeMap<String, f64>,
+    /// The classes of that latent, by name; none where the model has none.
+    #[serde(default, skip_serializing_if = "Blend::is_empty")]
+    pub blend: Blend,
+    /// Where the dials of classes stood that were not at 0; absent where the model had no classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<BTreeMap<String, f64>>,
+}
+
+/// How much of each class, by its name.
+pub type Blend = BTreeMap<String, f32>;
+
+/// A blend `[classes]` by its names; without those that take no part.
+pub fn named(blend: &[f32], names: &[String]) -> Blend {
+    names.iter().cloned().zip(blend.iter().copied()).filter(|(_, share)| *share != 0.0).collect()
+}
+
+/// The blend of these classes `[classes]`; empty where it knows none of them.
+fn of_classes(blend: &Blend, names: &[String]) -> Vec<f64> {
+    let shares: Vec<f64> = names.iter().map(|name| blend.get(name).map_or(0.0, |share| f64::from(*share))).collect();
+    space::whole(&shares)
 }
 
 /// Most snapshots of a show.
@@ -98,6 +119,10 @@ pub fn write(name: &str, snapshot: &Snapshot, board: &Board) -> bool {
 pub struct Morph {
     from: Vec<f32>,
     via: Vec<f32>,
+    #[serde(default)]
+    from_blend: Blend,
+    #[serde(default)]
+    via_blend: Blend,
     start: f64,
     secs: f64,
 }
@@ -105,23 +130,43 @@ pub struct Morph {
 impl Morph {
     /// From `from` to `via` in `secs` real seconds, beginning at `start`; then to the walk in as many.
     pub fn new(from: Vec<f32>, via: Vec<f32>, start: f64, secs: f64) -> Self {
-        Self { from, via, start, secs: secs.max(1e-3) }
+        Self { from, via, from_blend: Blend::new(), via_blend: Blend::new(), start, secs: secs.max(1e-3) }
     }
 
-    /// Bends the latent of the frame at `real`; false when the morph is over.
+    /// The same with the classes of both.
+    pub fn with_classes(self, from_blend: Blend, via_blend: Blend) -> Self {
+        Self { from_blend, via_blend, ..self }
+    }
+
+    /// Bends the latent of the frame at `real`; false when the morph is over. Points of another model come over.
     pub fn bend(&self, z: &mut Vec<f32>, real: f64) -> bool {
-        let along = (real - self.start) / self.secs;
-        if along >= 2.0 || z.len() != self.via.len() || z.len() != self.from.len() {
-            return along < 2.0;
-        }
-        let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
-        let t = crate::latent::ease::smooth(along.rem_euclid(1.0));
-        let bent = match along < 1.0 {
-            true => crate::latent::slerp(&wide(&self.from), &wide(&self.via), t),
-            false => crate::latent::slerp(&wide(&self.via), &wide(z), t),
+        let Some((first, t)) = self.along(real) else { return false };
+        let wide = |v: &[f32]| space::adapted(&v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>(), z.len());
+        let bent = match first {
+            true => latent::slerp(&wide(&self.from), &wide(&self.via), t),
+            false => latent::slerp(&wide(&self.via), &wide(z), t),
         };
         *z = bent.iter().map(|v| *v as f32).collect();
         true
+    }
+
+    /// Bends the classes of that latent, which are called so. A point without any of them has those of the walk.
+    pub fn bend_class(&self, class: &mut [f32], names: &[String], real: f64) {
+        let Some((first, t)) = self.along(real) else { return };
+        let walk: Vec<f64> = class.iter().map(|v| f64::from(*v)).collect();
+        let [from, via] = [&self.from_blend, &self.via_blend].map(|blend| match of_classes(blend, names) {
+            none if none.is_empty() => walk.clone(),
+            own => own,
+        });
+        let ends = if first { [from, via] } else { [via, walk] };
+        let bent = space::blended(&ends, &[1.0 - t, t]);
+        class.iter_mut().zip(bent).for_each(|(class, bent)| *class = bent as f32);
+    }
+
+    /// Whether it is on its first half at `real`, and how far along that, 0..1; none when it is over.
+    fn along(&self, real: f64) -> Option<(bool, f64)> {
+        let along = (real - self.start) / self.secs;
+        (along < 2.0).then(|| (along < 1.0, ease::smooth(along.rem_euclid(1.0))))
     }
 }
 
@@ -140,5 +185,23 @@ mod tests {
         let (_, middle) = at(12.0);
         assert!((middle[1] - 1.0).abs() < 1e-6);
         assert_eq!(at(14.0), (false, vec![-1.0, 0.5]));
+    }
+
+    #[test]
+    fn a_morph_takes_classes_and_points_of_other_models_along() {
+        let names = ["amber".to_owned(), "blue".to_owned()];
+        let (from, via) = (named(&[0.0, 1.0], &names), named(&[1.0, 0.0], &["green".to_owned()]));
+        let morph = Morph::new(vec![1.0, 0.0], vec![0.0; 5], 0.0, 1.0).with_classes(from, via);
+        let at = |real: f64| {
+            let (mut z, mut class) = (vec![0.5; 3], vec![1.0, 0.0]);
+            let goes_on = morph.bend(&mut z, real);
+            morph.bend_class(&mut class, &names, real);
+            (goes_on, z, class)
+        };
+        let (goes_on, z, class) = at(0.0);
+        assert_eq!((goes_on, &z[..2], class), (true, &[1.0, 0.0][..], vec![0.0, 1.0]));
+        // The snapshot's model had other classes.
+        assert_eq!(at(0.5).2, [0.5, 0.5]);
+        assert_eq!((at(0.2).1[2], at(2.0)), (at(0.2).1[2], (false, vec![0.5; 3], vec![1.0, 0.0])));
     }
 }

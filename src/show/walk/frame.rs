@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::trials::silent_at;
-use super::{Event, FAULT_SECS, LATE, MOST_CPU, PATIENCE, SILENT, SLOW_FRAMES, Steps, Walk};
+use super::{Event, FAULT_SECS, HELD_SECS, LATE, MOST_CPU, PATIENCE, SILENT, SLOW_FRAMES, Steps, Walk};
 use crate::clock::Tick;
-use crate::control::Controls;
+use crate::control::{Controls, Lent};
 use crate::latent::pose::Pose;
+use crate::latent::space::Space;
 use crate::sketch::Complaint;
 use crate::sketch::thread::{Answer, Ask, Said};
 
@@ -57,9 +58,17 @@ impl Walk {
         self.missed = (self.missed.0 + tick.dt, self.missed.1 + tick.real_dt);
     }
 
+    /// What the sketch is lent of hands, with the blend of classes that they make.
+    pub(super) fn lent(&self, controls: &Controls) -> Lent {
+        let mut lent = controls.lend();
+        lent.blend = controls.blend(&self.space.classes);
+        lent
+    }
+
     fn send(&mut self, tick: Tick, controls: &mut Controls) {
-        let Some(thread) = &mut self.thread else { return };
         controls.fall();
+        let lent = self.lent(controls);
+        let Some(thread) = &mut self.thread else { return };
         let (dt, real_dt) = std::mem::take(&mut self.missed);
         let tick = Tick { dt: tick.dt + dt, real_dt: tick.real_dt + real_dt, ..tick };
         self.number += 1;
@@ -71,7 +80,7 @@ impl Walk {
         thread.ask(Ask {
             number: self.number,
             tick,
-            lent: controls.lend(),
+            lent,
             critic: self.critic.clone(),
             news: std::mem::take(&mut self.news),
             adopt: adopt.map(|(adopt, _)| adopt),
@@ -140,7 +149,7 @@ impl Walk {
     /// Takes the answer that is there.
     fn apply(&mut self, controls: &mut Controls, real: f64) {
         let Some(answer) = self.held.take() else { return };
-        let Answer { pose, complaint, refused, asked, wanted, wants, drawn, cpu, .. } = *answer;
+        let Answer { pose, complaint, refused, asked, wanted, wants, classless, drawn, cpu, .. } = *answer;
         if let Some((program, note)) = self.taking.take() {
             match refused {
                 Some(complaint) => self.refuse(complaint),
@@ -152,6 +161,9 @@ impl Walk {
             }
         }
         (self.given, self.wants, self.drawn) = (pose, wants, drawn);
+        if classless && self.space.classes.is_empty() && !std::mem::replace(&mut self.classless, true) {
+            self.events.push(Event::Classless);
+        }
         self.want(wanted);
         if !Arc::ptr_eq(&asked.names, &self.asked.names) {
             controls.forget_asked();
@@ -216,21 +228,39 @@ impl Walk {
         }
     }
 
+    /// The space of the pose that is shown, of a model before the one at work for a moment: until the sketch has given
+    /// a pose for that, the one before it stays with its own model.
+    fn shown_in(&self, real: f64) -> &Space {
+        let before = self.spaces.iter().find(|space| space.model == self.given.model);
+        before
+            .filter(|_| self.given.model != self.space.model && real - self.changed < HELD_SECS)
+            .unwrap_or(&self.space)
+    }
+
     /// The sketch's pose with what hands want, bent by a morph.
     fn show(&mut self, controls: &Controls, real: f64) {
-        let fits = self.given.latents.iter().all(|z| z.len() == self.dim);
-        if fits && self.morph.is_none() && !controls.bends() {
+        let space = self.shown_in(real).clone();
+        let fits = self.given.model == space.model && self.given.latents.iter().all(|z| z.len() == space.dim);
+        if fits && self.morph.is_none() && !controls.bends() && space.classes.is_empty() {
             self.pose = self.given.clone();
             return;
         }
         let mut pose = (*self.given).clone();
+        // Before hands bend it: how it goes on in a larger space follows from what the sketch gave.
+        pose.bring_to(&space);
         pose.latents.iter_mut().for_each(|z| controls.bend(z));
         // What had to be changed was said of the sketch's own pose.
-        let _ = pose.settle(self.dim);
-        if let Some(morph) = &self.morph
-            && !pose.latents.first_mut().is_some_and(|z| morph.bend(z, real))
-        {
-            self.morph = None;
+        let _ = pose.settle(&space);
+        let narrow: Vec<f32> = controls.blend(&space.classes).iter().map(|v| *v as f32).collect();
+        pose.fill_classes(&narrow);
+        if let Some(morph) = &self.morph {
+            let bent = pose.latents.first_mut().is_some_and(|z| morph.bend(z, real));
+            if let Some(class) = pose.classes.first_mut() {
+                morph.bend_class(class, &space.classes, real);
+            }
+            if !bent {
+                self.morph = None;
+            }
         }
         self.pose = Arc::new(pose);
     }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use super::takes::snapshot::Morph;
 use crate::clock::{Clock, Tick};
+use crate::control::Controls;
 use crate::latent::pose::Pose;
+use crate::latent::space::Space;
 use crate::sketch::thread::{Adopt, Answer, Asked, Critic, News, Points, Proven, SketchThread, Standing};
 use crate::sketch::{Complaint, MEASURED, Measure, Program, arc_lengths};
 use trials::Trials;
@@ -33,6 +35,8 @@ const MOST_CPU: Duration = Duration::from_millis(5);
 const SLOW_FRAMES: u32 = 3;
 /// Seconds after which a version counts as one that runs well.
 const WELL_SECS: f64 = 10.0;
+/// For how long a pose of the model before is shown with that, where the sketch gives none for the one at work.
+const HELD_SECS: f64 = 0.25;
 /// How long a fault stays after it was last seen, in seconds.
 const FAULT_SECS: f64 = 3.0;
 /// Ways whose measurements are kept.
@@ -71,6 +75,8 @@ pub enum Event {
     },
     /// A version is not taken, or did not come back and one that ran before is on its way.
     Refused(Box<Complaint>),
+    /// It names classes, and the model at work has none; said once of a model.
+    Classless,
 }
 
 /// The walk of a show.
@@ -113,7 +119,12 @@ pub struct Walk {
     wants: [bool; 2],
     drawn: u32,
     critic: Critic,
-    dim: usize,
+    space: Space,
+    /// The models before it that poses may still be of; and when the one at work came, in real seconds.
+    spaces: Vec<Space>,
+    changed: f64,
+    /// It was said that the model has no classes, which the sketch names.
+    classless: bool,
     complaint: Option<(Box<Complaint>, f64)>,
     refused: Option<Box<Complaint>>,
     /// The sketch was silent too long, too often.
@@ -122,13 +133,14 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// For a model of `dim` dimensions, with beats at `bpm` a minute; `exact` waits for every answer.
+    /// For a model with latents of this space, with beats at `bpm` a minute; `exact` waits for every answer.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn new(dim: usize, bpm: f64, exact: bool) -> std::io::Result<Self> {
-        let mut trials = Trials::new(dim, if exact { PATIENCE } else { SILENT })?;
-        let middle = Arc::new(Pose::of(vec![0.0; dim]));
+    pub fn new(space: impl Into<Space>, bpm: f64, exact: bool) -> std::io::Result<Self> {
+        let space = space.into();
+        let mut trials = Trials::new(space.clone(), if exact { PATIENCE } else { SILENT })?;
+        let middle = Arc::new(Pose { model: space.model, ..Pose::of(vec![0.0; space.dim]) });
         Ok(Self {
             clock: Clock::new(bpm),
             thread: Some(trials.thread()?),
@@ -159,7 +171,10 @@ impl Walk {
             wants: [false; 2],
             drawn: 0,
             critic: Critic::default(),
-            dim,
+            space,
+            spaces: Vec::new(),
+            changed: 0.0,
+            classless: false,
             complaint: None,
             refused: None,
             lost: false,
@@ -230,14 +245,21 @@ impl Walk {
         self.news.push(News::Drawn(drawn));
     }
 
-    /// Another model: what was measured on the old weights is dropped.
-    pub fn set_dim(&mut self, dim: usize) {
-        self.dim = dim;
-        self.trials.set_dim(dim);
+    /// Another model at `real` seconds: what was measured on the old weights is dropped.
+    pub fn set_space(&mut self, space: Space, real: f64) {
+        self.spaces.retain(|known| known.model >= self.given.model);
+        self.spaces.push(std::mem::replace(&mut self.space, space.clone()));
+        (self.changed, self.classless) = (real, false);
+        self.trials.set_space(space.clone());
         self.measured.clear();
         self.wanted.clear();
         self.critic.direction = Arc::default();
-        self.news.push(News::Dim(dim));
+        self.news.push(News::Space(space));
+    }
+
+    /// The space of the model at work.
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     /// Points for `load`, beside those that are there.
@@ -270,9 +292,16 @@ impl Walk {
         }
     }
 
-    /// Ways that the sketch wants to walk evenly and that are not measured yet.
-    pub fn wanted(&mut self) -> Vec<Measure> {
-        std::mem::take(&mut self.wanted)
+    /// Ways that the sketch wants to walk evenly and that are not measured yet: their keys, and what a generator takes
+    /// for their samples. Those without classes of their own have the show's.
+    pub fn wanted(&mut self, controls: &Controls) -> Vec<(u64, Vec<Vec<f32>>)> {
+        let (dim, blend) = (self.space.dim, controls.blend(&self.space.classes));
+        let input = |z: &Vec<f64>| {
+            let behind = if z.len() == dim { blend.as_slice() } else { &[] };
+            z.iter().chain(behind).map(|v| *v as f32).collect()
+        };
+        let inputs = |way: Measure| (way.key, way.samples.iter().map(input).collect());
+        std::mem::take(&mut self.wanted).into_iter().map(inputs).collect()
     }
 
     /// A way was measured: the change from each of its pictures to the next.

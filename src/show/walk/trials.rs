@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::latent::space::Space;
 use crate::sketch::Complaint;
 use crate::sketch::thread::{Attempt, Proven, Said, SketchThread};
 
@@ -45,7 +46,7 @@ struct Trial {
 
 /// All trials of a show.
 pub struct Trials {
-    dim: usize,
+    space: Space,
     running: Vec<Trial>,
     spare: Option<SketchThread>,
     waiting: Option<(Purpose, Attempt)>,
@@ -59,10 +60,11 @@ impl Trials {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn new(dim: usize, patience: Duration) -> std::io::Result<Self> {
-        let spare = Some(SketchThread::start(dim)?);
+    pub fn new(space: impl Into<Space>, patience: Duration) -> std::io::Result<Self> {
+        let space = space.into();
+        let spare = Some(SketchThread::start(space.clone())?);
         let (running, waiting, hung, silent) = (Vec::new(), None, BTreeSet::new(), Arc::default());
-        Ok(Self { dim, running, spare, waiting, hung, silent, patience })
+        Ok(Self { space, running, spare, waiting, hung, silent, patience })
     }
 
     /// Threads that were abandoned and are still at work.
@@ -94,13 +96,13 @@ impl Trials {
     pub fn thread(&mut self) -> std::io::Result<SketchThread> {
         match self.spare.take() {
             Some(spare) => Ok(spare),
-            None => SketchThread::start(self.dim),
+            None => SketchThread::start(self.space.clone()),
         }
     }
 
-    /// Another model: new threads are for its dimensions.
-    pub fn set_dim(&mut self, dim: usize) {
-        self.dim = dim;
+    /// Another model: new threads are for its latents.
+    pub fn set_space(&mut self, space: Space) {
+        self.space = space;
     }
 
     /// Whether a version is being tried, or waits for that.
@@ -215,7 +217,7 @@ mod tests {
             tick: Clock::new(120.0).frame(0.0, true),
             lent: Lent::default(),
             critic: Critic::default(),
-            dim: 4,
+            space: 4.into(),
             points: Points::new(),
         }
     }

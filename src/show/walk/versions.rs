@@ -22,9 +22,9 @@ impl Walk {
             text: Some(text),
             state,
             tick: self.clock.now(),
-            lent: controls.lend(),
+            lent: self.lent(controls),
             critic: self.critic.clone(),
-            dim: self.dim,
+            space: self.space.clone(),
             points: self.points.clone(),
         }
     }
@@ -195,7 +195,7 @@ impl Walk {
         self.refused = Some(complaint.clone());
         self.events.push(Event::Refused(complaint));
         // What the new thread has to know.
-        self.news = vec![News::Dim(self.dim), News::Points(self.points.clone()), News::Drawn(self.drawn)];
+        self.news = vec![News::Space(self.space.clone()), News::Points(self.points.clone()), News::Drawn(self.drawn)];
         let known = self.measured.iter().map(|(key, lengths)| News::Measured(*key, lengths.clone()));
         self.news.extend(known);
         let before = self.good.take().filter(|good| good.text() != text);

@@ -20,7 +20,7 @@ fn attempt(text: &str, state: Standing) -> Attempt {
         tick: tick(1.0),
         lent: Lent::default(),
         critic: Critic::default(),
-        dim: 4,
+        space: 4.into(),
         points: Points::new(),
     }
 }

@@ -3,7 +3,7 @@
 use rune::Value;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
-use super::super::values::Drawing;
+use super::super::values::{Drawing, Latent};
 use super::{Arg, Group, Verb, arg, colour, latents, numbers, receiver, text};
 use crate::latent::pose::{Colour, MOST_LATENTS, MOST_MARKS, Mark, Place, Pose};
 use crate::latent::study;
@@ -25,13 +25,9 @@ fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
     Ok(Place { x: at(0)?, y: at(1)?, w: at(2)?, h: at(3)? })
 }
 
-fn narrow(z: &[f64]) -> Vec<f32> {
-    z.iter().map(|v| *v as f32).collect()
-}
-
-/// Adds a latent to the frame's batch; an equal one is drawn only once.
-fn add_latent(pose: &mut Pose, z: Vec<f32>) -> Result<usize, Wrong> {
-    let at = pose.place_of(z);
+/// Adds a latent, z and its classes, to the frame's batch; an equal one is drawn only once.
+fn add_latent(pose: &mut Pose, (z, class): (Vec<f32>, Vec<f32>)) -> Result<usize, Wrong> {
+    let at = pose.place_of(z, class);
     match at < MOST_LATENTS {
         true => Ok(at),
         false => Err(format!("a frame has room for {MOST_LATENTS} different latents")),
@@ -54,13 +50,13 @@ fn which(c: &Call, pose: &mut Pose, i: usize) -> Result<usize, Wrong> {
         Some(at) if !pose.latents.is_empty() => {
             Err(format!("{}: there is no picture {at}; this drawing has 0 to {}", c.verb, pose.latents.len() - 1))
         }
-        _ => add_latent(pose, narrow(&c.latent(i)?)),
+        _ => add_latent(pose, c.latent(i)?.narrow()),
     }
 }
 
 /// Pictures of `points` in `columns`.
-fn grid(points: &[crate::latent::Z], columns: usize, gap: f32) -> Result<Value, Wrong> {
-    let pose = Pose::grid(points.iter().map(|z| narrow(z)).collect(), columns, gap);
+fn grid(points: &[Latent], columns: usize, gap: f32) -> Result<Value, Wrong> {
+    let pose = Pose::grid(points.iter().map(Latent::narrow).collect(), columns, gap);
     match pose.latents.len() <= MOST_LATENTS {
         true => give(pose),
         false => Err(format!("a frame has room for {MOST_LATENTS} different latents")),
@@ -104,8 +100,8 @@ fn fade(pose: &mut Pose, by: f32) {
 
 fn join(pose: &mut Pose, other: Pose) -> Result<(), Wrong> {
     let mut moved = Vec::with_capacity(other.latents.len());
-    for z in other.latents {
-        moved.push(add_latent(pose, z)?);
+    for (at, z) in other.latents.iter().enumerate() {
+        moved.push(add_latent(pose, (z.clone(), other.class(at).to_vec()))?);
     }
     for mut mark in other.marks {
         if let Mark::Picture { latent, .. } | Mark::Heatmap { latent, .. } = &mut mark {
@@ -160,7 +156,7 @@ pub const VERBS: &[Verb] = &[
                 sum += weight;
                 // Over what is there, this opacity leaves each its share of the sum.
                 let opacity = if sum > 0.0 { (weight / sum) as f32 } else { 0.0 };
-                let latent = add_latent(&mut pose, narrow(z))?;
+                let latent = add_latent(&mut pose, z.narrow())?;
                 add_mark(&mut pose, Mark::Picture { latent, place: Place::ALL, opacity })?;
             }
             give(pose)

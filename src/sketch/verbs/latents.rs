@@ -4,8 +4,9 @@ use rune::Value;
 use rune::runtime::Function;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
-use super::super::values::{Way, number};
+use super::super::values::{Latent, Way, number};
 use super::{Arg, Group, Verb, arg, function, give_latent, give_number, latent, latents, numbers, phase, text};
+use crate::latent::space::{self, blended};
 use crate::latent::{self, Z, field, study, walk};
 
 const Z_ARG: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Zeros };
@@ -15,8 +16,42 @@ const fn any(name: &'static str, bare: f64) -> Arg {
     Arg { name, kind: Kind::Any, bare: Bare::Number(bare) }
 }
 
-fn each(z: Z, f: impl Fn(f64) -> f64) -> Result<Value, Wrong> {
-    give_latent(z.into_iter().map(f).collect())
+/// Another z with the same classes.
+fn changed(c: &Call, f: impl FnOnce(&mut Z) -> Result<(), Wrong>) -> Result<Value, Wrong> {
+    let mut latent = c.latent(0)?;
+    f(&mut latent.z)?;
+    give_latent(latent)
+}
+
+fn each(c: &Call, f: impl Fn(f64) -> f64) -> Result<Value, Wrong> {
+    changed(c, |z| {
+        z.iter_mut().for_each(|v| *v = f(*v));
+        Ok(())
+    })
+}
+
+/// One dimension changed; one that is not there is the last.
+fn at_dimension(c: &Call, f: impl Fn(f64, f64) -> f64) -> Result<Value, Wrong> {
+    let (i, v) = (c.whole(1)? as usize, c.number(2)?);
+    changed(c, |z| {
+        let last = z.len().saturating_sub(1);
+        z[i.min(last)] = f(z[i.min(last)], v);
+        Ok(())
+    })
+}
+
+/// The z of points that are walked between, and their blends of classes: each has one if any has.
+fn apart(points: Vec<Latent>) -> (Vec<Z>, Vec<Z>) {
+    let (z, mut blends): (Vec<Z>, Vec<Z>) = points.into_iter().map(|p| (p.z, space::whole(&p.class))).unzip();
+    space::filled(&mut blends);
+    (z, blends)
+}
+
+/// Two latents with their blends, each of which has one if the other has.
+fn ends(c: &Call) -> Result<([Z; 2], Vec<Z>), Wrong> {
+    let (z, blends) = apart(vec![c.latent(0)?, c.latent(1)?]);
+    let [a, b] = <[Z; 2]>::try_from(z).unwrap_or_default();
+    Ok(([a, b], blends))
 }
 
 /// Both arguments as numbers, if both are.
@@ -31,8 +66,15 @@ fn walked(c: &Call, closed: bool) -> Result<Value, Wrong> {
     c.charge(4)?;
     let phase = c.number(1)?;
     let phase = if closed { phase.rem_euclid(1.0) } else { phase.clamp(0.0, 1.0) };
-    let at = |phase: f64| if closed { walk::ring(&points, phase) } else { walk::path(&points, phase) };
-    give_latent(if even { at(c.env.even(&points, closed, phase, at)) } else { at(phase) })
+    let way: Vec<Z> = if even { points.iter().map(Latent::joined).collect() } else { Vec::new() };
+    let (points, blends) = apart(points);
+    let at = |phase: f64| {
+        let z = if closed { walk::ring(&points, phase) } else { walk::path(&points, phase) };
+        let (from, to, share) = walk::neighbours(points.len(), closed, phase);
+        let near = |i: usize| blends.get(i).cloned().unwrap_or_default();
+        Latent { z, class: blended(&[near(from), near(to)], &[1.0 - share, share]) }
+    };
+    give_latent(if even { at(c.env.even(&way, closed, phase, |phase| at(phase).joined())) } else { at(phase) })
 }
 
 /// Rows and columns of the picture of z.
@@ -41,14 +83,14 @@ fn grid(dim: usize) -> (usize, usize) {
 }
 
 /// Calls the script's function for every dimension with `args`.
-fn by_function(c: &Call, f: &Function, args: impl Fn(usize) -> (f64, f64)) -> Result<Value, Wrong> {
+fn by_function(c: &Call, f: &Function, args: impl Fn(usize) -> (f64, f64)) -> Result<Z, Wrong> {
     let mut out = Vec::with_capacity(c.env.dim());
     for i in 0..c.env.dim() {
         let (first, second) = args(i);
         let value: Value = c.back(f, (first, second))?;
         out.push(number(&value).ok_or_else(|| format!("{}: the function has to give a number", c.verb))?);
     }
-    give_latent(out)
+    Ok(out)
 }
 
 pub const VERBS: &[Verb] = &[
@@ -111,7 +153,9 @@ pub const VERBS: &[Verb] = &[
                 });
             };
             let mut z = rows[row.min(rows.len() - 1)].clone();
-            z.resize(inside.dim, 0.0);
+            if z.len() != inside.space.dim {
+                z = space::adapted(&z, inside.space.dim);
+            }
             give_latent(z)
         },
     },
@@ -124,7 +168,7 @@ pub const VERBS: &[Verb] = &[
         run: |c| match c.function(0)? {
             Some(f) => {
                 let dim = c.env.dim() as f64;
-                by_function(c, &f, |i| (i as f64, i as f64 / dim))
+                give_latent(by_function(c, &f, |i| (i as f64, i as f64 / dim))?)
             }
             None => give_latent(vec![0.0; c.env.dim()]),
         },
@@ -154,7 +198,10 @@ pub const VERBS: &[Verb] = &[
             let (mut points, _) = c.latents(0)?;
             points.truncate(64);
             c.charge(points.len() * points.len().div_ceil(4))?;
-            give_latent(field::map2d(&points, c.number(1)?, c.number(2)?))
+            let ((points, blends), x, y) = (apart(points), c.number(1)?, c.number(2)?);
+            // The map is a sum of its points, and so it is one of their blends.
+            let class = if blends[0].is_empty() { Vec::new() } else { space::whole(&field::map2d(&blends, x, y)) };
+            give_latent(Latent { z: field::map2d(&points, x, y), class })
         },
     },
     Verb {
@@ -167,7 +214,10 @@ pub const VERBS: &[Verb] = &[
             let t = c.number(2)?;
             match two_numbers(c) {
                 Some((a, b)) => give_number(a + (b - a) * t),
-                None => give_latent(latent::lerp(&c.latent(0)?, &c.latent(1)?, t)),
+                None => {
+                    let ([a, b], blends) = ends(c)?;
+                    give_latent(Latent { z: latent::lerp(&a, &b, t), class: blended(&blends, &[1.0 - t, t]) })
+                }
             }
         },
     },
@@ -179,7 +229,8 @@ pub const VERBS: &[Verb] = &[
         example: "slerp(seed(1), seed(2), t.phase(8))",
         run: |c| {
             c.charge(2)?;
-            give_latent(latent::slerp(&c.latent(0)?, &c.latent(1)?, c.number(2)?))
+            let (([a, b], blends), t) = (ends(c)?, c.number(2)?);
+            give_latent(Latent { z: latent::slerp(&a, &b, t), class: blended(&blends, &[1.0 - t, t]) })
         },
     },
     Verb {
@@ -188,7 +239,12 @@ pub const VERBS: &[Verb] = &[
         args: &[latents("points", 2), numbers("weights")],
         says: "Several latents with weights, which need not add up to 1.",
         example: "mix([seed(1), seed(2), seed(3)], [0.5, 0.3, 0.2])",
-        run: |c| give_latent(field::mix(&c.latents(0)?.0, &c.numbers(1)?)),
+        run: |c| {
+            let ((points, blends), weights) = (apart(c.latents(0)?.0), c.numbers(1)?);
+            let even = vec![1.0; points.len()];
+            let class = blended(&blends, if weights.is_empty() { &even } else { &weights });
+            give_latent(Latent { z: field::mix(&points, &weights), class })
+        },
     },
     Verb {
         name: "path",
@@ -222,7 +278,10 @@ pub const VERBS: &[Verb] = &[
         example: "circle(seed(1), seed(2), t.phase(16))",
         run: |c| {
             c.charge(2)?;
-            give_latent(walk::circle(&c.latent(0)?, &c.latent(1)?, c.number(2)?))
+            let (([a, b], blends), phase) = (ends(c)?, c.number(2)?);
+            // z is a sum with cosine and sine as weights; their squares add up to 1.
+            let across = (phase.rem_euclid(1.0) * std::f64::consts::TAU).sin().powi(2);
+            give_latent(Latent { z: walk::circle(&a, &b, phase), class: blended(&blends, &[1.0 - across, across]) })
         },
     },
     Verb {
@@ -245,7 +304,11 @@ pub const VERBS: &[Verb] = &[
         example: "seed(7).orbit(0.4, t.phase(8))",
         run: |c| {
             c.charge(8)?;
-            give_latent(walk::orbit(&c.latent(0)?, c.number(1)?, c.number(2)?, c.seed(3)?))
+            let (radius, phase, seed) = (c.number(1)?, c.number(2)?, c.seed(3)?);
+            changed(c, |z| {
+                *z = walk::orbit(z, radius, phase, seed);
+                Ok(())
+            })
         },
     },
     Verb {
@@ -256,10 +319,12 @@ pub const VERBS: &[Verb] = &[
         example: "seed(7).wobble(0.3, t.secs)",
         run: |c| {
             c.charge(16)?;
-            let (mut z, amount, time) = (c.latent(0)?, c.number(1)?, c.number(2)?);
+            let (amount, time) = (c.number(1)?, c.number(2)?);
             let drift = c.env.noise(u32::MAX, |noise| noise.at(time, 0.0));
-            z.iter_mut().zip(drift).for_each(|(z, d)| *z += amount * d);
-            give_latent(z)
+            changed(c, |z| {
+                z.iter_mut().zip(drift).for_each(|(z, d)| *z += amount * d);
+                Ok(())
+            })
         },
     },
     Verb {
@@ -270,7 +335,7 @@ pub const VERBS: &[Verb] = &[
         example: "seed(7).truncate(0.7)",
         run: |c| {
             let psi = c.number(1)?;
-            each(c.latent(0)?, |v| v * psi)
+            each(c, |v| v * psi)
         },
     },
     Verb {
@@ -280,10 +345,10 @@ pub const VERBS: &[Verb] = &[
         says: "To the length of a typical seed, the root of the dimension.",
         example: "(seed(1) + seed(2)).normalize()",
         run: |c| {
-            let z = c.latent(0)?;
+            let z = c.latent(0)?.z;
             let length = walk::norm(&z);
             let factor = if length > 1e-12 { (z.len() as f64).sqrt() / length } else { 0.0 };
-            each(z, |v| v * factor)
+            each(c, |v| v * factor)
         },
     },
     Verb {
@@ -293,8 +358,9 @@ pub const VERBS: &[Verb] = &[
         says: "All dimensions times k.",
         example: "seed(7).scale(1.5)",
         run: |c| {
-            let k = c.number(1)?;
-            each(c.latent(0)?, |v| v * k)
+            let (mut latent, k) = (c.latent(0)?, c.number(1)?);
+            latent.z.iter_mut().chain(&mut latent.class).for_each(|v| *v *= k);
+            give_latent(latent)
         },
     },
     Verb {
@@ -303,12 +369,7 @@ pub const VERBS: &[Verb] = &[
         args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0), arg("v", -100.0, 100.0, 0.0)],
         says: "One dimension set to a value.",
         example: "seed(7).set(12, 2.5)",
-        run: |c| {
-            let (mut z, i, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
-            let last = z.len().saturating_sub(1);
-            z[i.min(last)] = v;
-            give_latent(z)
-        },
+        run: |c| at_dimension(c, |_, v| v),
     },
     Verb {
         name: "add",
@@ -316,12 +377,7 @@ pub const VERBS: &[Verb] = &[
         args: &[Z_ARG, arg("i", 0.0, 65_535.0, 0.0), arg("v", -100.0, 100.0, 0.0)],
         says: "A value added to one dimension.",
         example: "seed(7).add(12, c.knob(\"twelve\", 0.5))",
-        run: |c| {
-            let (mut z, i, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
-            let last = z.len().saturating_sub(1);
-            z[i.min(last)] += v;
-            give_latent(z)
-        },
+        run: |c| at_dimension(c, |z, v| z + v),
     },
     Verb {
         name: "row",
@@ -330,11 +386,13 @@ pub const VERBS: &[Verb] = &[
         says: "One row of the picture of z (ten by ten for z of 100) set to a value.",
         example: "zeros().row(3, 2)",
         run: |c| {
-            let (mut z, v) = (c.latent(0)?, c.number(2)?);
-            let (rows, columns) = grid(z.len());
-            let row = (c.whole(1)? as usize).min(rows - 1);
-            z[row * columns..(row + 1) * columns].fill(v);
-            give_latent(z)
+            let (row, v) = (c.whole(1)? as usize, c.number(2)?);
+            changed(c, |z| {
+                let (rows, columns) = grid(z.len());
+                let row = row.min(rows - 1);
+                z[row * columns..(row + 1) * columns].fill(v);
+                Ok(())
+            })
         },
     },
     Verb {
@@ -344,14 +402,16 @@ pub const VERBS: &[Verb] = &[
         says: "One quarter of the picture of z set to a value: 0 top left, 1 top right, 2 and 3 below.",
         example: "zeros().quadrant(1, 2)",
         run: |c| {
-            let (mut z, q, v) = (c.latent(0)?, c.whole(1)? as usize, c.number(2)?);
-            let (rows, columns) = grid(z.len());
-            for (i, z) in z.iter_mut().enumerate() {
-                if study::quadrant_of(i / columns, i % columns, (rows, columns)) == q {
-                    *z = v;
+            let (q, v) = (c.whole(1)? as usize, c.number(2)?);
+            changed(c, |z| {
+                let (rows, columns) = grid(z.len());
+                for (i, z) in z.iter_mut().enumerate() {
+                    if study::quadrant_of(i / columns, i % columns, (rows, columns)) == q {
+                        *z = v;
+                    }
                 }
-            }
-            give_latent(z)
+                Ok(())
+            })
         },
     },
     Verb {
@@ -361,11 +421,37 @@ pub const VERBS: &[Verb] = &[
         says: "Every dimension through a function of its value and its number.",
         example: "seed(7).map(|v, i| v * 0.5)",
         run: |c| {
-            let z = c.latent(0)?;
-            match c.function(1)? {
-                Some(f) => by_function(c, &f, |i| (z[i], i as f64)),
-                None => give_latent(z),
+            let f = c.function(1)?;
+            changed(c, |z| {
+                if let Some(f) = f {
+                    *z = by_function(c, &f, |i| (z[i], i as f64))?;
+                }
+                Ok(())
+            })
+        },
+    },
+    Verb {
+        name: "class",
+        group: Group::Changes,
+        args: &[
+            latent("z", 0),
+            Arg { name: "class", kind: Kind::Class, bare: Bare::Number(0.0) },
+            arg("amount", 0.0, 1.0, 1.0),
+        ],
+        says: "z with so much of a class, by name or number, and the rest of what it had. Numbers count from 0 and begin anew behind the last; 1.5 is half of 1 and half of 2. Nothing where the model has no classes.",
+        example: "seed(7).class(t.beat, 0.8)",
+        run: |c| {
+            let (mut latent, class, amount) = (c.latent(0)?, c.class(1)?, c.number(2)?);
+            if let Some(class) = class {
+                let before = match space::whole(&latent.class) {
+                    none if none.is_empty() => c.env.lock().blend.clone(),
+                    own => own,
+                };
+                // Where nobody said what the show has, it is this class alone.
+                let before = if before.len() == class.len() { before } else { class.clone() };
+                latent.class = blended(&[class, before], &[amount, 1.0 - amount]);
             }
+            give_latent(latent)
         },
     },
     Verb {
@@ -375,12 +461,13 @@ pub const VERBS: &[Verb] = &[
         says: "z moved by k along the way in which the critic's score rises at the first latent shown: more like the data, or less.",
         example: "seed(7).prefer(2)",
         run: |c| {
-            let (mut z, k) = (c.latent(0)?, c.number(1)?);
-            let mut inside = c.env.lock();
-            inside.eye.wants_direction = true;
-            z.iter_mut().zip(inside.eye.direction.iter()).for_each(|(z, d)| *z += k * d);
-            drop(inside);
-            give_latent(z)
+            let k = c.number(1)?;
+            changed(c, |z| {
+                let mut inside = c.env.lock();
+                inside.eye.wants_direction = true;
+                z.iter_mut().zip(inside.eye.direction.iter()).for_each(|(z, d)| *z += k * d);
+                Ok(())
+            })
         },
     },
     Verb {
@@ -390,7 +477,7 @@ pub const VERBS: &[Verb] = &[
         says: "The value of one dimension.",
         example: "seed(7).scale(seed(1).get(3))",
         run: |c| {
-            let z = c.latent(0)?;
+            let z = c.latent(0)?.z;
             give_number(z[(c.whole(1)? as usize).min(z.len().saturating_sub(1))])
         },
     },

@@ -106,8 +106,8 @@ const fn phase() -> Arg {
     arg("phase", -1e12, 1e12, 0.0)
 }
 
-fn give_latent(z: crate::latent::Z) -> Result<Value, Wrong> {
-    Value::new(Latent { z }).map_err(|e| e.to_string())
+fn give_latent(latent: impl Into<Latent>) -> Result<Value, Wrong> {
+    Value::new(latent.into()).map_err(|e| e.to_string())
 }
 
 fn give_number(v: f64) -> Result<Value, Wrong> {
