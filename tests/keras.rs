@@ -17,6 +17,7 @@ use flaneur::model::recognise::{self, Hints, Network};
 use flaneur::net::arch::Arch;
 use flaneur::net::chain::{self, Value};
 use flaneur::net::draw::Ready;
+use flaneur::net::families::Family;
 use flaneur::net::families::wgan_gp::WganGp;
 use flaneur::net::geometry::Padding;
 use flaneur::net::layers::{Activation, Chain, Layer};

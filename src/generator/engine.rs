@@ -184,12 +184,7 @@ impl Engine {
 
     /// Begins to draw; [`Self::take`] takes what it gives.
     fn begin(&self, latents: &[Vec<f32>]) -> Pending {
-        // z alone gets the first class. A pose may have been made for another model, where its own is lost.
-        let fits = latents.iter().all(|z| z.len() == self.arch.input_len());
-        match fits {
-            true => self.ready.begin(latents),
-            false => self.ready.begin(&latents.iter().map(|z| self.arch.input(z)).collect::<Vec<_>>()),
-        }
+        self.ready.begin(latents)
     }
 
     /// The pictures of `count` latents. Panics if the device gave something else, as one that is gone does.
