@@ -191,7 +191,8 @@ fn write(name: &str, seed: u32, folder: &Path, device: &Device) -> anyhow::Resul
     fs::create_dir_all(folder)?;
     model::write_weights(&folder.join(WEIGHTS), &generator, None, false)?;
     model::write_critic(&folder.join(CRITIC), &critic, false)?;
-    let rules = Rules::default();
+    let mut rules = Rules::default();
+    rules.size = arch.picture()[0];
     let pictures: Vec<u8> = (0..PICTURE_COUNT).flat_map(|i| rules.paint(&rules.draw(seed, i))).collect();
     fs::write(folder.join(PICTURES), pictures)?;
     let card = Card {
@@ -249,19 +250,16 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
     param.value = Tensor::from_data(TensorData::new(values, [len]), device);
 }
 
-/// The training of a DCGAN.
-fn adversarial(card: &Card) -> anyhow::Result<(State, Store)> {
-    bail!("{} is not trained here yet", card.arch_name)
-}
-
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
 fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Store)> {
     let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
-    if !matches!(card.arch, Arch::WganGp(_)) {
-        return adversarial(&card);
-    }
+    // A DCGAN as PyTorch's tutorial trains it: an epoch is then one step of each network.
+    let recipe = match card.arch {
+        Arch::WganGp(_) => card.recipe.clone(),
+        _ => Recipe::named("dcgan2").context("there is such a recipe")?,
+    };
     let critic = Incoming::open(&folder.join(CRITIC))?.params("critic", &card.arch.critic_plans(), device)?;
-    let mut state = State::new(&card.arch, &card.recipe, card.seed, None, device);
+    let mut state = State::new(&card.arch, &recipe, card.seed, None, device);
     state.replace(generator, None, Some(critic), device);
     let data = Store::of_bytes(fs::read(folder.join(PICTURES))?, card.arch.picture());
     Ok((state, data))

@@ -80,7 +80,7 @@ enum Command {
     #[command(subcommand)]
     Score(score::Measure),
     /// Train a WGAN-GP on a folder or zip of pictures
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Lay the losses of several trainings over each other, and list the settings that differ
     Compare(compare::Compare),
     /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors

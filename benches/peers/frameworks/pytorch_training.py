@@ -75,7 +75,7 @@ class Training:
         self.z_dim, self.pictures, self.memory = model.generator.z_dim, model.pictures, memory
 
     def epoch(self) -> list[float]:
-        """One step of each; gives the discriminator's losses on real and drawn pictures, and the generator's."""
+        """One step of each; gives the discriminator's loss, of real and drawn pictures, and the generator's."""
         chosen = self.random.randint(0, len(self.pictures), BATCH)
         pictures = (self.pictures[chosen].astype(np.float32) - 127.5) / 127.5
         real = torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=self.memory)
@@ -94,4 +94,4 @@ class Training:
         loss = self.loss(self.discriminator(fake).view(-1), ones)
         loss.backward()
         self.generator_adam.step()
-        return [float(real_loss), float(fake_loss), float(loss)]
+        return [float(real_loss) + float(fake_loss), float(loss)]
