@@ -25,7 +25,7 @@ fn constants(params: &Params) -> Params {
     Params { list: list.collect() }
 }
 
-/// Scores the picture of z `[z_dim]`; none if the score is no number.
+/// Scores the picture of z `[z_dim]`, or with classes behind it `[z_dim + classes]`; none if the score is no number.
 pub(super) fn score(
     arch: &Arch,
     generator: &Params,
@@ -41,7 +41,7 @@ pub(super) fn score(
     };
     let judge = arch.critic()?;
     let none = Vec::new();
-    let (score, gradient) = if gradient {
+    let (score, mut gradient) = if gradient {
         let z = z.autodiff().require_grad();
         let pictures = Ready::new(arch, &constants(generator), false).pictures(z.clone(), &none);
         let score = critic::calm_score(&judge, &constants(critic_params), pictures);
@@ -51,6 +51,8 @@ pub(super) fn score(
         let pictures = Ready::new(arch, generator, false).pictures(z, &none);
         (critic::calm_score(&judge, critic_params, pictures), Vec::new())
     };
+    // The way in z, whatever would be gained by other classes.
+    gradient.truncate(arch.z_dim());
     let score = floats(score).first().copied()?;
     let sound = score.is_finite() && gradient.iter().all(|v| v.is_finite());
     sound.then_some(CriticScore { score, gradient })

@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(whole(&[0.5, 0.5, 1.0]), [0.25, 0.25, 0.5]);
         assert_eq!(whole(&[-2.0, 0.0]), [1.0, 0.0]);
         assert_eq!(whole(&[3.0, -1.0, f64::NAN]), [1.0, 0.0, 0.0]);
-        assert!(!whole(&[1.0, -1.0]).is_empty() && whole(&[0.0, 0.0]).is_empty() && whole(&[]).is_empty());
+        assert_eq!(whole(&[1.0, -1.0]), [1.0, 0.0]);
+        assert!(whole(&[0.0, 0.0]).is_empty() && whole(&[]).is_empty());
         assert_eq!(blended(&[vec![1.0, 0.0], vec![0.0, 1.0]], &[0.3, 0.7]), [0.3, 0.7]);
         let mut list = [vec![], vec![1.0], vec![], vec![2.0], vec![]];
         filled(&mut list);

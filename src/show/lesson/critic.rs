@@ -47,8 +47,9 @@ impl Lesson {
             }
             return;
         }
-        if let Some(z) = around.walk.pose().latents.first() {
-            around.output.generator().ask_critic(z, gradient);
+        let pose = around.walk.pose();
+        if let Some(z) = pose.latents.first() {
+            around.output.generator().ask_critic(&[z, pose.class(0)].concat(), gradient);
         }
         if let Some(score) = around.output.generator().critic_score() {
             around.takes.line(|| Line::Critic(score.score, score.gradient.clone()));
