@@ -191,8 +191,7 @@ fn write(name: &str, seed: u32, folder: &Path, device: &Device) -> anyhow::Resul
     fs::create_dir_all(folder)?;
     model::write_weights(&folder.join(WEIGHTS), &generator, None, false)?;
     model::write_critic(&folder.join(CRITIC), &critic, false)?;
-    let mut rules = Rules::default();
-    rules.size = arch.picture()[0];
+    let rules = Rules { size: arch.picture()[0], ..Rules::default() };
     let pictures: Vec<u8> = (0..PICTURE_COUNT).flat_map(|i| rules.paint(&rules.draw(seed, i))).collect();
     fs::write(folder.join(PICTURES), pictures)?;
     let card = Card {
