@@ -94,6 +94,47 @@ fn an_epoch_is_a_pass_and_its_losses_are_means() {
     assert_eq!((state.epoch, state.step, state.batches), (2, 6, 6));
 }
 
+/// Data that become fewer within a pass, and batches that become larger, end the pass and nothing else.
+#[test]
+fn a_pass_whose_data_become_fewer_ends() {
+    for drop_last in [false, true] {
+        let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan3").unwrap() };
+        let mut state = state(Arch::Dcgan(tiny()), &of(&recipe, |own| own.drop_last = drop_last));
+        steps(&mut state, &data(20, [16, 16, 3]), 3);
+        assert_eq!((state.epoch, state.pass.place), (0, 12));
+        let (losses, ended) = steps(&mut state, &data(6, [16, 16, 3]), 1)[0];
+        assert!(losses.finite() && ended.is_some_and(|ended| ended.finite()));
+        assert_eq!((state.epoch, state.pass.place), (1, 0));
+        state.recipe.batch_size = 512;
+        let (losses, ended) = steps(&mut state, &data(6, [16, 16, 3]), 1)[0];
+        assert!(losses.finite() && ended.is_some());
+    }
+}
+
+/// A network with classes learns, can be read again and goes on: its classes have names, if only numbers.
+#[test]
+fn a_network_with_classes_trains_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_pictures(&here.join("d"), 8);
+    let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan3").unwrap() };
+    let mut config = toml::Table::new();
+    config.insert("arch".into(), toml::Value::try_from(Arch::Dcgan(Dcgan { classes: 3, ..tiny() })).unwrap());
+    config.insert("recipe".into(), toml::Value::try_from(&recipe).unwrap());
+    fs::write(here.join("c.toml"), toml::to_string(&config).unwrap()).unwrap();
+    succeed(here, &["train", "d", "--config", "c.toml", "--epochs", "1", "--model", "a"]);
+    let card = flaneur::model::Card::read(&here.join("models/a")).unwrap();
+    assert_eq!((card.classes, card.step), (["0", "1", "2"].map(String::from).to_vec(), 2));
+    succeed(here, &["train", "d", "--resume", "--epochs", "2", "--model", "a"]);
+    succeed(here, &["train", "d", "--from", "a", "--epochs", "1", "--model", "b"]);
+    assert_eq!(flaneur::model::Card::read(&here.join("models/b")).unwrap().classes.len(), 3);
+    fail(
+        here,
+        &["train", "d", "--arch", "dcgan-64", "--model", "c", "--recipe", "dcgan3", "--batch", "9"],
+        "at least 9",
+    );
+}
+
 /// Losses of scores by the plain formula: labels, smoothing and halving.
 #[test]
 fn losses_are_those_of_what_the_discriminator_said() {

@@ -201,7 +201,8 @@ impl Train {
         }
         let recipe = resumed.as_ref().map_or(recipe, |(state, _)| state.recipe.clone());
         let batch = recipe.batch_size;
-        let named = self.pictures(&arch, batch)?;
+        let seed = resumed.as_ref().map_or(self.seed, |(state, _)| state.seed);
+        let named = self.pictures(&arch, batch, seed)?;
         let (mut state, mut history, mut card) =
             self.opened(&folder, (&arch, &recipe), resumed, &named.fingerprint, &chosen)?;
         *step = state.step;
@@ -211,7 +212,7 @@ impl Train {
         let stop = Stop::on_signals()?;
         let plan = self.plan(&folder, card, &recipe);
         let mut training = Training::new(&plan, &mut state, &mut history, &data, device, &stop);
-        training.options = self.options();
+        training.options = self.options(seed);
         training.commands = commands.as_ref();
         training.lock = match lock {
             None => {
@@ -331,14 +332,14 @@ impl Train {
     }
 
     /// What it does besides, but for what is set.
-    fn options(&self) -> Options {
+    fn options(&self, seed: u32) -> Options {
         let publishes = self.settings.0.publish_every.is_some_and(|every| every > 0);
         let followed = self.commands || publishes || self.rewind_on_divergence;
         Options {
             keep: if followed { self.keep.into() } else { 0 },
             guarded: self.commands || self.rewind_on_divergence,
             rewinds: self.rewind_on_divergence,
-            reading: self.reading(),
+            reading: self.reading(seed),
             ..Options::default()
         }
     }

@@ -438,6 +438,15 @@ pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     }
 }
 
+/// Mean and biased variance over all axes but the last, on the CPU.
+pub fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
+    let (dims, device) = (x.dims(), x.device());
+    let values = held(&x.reshape([dims.iter().product::<usize>()]));
+    let (mean, variance) = pointwise::moments(&values, dims[D - 1]);
+    let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [dims[D - 1]]), &device);
+    (tensor(mean), tensor(variance))
+}
+
 /// Moves weights by a gradient, and first and second moments with them; all flat and without a graph.
 /// See [`pointwise::adam_step`].
 pub fn adam_step([w, g, m, v]: [Tensor<1>; 4], d: AdamStep) -> [Tensor<1>; 3] {

@@ -81,12 +81,13 @@ impl State {
             (from..from + size).collect()
         } else {
             let per_pass = own.batches(count, size);
-            let (pass, at) = match own.epoch {
-                Epoch::Pass => (self.epoch, self.pass.batches),
-                Epoch::Step => (self.batches / per_pass, self.batches % per_pass),
+            let (pass, from) = match own.epoch {
+                // Of pictures that have become fewer there may be none left.
+                Epoch::Pass if own.is_over(self.pass.place, count, size) => (self.epoch, 0),
+                Epoch::Pass => (self.epoch, self.pass.place as usize),
+                Epoch::Step => (self.batches / per_pass, (self.batches % per_pass) as usize * size),
             };
             let order = self.order(pass, count);
-            let from = (at as usize * size).min(count);
             data.first.ahead(after(order, from + size, size));
             order[from..].iter().take(size).copied().collect()
         };
@@ -154,6 +155,12 @@ fn after(order: &[usize], from: usize, size: usize) -> &[usize] {
 }
 
 impl CrossEntropy {
+    /// Whether a pass over so many pictures has come to its end.
+    pub(super) fn is_over(&self, place: u64, count: usize, size: usize) -> bool {
+        let left = (count as u64).saturating_sub(place);
+        left == 0 || self.drop_last && left < size as u64
+    }
+
     /// Batches of a pass over so many pictures.
     pub(super) fn batches(&self, count: usize, size: usize) -> u64 {
         let whole = if self.drop_last { count / size.max(1) } else { count.div_ceil(size.max(1)) };

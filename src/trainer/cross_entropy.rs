@@ -77,11 +77,11 @@ impl State {
             Losses { epoch: self.epoch, critic_steps: updates, kind: Kind::CrossEntropy, values, diversity: None };
         let pass = &mut self.pass;
         pass.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value) * n as f64);
-        pass.batches += 1;
+        pass.place += n as u64;
         pass.pictures += n as u64;
         pass.critic_steps += updates;
         let size = self.recipe.batch_size.min(data);
-        if own.epoch == Epoch::Pass && pass.batches < own.batches(data, size) {
+        if own.epoch == Epoch::Pass && !own.is_over(pass.place, data, size) {
             return Turn { losses, ended: None };
         }
         let ended = Losses {

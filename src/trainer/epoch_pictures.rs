@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Tensor;
 
 use super::disk;
+use super::published;
 use super::run::{TrainError, Training};
 use super::step::Stream;
 use crate::files;
@@ -42,6 +43,13 @@ impl Training<'_> {
         for (name, calm) in [("fake", false), ("calm", true)] {
             let pictures: Tensor<4> = self.state.pictures(z.clone(), calm);
             bytes += self.write_grid(&grid_path(&folder, name, epoch), &floats(pictures))?;
+            if self.options.keep > 0 {
+                // Where states are kept, old samples become sparser as they do.
+                let there = published::numbers(&folder, &format!("{name}_sample_epoch_"), ".png");
+                for old in published::thinned(&there, epoch, self.options.keep) {
+                    let _ = std::fs::remove_file(grid_path(&folder, name, old));
+                }
+            }
         }
         Ok(bytes)
     }

@@ -195,7 +195,8 @@ impl History {
         }
         // A file that became shorter is gone on with where it ends.
         let begins = self.written.min(file.metadata()?.len());
-        let kind = self.rows.back().map_or(Kind::Wasserstein, |(losses, _)| losses.kind);
+        let of_file = self.columns.map_or(Kind::Wasserstein, |columns| columns.kind);
+        let kind = self.rows.back().map_or(of_file, |(losses, _)| losses.kind);
         let columns = match self.columns.filter(|columns| begins > 0 && columns.kind == kind) {
             Some(columns) => columns,
             // A file of other losses begins anew.
@@ -360,6 +361,7 @@ mod tests {
         read.write(folder.path()).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.lines().all(|line| line.split(',').count() == 8) && text.lines().count() == 3, "{text}");
+        // A rewind further back than the epochs in memory takes none of the others away.
         let judged = |epoch| Losses { epoch, kind: Kind::CrossEntropy, ..row(3).0 };
         let folder = tempfile::tempdir().unwrap();
         let mut history = History::default();
@@ -373,6 +375,11 @@ mod tests {
             "{text}"
         );
         assert_eq!(History::read(folder.path(), 9).unwrap(), history);
+        (2..6000).for_each(|epoch| history.push(judged(epoch), 1.5));
+        history.write(folder.path()).unwrap();
+        history.cut(100);
+        history.write(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap().lines().count(), 101);
     }
 
     #[test]

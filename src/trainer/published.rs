@@ -94,6 +94,9 @@ impl Encoded {
         if let Some((average, _)) = &state.average {
             weights.add_params("average", average, plan.half);
         }
+        if state.recipe.cross_entropy.is_some() {
+            weights.notes.insert(PLACE.into(), format!("{} {}", state.epoch, state.pass.place));
+        }
         let mut critic = Outgoing::default();
         critic.add_params("critic", &state.critic, plan.half);
         let (name, critics) = (plan.folder.join(model::WEIGHTS), plan.folder.join(model::CRITIC));
@@ -223,7 +226,12 @@ pub struct Weights {
     pub average: Option<Params>,
     /// The critic, if its file is there.
     pub critic: Option<Params>,
+    /// Epochs that were done, and how far the next one had come, where steps do not say so.
+    pub place: Option<(u64, u64)>,
 }
+
+/// Name of the note that says where in its epochs a state is.
+const PLACE: &str = "epochs";
 
 impl Weights {
     /// Those of a model folder.
@@ -261,7 +269,9 @@ impl Weights {
             true => Some(Incoming::open(critic_file)?.params("critic", &arch.critic_plans(), device)?),
             false => None,
         };
-        Ok(Self { generator, average, critic })
+        let place = file.note(PLACE).and_then(|text| text.split_once(' '));
+        let place = place.and_then(|(epoch, place)| Some((epoch.parse().ok()?, place.parse().ok()?)));
+        Ok(Self { generator, average, critic, place })
     }
 
     /// Makes a training go on from these, which were learnt elsewhere.

@@ -90,7 +90,7 @@ impl Training<'_> {
             },
             Due::Show => self.show(),
             Due::Keep => self.publish(),
-            Due::Save => self.save(epoch),
+            Due::Save => self.save(self.schedule.epoch()),
         };
         match written {
             Ok(bytes) => {

@@ -68,6 +68,8 @@ pub struct Schedule {
     states: Allowance,
     /// What the epochs have made due and was not written yet.
     save_due: bool,
+    /// The epoch that made a checkpoint due: that of its sample.
+    save_epoch: Option<u64>,
     publish_due: bool,
     /// A state that is kept whatever the disk is allowed.
     keep_due: bool,
@@ -87,6 +89,7 @@ impl Default for Schedule {
             checkpoints: full(),
             states: full(),
             save_due: false,
+            save_epoch: None,
             publish_due: false,
             keep_due: false,
             published: f64::NEG_INFINITY,
@@ -126,7 +129,9 @@ impl Schedule {
         self.unsaved += 1;
         // One epoch more is not worth a checkpoint where writes are counted.
         let worth = !limited || self.unsaved > 1;
-        self.save_due |= epoch.is_some_and(|epoch| epoch.is_multiple_of(limits.print_every.max(1))) && worth;
+        if let Some(epoch) = epoch.filter(|epoch| epoch.is_multiple_of(limits.print_every.max(1)) && worth) {
+            (self.save_due, self.save_epoch) = (true, Some(epoch));
+        }
         self.save_due |= epoch.is_none() && now - self.saved >= STALE_SECS;
         self.publish_due |= limits.publish_every > 0 && step.is_multiple_of(limits.publish_every);
         let may = |allowance: &Allowance| !limited || allowance.left > 0.0;
@@ -146,6 +151,11 @@ impl Schedule {
         }
     }
 
+    /// The epoch whose sample comes with the next checkpoint, if one is due.
+    pub fn epoch(&self) -> Option<u64> {
+        self.save_epoch
+    }
+
     /// It was written, so many bytes of it to the disk; says after how many failures.
     pub fn done(&mut self, what: Due, bytes: u64, now: f64) -> u32 {
         match what {
@@ -159,7 +169,7 @@ impl Schedule {
             (self.keep_due, self.kept) = (false, now);
         }
         if what == Due::Save {
-            (self.save_due, self.saved, self.unsaved) = (false, now, 0);
+            (self.save_due, self.save_epoch, self.saved, self.unsaved) = (false, None, now, 0);
         }
         if what == Due::Show {
             // What went through memory says nothing of the disk.

@@ -67,12 +67,15 @@ impl Training<'_> {
                     Ok(())
                 }
                 Command::Set(settings) => {
+                    self.warn_of_settings(&settings);
                     self.set(&settings);
                     answer = true;
                     Ok(())
                 }
                 Command::Publish if self.guard.doubts() => Err(TrainError::Doubtful),
                 Command::Publish => self.publish_now(),
+                // Within a pass it is one of that.
+                Command::Sample if self.state.pass.place > 0 => self.sample(self.state.epoch).map(drop),
                 Command::Sample => self.sample(self.state.epoch.saturating_sub(1)).map(drop),
                 Command::Rewind { step } => self.rewind(step),
                 Command::Data(source) => {
@@ -93,6 +96,24 @@ impl Training<'_> {
             self.report_state();
         }
         false
+    }
+
+    /// Says what a recipe knows nothing of.
+    fn warn_of_settings(&mut self, settings: &Settings) {
+        if self.state.recipe.cross_entropy.is_none() {
+            return;
+        }
+        for (given, what) in [
+            (
+                settings.critic_steps.is_some(),
+                "critic_steps does nothing: a step of this recipe is one of each network",
+            ),
+            (settings.gradient_weight.is_some(), "gradient_weight does nothing: this recipe has no gradient penalty"),
+        ] {
+            if given {
+                self.warn(what.into());
+            }
+        }
     }
 
     /// Changes what is given; each is in its range.
@@ -169,8 +190,8 @@ impl Training<'_> {
             }
             None => {
                 let Some(kept) = kept else { return Err(TrainError::NoState(step, self.known_steps())) };
+                self.state.go_to_step(step, kept.place, self.data.len());
                 self.state.replace(kept.generator, kept.average, kept.critic, device);
-                self.state.go_to_step(step, self.data.len());
                 true
             }
         };

@@ -68,9 +68,9 @@ pub struct Turn {
 /// What was done of an epoch that is a pass over the data: part of a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pass {
-    /// Batches.
-    pub batches: u64,
-    /// Their pictures.
+    /// How far it came in the order of the pictures.
+    pub place: u64,
+    /// Pictures that the sums are of.
     pub pictures: u64,
     /// Updates of the critic.
     pub critic_steps: u32,
@@ -179,13 +179,16 @@ impl State {
         (self.generator_moments.rate, self.critic_moments.rate) = rates;
     }
 
-    /// Is at a step whose weights came without a record: the epoch that it lies in, of a pass over so many pictures the
-    /// batch.
-    pub(super) fn go_to_step(&mut self, step: u64, pictures: usize) {
+    /// Is at a step whose weights came without a record: in the epoch that is known, or else that it lies in with so many
+    /// pictures.
+    pub(super) fn go_to_step(&mut self, step: u64, known: Option<(u64, u64)>, pictures: usize) {
         (self.step, self.epoch, self.pass) = (step, step, Pass::default());
-        if let Some(own) = self.recipe.cross_entropy.as_ref().filter(|own| own.epoch == Epoch::Pass) {
-            let batches = own.batches(pictures, self.recipe.batch_size.min(pictures));
-            (self.epoch, self.pass.batches) = (step / batches, step % batches);
+        if let Some((epoch, place)) = known {
+            (self.epoch, self.pass.place) = (epoch, place);
+        } else if let Some(own) = self.recipe.cross_entropy.as_ref().filter(|own| own.epoch == Epoch::Pass) {
+            let size = self.recipe.batch_size.min(pictures);
+            let batches = own.batches(pictures, size);
+            (self.epoch, self.pass.place) = (step / batches, step % batches * size as u64);
         }
     }
 

@@ -22,17 +22,17 @@ use crate::trainer::step::State;
 
 impl Train {
     /// The data: lines that are drawn, or files that are read.
-    pub(super) fn pictures(&self, arch: &Arch, batch: usize) -> anyhow::Result<Pictures> {
+    pub(super) fn pictures(&self, arch: &Arch, batch: usize, seed: u32) -> anyhow::Result<Pictures> {
         if self.data == Path::new("lines") && !self.data.exists() {
             let lines = match &self.lines {
                 Some(text) => serde_json::from_str(text).context("--lines")?,
                 None => Lines::default(),
             };
             let lines = Source { path: None, lines: Some(lines) };
-            return Ok(source::open(&lines, arch, batch, &self.reading())?);
+            return Ok(source::open(&lines, arch, batch, &self.reading(seed))?);
         }
         let path = self.data.display().to_string();
-        let found = source::open(&Source { path: Some(path), lines: None }, arch, batch, &self.reading())?;
+        let found = source::open(&Source { path: Some(path), lines: None }, arch, batch, &self.reading(seed))?;
         let (files, data) = (found.count / if self.mirror { 2 } else { 1 }, self.data.display());
         tell(format_args!("found {files} pictures in {data}{}", self.how(&found)));
         for bad in &found.data.bad() {
@@ -52,15 +52,9 @@ impl Train {
     }
 
     /// How pictures are read.
-    pub(super) fn reading(&self) -> Reading {
+    pub(super) fn reading(&self, seed: u32) -> Reading {
         let cache = (self.cache * 1e9) as u64;
-        Reading {
-            fit: self.fit(),
-            mirror: self.mirror,
-            subset: self.subset.map(|count| count as usize),
-            seed: self.seed,
-            cache,
-        }
+        Reading { fit: self.fit(), mirror: self.mirror, subset: self.subset.map(|count| count as usize), seed, cache }
     }
 
     /// Networks, losses and card as they are before the first epoch of this sitting.
@@ -132,6 +126,10 @@ impl Train {
         }
         arch.check()?;
         recipe.check()?;
+        let [_, _, channels] = arch.picture();
+        if ![1, 3].contains(&channels) {
+            bail!("pictures of {channels} channels cannot be shown; give networks for 1 (grey) or 3 (colour)");
+        }
         if arch.critic().is_none() {
             bail!(
                 "nothing judges the pictures of this network, so it is played and not trained; give a --config with a critic"
@@ -223,6 +221,14 @@ impl Train {
     }
 
     fn card(&self, folder: &Path, arch: &Arch, recipe: &Recipe) -> anyhow::Result<Card> {
+        let (mut classes, mut licence) = (Vec::new(), String::new());
+        if let Some(name) = &self.from {
+            let before = Card::read(&model::folder(name))?;
+            (classes, licence) = (before.classes, before.licence);
+        }
+        if classes.len() != arch.classes() {
+            classes = (0..arch.classes()).map(|class| class.to_string()).collect();
+        }
         Ok(Card {
             format: model::FORMAT,
             name: folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -233,8 +239,8 @@ impl Train {
             data: String::new(),
             data_count: 0,
             data_fingerprint: String::new(),
-            licence: self.licence.clone(),
-            classes: Vec::new(),
+            licence: if self.licence.is_empty() { licence } else { self.licence.clone() },
+            classes,
             notes: Vec::new(),
             flaneur: env!("CARGO_PKG_VERSION").into(),
             burn: BURN_VERSION.into(),

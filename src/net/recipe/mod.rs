@@ -252,6 +252,11 @@ impl CrossEntropy {
         if self.freeze_below.is_some_and(|share| !share.is_finite() || share < 0.0) {
             return Err(ArchError("freeze_below must be a finite number of 0 or more".into()));
         }
+        if self.freeze_below.is_some() && self.order == Order::RealThenFake {
+            return Err(ArchError(
+                "freeze_below goes with one update of the discriminator, not with real_then_fake".into(),
+            ));
+        }
         if self.generator_batch > 65_536 {
             return Err(ArchError("generator_batch must lie in 0..=65536".into()));
         }

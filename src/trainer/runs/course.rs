@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::RunError;
+use super::settings::Shown;
 use super::thinned::{Mean, Thinned, add, mean};
 use crate::files;
 use crate::hints::plain;
@@ -17,7 +18,7 @@ use crate::hints::plain;
 pub enum X {
     /// Epochs that are done.
     Epochs,
-    /// Pictures of the data that the critic was shown: its updates times the batch.
+    /// Pictures of the data that the critic was shown.
     Pictures,
     /// Seconds spent in epochs.
     Seconds,
@@ -96,6 +97,8 @@ impl Columns {
 #[derive(Default)]
 struct Row {
     cells: Vec<f64>,
+    /// Which cells hold nothing.
+    empty: Vec<bool>,
     epoch: u64,
 }
 
@@ -103,6 +106,7 @@ impl Row {
     fn read(&mut self, line: &[u8], columns: &Columns) -> Result<(), String> {
         let line = std::str::from_utf8(line).map_err(|e| e.to_string())?.trim_end();
         self.cells.clear();
+        self.empty.clear();
         for (i, cell) in line.split(',').enumerate() {
             let cell = cell.trim();
             let wrong = || format!("\"{}\" is no number", plain(cell));
@@ -110,6 +114,7 @@ impl Row {
                 self.epoch = cell.parse().map_err(|_| wrong())?;
             }
             // A cell that is left empty is no value.
+            self.empty.push(cell.is_empty());
             self.cells.push(if cell.is_empty() { f64::NAN } else { cell.parse().map_err(|_| wrong())? });
         }
         match self.cells.len() == columns.count {
@@ -125,21 +130,23 @@ struct Reading {
     course: Course,
     smooth: Option<Mean>,
     values: Vec<f32>,
-    /// Of each loss how many values are none.
+    /// Of each loss how many values are no finite numbers, though there is something.
     gaps: Vec<u64>,
+    /// The newest value of each that is one; none where something else stands in a row after it.
+    known: Vec<f64>,
     /// Rows from this one on are the last ones.
     last_from: u64,
     /// Sums and counts over them, and the newest row.
     sums: Vec<(f64, u32)>,
     newest: Vec<f32>,
-    batch: Option<f64>,
-    steps: f64,
+    shown: Option<Shown>,
+    pictures: f64,
     /// The epoch before, if there was one.
     before: Option<u64>,
 }
 
 impl Reading {
-    fn new(columns: Columns, how: &How, rows: u64, batch: Option<f64>) -> Self {
+    fn new(columns: Columns, how: &How, rows: u64, shown: Option<Shown>) -> Self {
         let auto = if rows < SHORT { 1 } else { rows / PART };
         let window = how.smooth.unwrap_or(auto).clamp(1, WIDEST);
         let losses = columns.losses.len();
@@ -159,11 +166,12 @@ impl Reading {
             smooth: (window > 1).then(|| Mean::new(window, losses)),
             values: Vec::with_capacity(losses),
             gaps: vec![0; losses],
+            known: vec![f64::NAN; losses],
             last_from: rows.saturating_sub((rows / 100).max(1)),
             sums: vec![(0.0, 0); losses],
             newest: Vec::new(),
-            batch,
-            steps: 0.0,
+            shown,
+            pictures: 0.0,
             before: None,
             columns,
         }
@@ -178,14 +186,27 @@ impl Reading {
         // Counted from 0.
         self.course.epochs = row.epoch.saturating_add(1);
         let cell = |column: Option<usize>| column.map(|i| row.cells[i]).filter(|v| v.is_finite()).unwrap_or(0.0);
-        self.steps += cell(self.columns.steps);
+        self.pictures += match self.shown {
+            Some(Shown::Update(batch)) => cell(self.columns.steps) * batch,
+            Some(Shown::Epoch(all)) => all,
+            None => 0.0,
+        };
         if let Some(seconds) = &mut self.course.seconds {
             *seconds += cell(self.columns.seconds).max(0.0);
         }
         self.values.clear();
         self.values.extend(self.columns.losses.iter().map(|(i, _)| row.cells[*i] as f32));
-        for (gaps, value) in self.gaps.iter_mut().zip(&self.values) {
-            *gaps += u64::from(!value.is_finite());
+        let cells = self.columns.losses.iter().map(|(i, _)| *i);
+        for (at, (i, value)) in cells.zip(&self.values).enumerate() {
+            match value.is_finite() {
+                true => self.known[at] = f64::from(*value),
+                // What was not measured is left empty.
+                false if row.empty[i] => {}
+                false => {
+                    self.gaps[at] += 1;
+                    self.known[at] = f64::NAN;
+                }
+            }
         }
         if number >= self.last_from {
             add(&mut self.sums, &self.values);
@@ -195,7 +216,7 @@ impl Reading {
         let x = match x {
             X::Epochs => Some(self.course.epochs as f64),
             X::Seconds => self.course.seconds,
-            X::Pictures => self.columns.steps.and(self.batch).map(|batch| self.steps * batch),
+            X::Pictures => self.columns.steps.and(self.shown).map(|_| self.pictures),
         };
         if let Some(x) = x {
             self.course.raw.push(x, self.values.iter().copied());
@@ -214,7 +235,9 @@ impl Reading {
             add(&mut self.sums, &self.newest);
             self.course.last_rows = 1;
         }
-        self.course.last = self.sums.iter().map(mean).collect();
+        // Of what is measured now and then the newest stands for the last epochs.
+        let last = self.sums.iter().map(mean).zip(&self.known);
+        self.course.last = last.map(|(mean, known)| if mean.is_nan() { *known } else { mean }).collect();
         let path = files::shown(path);
         for ((_, name), gaps) in self.columns.losses.iter().zip(&self.gaps).filter(|(_, gaps)| **gaps > 0) {
             let epochs = if *gaps == 1 { "1 epoch".to_owned() } else { format!("{gaps} epochs") };
@@ -223,7 +246,7 @@ impl Reading {
         let lacks = match how.x {
             X::Seconds if self.columns.seconds.is_none() => Some("no column is named seconds"),
             X::Pictures if self.columns.steps.is_none() => Some("no column is named critic_steps"),
-            X::Pictures if self.batch.is_none() => Some("no file beside it says the batch size"),
+            X::Pictures if self.shown.is_none() => Some("no file beside it says the batch size"),
             _ => None,
         };
         if let Some(lacks) = lacks.filter(|_| self.before.is_some()) {
@@ -257,11 +280,11 @@ fn line(file: &mut impl BufRead, out: &mut Vec<u8>) -> std::io::Result<u64> {
 
 impl Course {
     /// Reads the file as it is now; a training may add to it meanwhile. Half a line at its end is left out, and so is a
-    /// line that is broken, with a remark. `batch`: pictures of an update, where that is known.
+    /// line that is broken, with a remark. `shown`: pictures of an update or an epoch, where that is known.
     ///
     /// # Errors
     /// If it cannot be read, or its first line names no columns.
-    pub fn read(path: &Path, how: &How, batch: Option<f64>) -> Result<Self, RunError> {
+    pub fn read(path: &Path, how: &How, shown: Option<Shown>) -> Result<Self, RunError> {
         let (mut ends, mut size) = (0, 0);
         files::read_pieces(path, |piece| {
             ends += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -275,7 +298,7 @@ impl Course {
             true => Columns { count: 1, epoch: 0, steps: None, seconds: None, losses: Vec::new() },
             false => Columns::new(&text).map_err(header)?,
         };
-        let mut reading = Reading::new(columns, how, ends.saturating_sub(1), batch);
+        let mut reading = Reading::new(columns, how, ends.saturating_sub(1), shown);
         let (mut row, mut broken) = (Row::default(), 0);
         for number in 0.. {
             files::at(path, line(&mut file, &mut text))?;

@@ -105,7 +105,7 @@ pub fn read(names: &[String], how: &How) -> Result<Vec<Run>, RunError> {
     let mut runs = Vec::with_capacity(folders.len());
     for (folder, name) in folders.into_iter().zip(&short) {
         let (settings, mut remarks) = settings::read(&folder);
-        let course = Course::read(&history(&folder), how, settings::batch(&settings))?;
+        let course = Course::read(&history(&folder), how, settings::shown(&settings))?;
         remarks.extend(course.remarks.iter().cloned());
         let alone = !name.is_empty() && short.iter().filter(|other| *other == name).count() == 1;
         let name = if alone { crate::hints::plain(name) } else { crate::files::shown(&folder) };

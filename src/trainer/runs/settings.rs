@@ -45,9 +45,24 @@ pub fn read(folder: &Path) -> (Settings, Vec<String>) {
     (settings, remarks)
 }
 
-/// Pictures of an update, if they are known.
-pub fn batch(settings: &Settings) -> Option<f64> {
-    settings.get("recipe.batch_size").and_then(Value::as_integer).filter(|size| *size > 0).map(|size| size as f64)
+/// How many pictures of the data the critic is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shown {
+    /// By each of its updates.
+    Update(f64),
+    /// In each epoch.
+    Epoch(f64),
+}
+
+/// How many it is shown, if that is known: with cross-entropy those of a pass or a step, whether it is updated or not.
+pub fn shown(settings: &Settings) -> Option<Shown> {
+    let whole = |key: &str| settings.get(key).and_then(Value::as_integer).filter(|size| *size > 0).map(|n| n as f64);
+    let own = |key: &str| settings.get(&format!("recipe.cross_entropy.{key}"));
+    match own("real_label").and(own("epoch")).and_then(Value::as_str) {
+        None => whole("recipe.batch_size").map(Shown::Update),
+        Some("pass") => whole("data_count").map(Shown::Epoch),
+        Some(_) => whole("recipe.batch_size").map(Shown::Epoch),
+    }
 }
 
 fn flatten(key: String, value: Value, out: &mut Settings) {

@@ -133,7 +133,7 @@ fn one_run_alone_and_runs_that_are_alike() {
     assert!(read(std::slice::from_ref(&one), &PLAIN).unwrap()[0].remarks[0].contains("not known"));
     fs::write(here.join("one/training/state.toml"), "seed = 7\nepoch = 5\n[recipe]\nbatch_size = 3\n").unwrap();
     let runs = read(&[one], &PLAIN).unwrap();
-    assert_eq!((runs[0].remarks.len(), settings::batch(&runs[0].settings)), (0, Some(3.0)));
+    assert_eq!((runs[0].remarks.len(), settings::shown(&runs[0].settings)), (0, Some(settings::Shown::Update(3.0))));
     assert!(runs[0].settings.len() == 2, "{:?}", runs[0].settings);
 }
 

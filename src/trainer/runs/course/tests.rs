@@ -14,7 +14,7 @@ fn read(text: &str, how: &How, batch: Option<f64>) -> Result<Course, RunError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.csv");
     std::fs::write(&path, text).unwrap();
-    Course::read(&path, how, batch)
+    Course::read(&path, how, batch.map(Shown::Update))
 }
 
 #[test]
