@@ -59,6 +59,16 @@ pub fn leaky_relu_grad(y: Tensor<4>, dy: Tensor<4>, negative_slope: f32) -> Tens
     dy * (mask * (1.0 - negative_slope) + negative_slope)
 }
 
+/// Mean and biased variance over all axes but the last.
+pub fn moments<const D: usize>(x: Tensor<D>) -> [Tensor<1>; 2] {
+    let dims = x.dims();
+    let channels = dims[D - 1];
+    let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
+    let mean = flat.clone().mean_dim(0);
+    let var = (flat - mean.clone()).powi_scalar(2).mean_dim(0);
+    [mean.reshape([channels]), var.reshape([channels])]
+}
+
 /// See [`super::ops::batch_norm`].
 pub fn batch_norm<const D: usize>(
     x: Tensor<D>,

@@ -265,11 +265,12 @@ impl Norm<'_> {
         statistics: &mut Vec<Statistics>,
     ) -> Tensor<D> {
         let [gamma, beta] = affine(params, self.name, self.channels, &x.device());
-        let (mean, variance) = moments(x.clone().inner());
-        let count = (x.dims().iter().product::<usize>() / self.channels.max(1)) as f64;
+        let dims = x.dims();
+        let (made, [mean, variance]) = ops::batch_norm_and_moments(x, gamma, beta, self.eps, slope.unwrap_or(1.0));
+        let count = (dims.iter().product::<usize>() / self.channels.max(1)) as f64;
         let variance = if self.unbiased && count > 1.0 { variance * (count / (count - 1.0)) } else { variance };
         statistics.push(Statistics { layer: self.name.to_owned(), mean, variance, momentum: self.momentum });
-        ops::batch_norm(x, gamma, beta, self.eps, slope.unwrap_or(1.0))
+        made
     }
 
     /// By the moving statistics.
@@ -289,19 +290,6 @@ pub fn scale_and_shift(params: &Params, name: &str, eps: f32, bias: Tensor<1>) -
     let scale = gamma / (params.get::<1>(name, "moving_variance") + eps).sqrt();
     let shift = (bias - params.get::<1>(name, "moving_mean")) * scale.clone() + beta;
     [scale, shift]
-}
-
-/// Mean and biased variance over all axes but the last.
-pub fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
-    let dims = x.dims();
-    let channels = dims[D - 1];
-    if ops::ours(&x.device()) {
-        return ops::moments(x);
-    }
-    let flat: Tensor<2> = x.reshape([dims.iter().product::<usize>() / channels, channels]);
-    let mean = flat.clone().mean_dim(0);
-    let var = (flat - mean.clone()).powi_scalar(2).mean_dim(0);
-    (mean.reshape([channels]), var.reshape([channels]))
 }
 
 /// Each channel of each picture to mean 0 and variance 1, then `gamma · x + beta`.

@@ -52,6 +52,7 @@ pub trait NetOps: Backend {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
+        moments: Moments,
         eps: f32,
         negative_slope: f32,
     ) -> FloatTensor<Self>;
@@ -176,8 +177,15 @@ impl NetOps for Flex {
         flex_leaky_relu_grad(&y, dy, negative_slope)
     }
 
-    fn net_batch_norm(x: Array, gamma: Array, beta: Array, eps: f32, negative_slope: f32) -> Array {
-        batch_norm_forward(&x, &gamma, &beta, eps, negative_slope).0
+    fn net_batch_norm(
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        moments: Moments,
+        eps: f32,
+        negative_slope: f32,
+    ) -> Array {
+        batch_norm_forward(&x, &gamma, &beta, &moments, eps, negative_slope).0
     }
 
     fn net_row_norms(x: Array) -> Array {
@@ -191,18 +199,29 @@ impl NetOps for Flex {
     }
 }
 
-/// Output of batch normalisation and what its derivative needs: mean and 1/σ per channel.
+/// Mean and biased variance of each channel of a batch.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+}
+
+/// Output of batch normalisation and 1/σ per channel, which its derivative needs.
 fn batch_norm_forward(
     x: &Array,
     gamma: &Array,
     beta: &Array,
+    moments: &Moments,
     eps: f32,
     negative_slope: f32,
-) -> (Array, Vec<f32>, Vec<f32>) {
-    let (out, mean, rstd) = with_values(x, |x| {
-        with_values(gamma, |gamma| with_values(beta, |beta| pointwise::batch_norm(x, gamma, beta, eps, negative_slope)))
+) -> (Array, Vec<f32>) {
+    let Moments { mean, variance } = moments;
+    let (out, rstd) = with_values(x, |x| {
+        with_values(gamma, |gamma| {
+            with_values(beta, |beta| pointwise::batch_norm(x, gamma, beta, [mean, variance], eps, negative_slope))
+        })
     });
-    (array(out, &shape(x)), mean, rstd)
+    (array(out, &shape(x)), rstd)
 }
 
 /// Of a convolution, or of a transposed one: each is the other's derivative in its input.
@@ -339,11 +358,13 @@ impl<C: CheckpointStrategy> NetOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
+        moments: Moments,
         eps: f32,
         negative_slope: f32,
     ) -> FloatTensor<Self> {
-        let (y, mean, rstd) =
-            batch_norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), eps, negative_slope);
+        let (y, rstd) =
+            batch_norm_forward(x.primitive(), gamma.primitive(), beta.primitive(), &moments, eps, negative_slope);
+        let mean = moments.mean;
         match NormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 prep.finish((x.into_primitive(), gamma.into_primitive(), y.clone(), mean, rstd, negative_slope), y)
@@ -418,16 +439,36 @@ pub fn batch_norm<const D: usize>(
     eps: f32,
     negative_slope: f32,
 ) -> Tensor<D> {
-    match ours(&x.device()) {
-        true => Tensor::from_dispatch(Dispatch::net_batch_norm(
-            x.into_dispatch(),
-            gamma.into_dispatch(),
-            beta.into_dispatch(),
-            eps,
-            negative_slope,
-        )),
-        false => burn_ops::batch_norm(x, gamma, beta, eps, negative_slope),
+    batch_norm_and_moments(x, gamma, beta, eps, negative_slope).0
+}
+
+/// The same, and mean and biased variance `[c]` of the batch, without a graph.
+pub fn batch_norm_and_moments<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f32,
+    negative_slope: f32,
+) -> (Tensor<D>, [Tensor<1>; 2]) {
+    let (device, channels) = (x.device(), x.dims()[D - 1]);
+    if !ours(&device) {
+        let moments = burn_ops::moments(x.clone().inner());
+        return (burn_ops::batch_norm(x, gamma, beta, eps, negative_slope), moments);
     }
+    let values = held(&x.clone().inner().reshape([x.dims().iter().product::<usize>()]));
+    let (mean, variance) = pointwise::moments(&values, channels);
+    drop(values);
+    let tensor = |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [channels]), &x.device().inner());
+    let both = [tensor(&mean), tensor(&variance)];
+    let made = Dispatch::net_batch_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        Moments { mean, variance },
+        eps,
+        negative_slope,
+    );
+    (Tensor::from_dispatch(made), both)
 }
 
 /// The length of each of the n pieces of x `[n, ..]`, the root of its sum of squares: `[n]`.
@@ -436,15 +477,6 @@ pub fn row_norms<const D: usize>(x: Tensor<D>) -> Tensor<1> {
         true => Tensor::from_dispatch(Dispatch::net_row_norms(x.into_dispatch())),
         false => burn_ops::row_norms(x),
     }
-}
-
-/// Mean and biased variance over all axes but the last, on the CPU.
-pub fn moments<const D: usize>(x: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
-    let (dims, device) = (x.dims(), x.device());
-    let values = held(&x.reshape([dims.iter().product::<usize>()]));
-    let (mean, variance) = pointwise::moments(&values, dims[D - 1]);
-    let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [dims[D - 1]]), &device);
-    (tensor(mean), tensor(variance))
 }
 
 /// Moves weights by a gradient, and first and second moments with them; all flat and without a graph.

@@ -139,20 +139,19 @@ pub fn moments(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     (mean, var)
 }
 
-/// `leaky(gamma · (x − mean) / sqrt(var + eps) + beta)` with the batch's own statistics; also the
-/// mean and `1 / sqrt(var + eps)`.
+/// `leaky(gamma · (x − mean) / sqrt(var + eps) + beta)` with these moments of the batch; also `1 / sqrt(var + eps)`.
 pub fn batch_norm(
     x: &[f32],
     gamma: &[f32],
     beta: &[f32],
+    [mean, var]: [&[f32]; 2],
     eps: f32,
     negative_slope: f32,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+) -> (Vec<f32>, Vec<f32>) {
     let channels = gamma.len();
-    let (mean, var) = moments(x, channels);
     let rstd: Vec<f32> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let scale: Vec<f32> = gamma.iter().zip(&rstd).map(|(g, r)| g * r).collect();
-    let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+    let shift: Vec<f32> = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
     let mut out = zeros(x.len());
     let share = share_of(x.len(), channels);
     out.par_chunks_mut(share).zip(x.par_chunks(share)).for_each(|(out, x)| {
@@ -163,7 +162,7 @@ pub fn batch_norm(
             }
         }
     });
-    (out, mean, rstd)
+    (out, rstd)
 }
 
 /// Gradients of [`batch_norm`] before its activation, in x, gamma and beta (Ioffe & Szegedy 2015, section 3):
