@@ -177,14 +177,7 @@ impl NetOps for Flex {
         flex_leaky_relu_grad(&y, dy, negative_slope)
     }
 
-    fn net_batch_norm(
-        x: Array,
-        gamma: Array,
-        beta: Array,
-        moments: Moments,
-        eps: f32,
-        negative_slope: f32,
-    ) -> Array {
+    fn net_batch_norm(x: Array, gamma: Array, beta: Array, moments: Moments, eps: f32, negative_slope: f32) -> Array {
         batch_norm_forward(&x, &gamma, &beta, &moments, eps, negative_slope).0
     }
 
