@@ -118,10 +118,7 @@ fn a_network_with_classes_trains_and_goes_on() {
     let here = folder.path();
     write_pictures(&here.join("d"), 8);
     let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan3").unwrap() };
-    let mut config = toml::Table::new();
-    config.insert("arch".into(), toml::Value::try_from(Arch::Dcgan(Dcgan { classes: 3, ..tiny() })).unwrap());
-    config.insert("recipe".into(), toml::Value::try_from(&recipe).unwrap());
-    fs::write(here.join("c.toml"), toml::to_string(&config).unwrap()).unwrap();
+    write_config(&here.join("c.toml"), &Arch::Dcgan(Dcgan { classes: 3, ..tiny() }), &recipe);
     succeed(here, &["train", "d", "--config", "c.toml", "--epochs", "1", "--model", "a"]);
     let card = flaneur::model::Card::read(&here.join("models/a")).unwrap();
     assert_eq!((card.classes, card.step), (["0", "1", "2"].map(String::from).to_vec(), 2));
@@ -208,6 +205,14 @@ fn write_pictures(folder: &Path, count: usize) {
     }
 }
 
+/// A file for `--config`.
+fn write_config(path: &Path, arch: &Arch, recipe: &Recipe) {
+    let mut config = toml::Table::new();
+    config.insert("arch".into(), toml::Value::try_from(arch).unwrap());
+    config.insert("recipe".into(), toml::Value::try_from(recipe).unwrap());
+    fs::write(path, toml::to_string(&config).unwrap()).unwrap();
+}
+
 /// By the command line: the line, the files, and a training that is stopped in the middle of a pass.
 #[test]
 fn a_training_that_stops_within_a_pass_goes_on_there() {
@@ -215,10 +220,7 @@ fn a_training_that_stops_within_a_pass_goes_on_there() {
     let here = folder.path();
     write_pictures(&here.join("d"), 30);
     let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan4-mod").unwrap() };
-    let mut config = toml::Table::new();
-    config.insert("arch".into(), toml::Value::try_from(Arch::Dcgan(tiny())).unwrap());
-    config.insert("recipe".into(), toml::Value::try_from(&recipe).unwrap());
-    fs::write(here.join("c.toml"), toml::to_string(&config).unwrap()).unwrap();
+    write_config(&here.join("c.toml"), &Arch::Dcgan(tiny()), &recipe);
     let train = ["train", "d", "--config", "c.toml", "--epochs", "3"];
     let out = succeed(here, &[&train[..], &["--model", "once"]].concat());
     let lines: Vec<&str> = out.lines().filter(|line| line.starts_with("=> EPOCH ")).collect();
@@ -286,6 +288,10 @@ fn recipes_are_named_or_read_and_else_explained() {
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(said.contains("epoch 0 | generator loss: "), "{said}");
     fail(here, &["train", "d", "--model", "a", "--resume", "--recipe", "dcgan3"], "another recipe");
+    // Losses of a Wasserstein critic lie below zero.
+    let lower = ["train", "d", "--model", "b", "--arch", "mlp-mnist", "--recipe", "r.toml", "--skip-below", "-50"];
+    succeed(here, &lower);
+    fail(here, &["train", "d", "--model", "c", "--arch", "mlp-mnist", "--cache", "-1"], "--cache takes gigabytes");
 }
 
 /// A folder that is larger than the cache trains as one that fits, and one that goes away for a while ends nothing.
@@ -295,10 +301,7 @@ fn data_that_does_not_fit_is_read_as_it_is_needed() {
     let here = folder.path();
     write_pictures(&here.join("d"), 30);
     let recipe = Recipe { batch_size: 4, ..Recipe::named("dcgan3").unwrap() };
-    let mut config = toml::Table::new();
-    config.insert("arch".into(), toml::Value::try_from(Arch::Dcgan(tiny())).unwrap());
-    config.insert("recipe".into(), toml::Value::try_from(&recipe).unwrap());
-    fs::write(here.join("c.toml"), toml::to_string(&config).unwrap()).unwrap();
+    write_config(&here.join("c.toml"), &Arch::Dcgan(tiny()), &recipe);
     let train = |more: &[&str]| succeed(here, &[&["train", "d", "--config", "c.toml", "--epochs", "2"], more].concat());
     train(&["--model", "fits"]);
     train(&["--model", "not", "--cache", "0"]);

@@ -19,7 +19,10 @@ fn option(setting: &'static Setting, name: &'static str) -> Arg {
         Some(usual) => format!("{says} [default: {usual}]"),
         None => says.to_owned(),
     };
-    Arg::new(setting.name).long(name).value_parser(|text: &str| setting.parse(text)).help(help)
+    let below_zero = setting.range[0] < 0.0;
+    let arg = Arg::new(setting.name).long(name).value_parser(|text: &str| setting.parse(text)).help(help);
+    // Or a number with a minus would be taken for an option.
+    arg.allow_negative_numbers(below_zero)
 }
 
 impl Args for SettingOptions {

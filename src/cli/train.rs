@@ -92,7 +92,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     subset: Option<u32>,
     /// Gigabytes of decoded pictures that stay in memory; the others are read as they are needed
-    #[arg(long, value_name = "GB", default_value_t = 1.0)]
+    #[arg(long, value_name = "GB", default_value_t = 1.0, allow_negative_numbers = true)]
     cache: f64,
     /// Licence of the weights, for the model's card
     #[arg(long, default_value = "")]

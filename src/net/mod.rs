@@ -24,4 +24,5 @@ pub mod ops;
 pub mod params;
 pub mod pending;
 pub mod recipe;
+mod shapes;
 pub mod steps;

@@ -34,41 +34,39 @@ impl State {
     /// One step on the next batch.
     pub(super) fn cross_entropy(
         &mut self,
+        own: &CrossEntropy,
         data: Mixture,
         between: &mut Between,
         device: &Device,
     ) -> Result<Turn, DatasetError> {
-        let Some(own) = self.recipe.cross_entropy.clone() else {
-            unreachable!("asked only where the recipe has cross-entropy")
-        };
         let mut random = self.random(Stream::CriticStep, 0);
-        let real = self.part(&own, data, between, device)?;
+        let real = self.part(own, data, between, device)?;
         let n = real.dims()[0];
         let z = self.noise(n, &mut random, device);
         let shared = !own.calm_fakes && !own.fresh_z;
-        let mut drawn = shared.then(|| self.drawn(&own, z.clone(), &mut random, device));
+        let mut drawn = shared.then(|| self.drawn(own, z.clone(), &mut random, device));
         let fake = match &drawn {
             Some(drawn) => drawn.pictures.clone().inner(),
             None => self.pictures(z.clone(), own.calm_fakes),
         };
         let mut told = None;
         if own.order == Order::GeneratorFirst {
-            let drawn = drawn.take().unwrap_or_else(|| self.drawn(&own, z.clone(), &mut random, device));
-            told = Some(self.persuade(&own, drawn, &mut random, device));
+            let drawn = drawn.take().unwrap_or_else(|| self.drawn(own, z.clone(), &mut random, device));
+            told = Some(self.persuade(own, drawn, &mut random, device));
         }
-        let [d_loss, d_real, d_fake, updates] = self.tell_apart(&own, real, fake, &mut random, device);
+        let [d_loss, d_real, d_fake, updates] = self.tell_apart(own, real, fake, &mut random, device);
         let [g_loss, g_real] = told.unwrap_or_else(|| {
             let drawn = drawn.unwrap_or_else(|| {
                 let z = match own.fresh_z {
                     true => self.noise(own.generator_count(n), &mut random, device),
                     false => z,
                 };
-                self.drawn(&own, z, &mut random, device)
+                self.drawn(own, z, &mut random, device)
             });
-            self.persuade(&own, drawn, &mut random, device)
+            self.persuade(own, drawn, &mut random, device)
         });
         let values = [d_loss, g_loss, d_real, d_fake, g_real];
-        Ok(self.counted(&own, values, n, updates as u32, data.first.len()))
+        Ok(self.counted(own, values, n, updates as u32, data.first.len()))
     }
 
     /// Adds a step to its epoch.

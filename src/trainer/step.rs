@@ -213,8 +213,8 @@ impl State {
         device: &Device,
         between: &mut Between,
     ) -> Result<Turn, DatasetError> {
-        if self.recipe.cross_entropy.is_some() {
-            let turn = self.cross_entropy(data, between, device)?;
+        if let Some(own) = self.recipe.cross_entropy.clone() {
+            let turn = self.cross_entropy(&own, data, between, device)?;
             (between.updates)(self);
             return Ok(turn);
         }

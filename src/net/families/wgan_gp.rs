@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Family;
 use crate::net::geometry::Padding;
-use crate::net::layers::{self, ArchError, Chain, Init, Layer, MAP, Shape, WEIGHTS};
+use crate::net::layers::{self, ArchError, Chain, Init, Layer, Shape};
+use crate::net::shapes::{MAP, WEIGHTS};
 
 /// Added to a variance before its root, as Keras does.
 const EPS: f32 = 1e-3;
