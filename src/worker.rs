@@ -1,6 +1,8 @@
 //! Threads with a name, an owner who joins them, a heartbeat, and panics that become sentences.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(target_os = "linux")]
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -223,6 +225,52 @@ pub fn work_along() -> std::io::Result<()> {
         // A pool that is there already is as good.
         Err(why) if std::error::Error::source(&why).is_some() => Err(std::io::Error::other(why)),
         _ => Ok(()),
+    }
+}
+
+/// Gives each of the threads that share out work a processor of its own, if they were found on the same one before.
+///
+/// A system that does not look for a free processor when it wakes a thread (seen in a virtual machine whose two
+/// processors share no known cache) leaves both threads of a pool on one of them for up to 60 ms, which is longer than
+/// a picture takes. Other systems are left alone, and so is a pool of more than four threads.
+/// Comes at the beginning of a draw, on any thread.
+pub fn spread() {
+    #[cfg(target_os = "linux")]
+    {
+        /// Draws before which it always looks, and behind those, one in how many.
+        const LOOKS: u32 = 64;
+        const SELDOM: u32 = 16;
+        /// How often threads are found on one processor before each gets its own.
+        const TOGETHER: u32 = 3;
+        static LOOKED: AtomicU32 = AtomicU32::new(0);
+        static FOUND: AtomicU32 = AtomicU32::new(0);
+        if !(2..=4).contains(&rayon::current_num_threads()) || FOUND.load(Ordering::Relaxed) >= TOGETHER {
+            return;
+        }
+        let looked = LOOKED.fetch_add(1, Ordering::Relaxed);
+        if looked >= LOOKS && looked % SELDOM != 0 {
+            return;
+        }
+        let mut places = rayon::broadcast(|_| rustix::thread::sched_getcpu());
+        places.sort_unstable();
+        let together = places.windows(2).any(|pair| pair[0] == pair[1]);
+        if together && FOUND.fetch_add(1, Ordering::Relaxed) + 1 == TOGETHER {
+            rayon::broadcast(|context| stay(context.index(), context.num_threads()));
+        }
+    }
+}
+
+/// Keeps this thread, the one with that number of `threads`, on a processor of its own, where there are enough of them.
+#[cfg(target_os = "linux")]
+fn stay(number: usize, threads: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(all) = sched_getaffinity(None) else { return };
+    let own = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).nth(number);
+    if let Some(own) = own.filter(|_| all.count() as usize >= threads) {
+        let mut one = CpuSet::new();
+        one.set(own);
+        // Where this is not allowed, the thread goes where the system puts it.
+        let _ = sched_setaffinity(None, &one);
     }
 }
 

@@ -15,7 +15,8 @@ from table import Row
 
 BATCHES = [1, 8]
 # Pools of threads spin for a while after their work; the next in turn shall not feel it.
-PAUSE_SECS = 0.03
+# ONNX Runtime's spins for more than 30 ms (measured), which takes a processor from whoever draws then.
+PAUSE_SECS = 0.1
 SEED = 1
 
 

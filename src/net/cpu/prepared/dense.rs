@@ -4,7 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Layer;
-use crate::net::cpu::layout::{self, Plane, Row, WIDE, blocks, zeros};
+use super::weights::Weights;
+use crate::net::cpu::layout::{self, Plane, Row, WIDE, blocks, with_scratch};
 use crate::net::cpu::microkernel::leaky;
 
 /// Weights and bias of the dense layer, packed.
@@ -12,16 +13,16 @@ pub struct Dense {
     z_dim: usize,
     channels: usize,
     /// `[block, pixel, z]`.
-    weights: Vec<Row>,
+    weights: Weights,
     /// `[block, pixel]`.
     bias: Vec<Row>,
     negative_slope: f32,
 }
 
 impl Dense {
-    /// Room for the weights of a layer that makes a map of `pixels`.
-    pub fn new(z_dim: usize, pixels: usize, channels: usize, negative_slope: f32) -> Self {
-        let weights = zeros(blocks(channels) * pixels * z_dim);
+    /// Room for the weights of a layer that makes a map of `pixels`, in 16 bits if they are to be `short`.
+    pub fn new(z_dim: usize, pixels: usize, channels: usize, negative_slope: f32, short: bool) -> Self {
+        let weights = Weights::new(blocks(channels) * pixels, z_dim, short);
         Self { z_dim, channels, weights, bias: Vec::new(), negative_slope }
     }
 
@@ -29,7 +30,7 @@ impl Dense {
     pub fn load(&mut self, layer: &Layer<&[f32]>) {
         let (channels, features) = (self.channels, layer.shift.len());
         let pixels = features / channels;
-        self.weights.par_chunks_mut(self.z_dim).enumerate().for_each(|(i, rows)| {
+        self.weights.load(|i, rows| {
             let (block, pixel) = (i / pixels * WIDE, i % pixels);
             let part = pixel * channels + block..pixel * channels + channels.min(block + WIDE);
             let scale = &layer.scale[part.clone()];
@@ -47,12 +48,12 @@ impl Dense {
     pub fn run(&self, n: usize, z: &[f32], output: &mut [Row], to: &Plane) {
         let each = to.h * to.w;
         let blocks = blocks(self.channels);
-        let weights = self.weights.par_chunks(each * self.z_dim).zip(self.bias.par_chunks(each));
-        output[..blocks * n * to.len()].par_chunks_mut(n * to.len()).zip(weights).for_each(
-            |(planes, (weights, bias))| {
-                Arch::new().dispatch(Task { dense: self, z, weights, bias, planes, to });
-            },
-        );
+        let planes = output[..blocks * n * to.len()].par_chunks_mut(n * to.len());
+        planes.zip(self.bias.par_chunks(each)).enumerate().for_each(|(block, (planes, bias))| {
+            with_scratch(self.weights.beside(self.z_dim), |beside| {
+                Arch::new().dispatch(Task { dense: self, z, first: block * each, bias, beside, planes, to });
+            });
+        });
     }
 }
 
@@ -60,8 +61,11 @@ impl Dense {
 struct Task<'a> {
     dense: &'a Dense,
     z: &'a [f32],
-    weights: &'a [Row],
+    /// The group of weights of the first pixel.
+    first: usize,
     bias: &'a [Row],
+    /// Where weights of 16 bits become floats.
+    beside: &'a mut [Row],
     planes: &'a mut [Row],
     to: &'a Plane,
 }
@@ -71,12 +75,14 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let (z_dim, to) = (self.dense.z_dim, self.to);
-        for (pixel, (weights, bias)) in self.weights.chunks_exact(z_dim).zip(self.bias).enumerate() {
+        let Self { dense, z, first, bias, beside, planes, to } = self;
+        let z_dim = dense.z_dim;
+        for (pixel, bias) in bias.iter().enumerate() {
             let at = to.at(pixel / to.w, pixel % to.w);
-            for (z, plane) in self.z.chunks_exact(z_dim).zip(self.planes.chunks_exact_mut(to.len())) {
+            let weights = dense.weights.rows(s, (first + pixel) * z_dim, z_dim, beside);
+            for (z, plane) in z.chunks_exact(z_dim).zip(planes.chunks_exact_mut(to.len())) {
                 let mut row = pixel_of(s, z, weights, bias);
-                leaky(s, &mut row, self.dense.negative_slope);
+                leaky(s, &mut row, dense.negative_slope);
                 plane[at] = row;
             }
         }

@@ -9,7 +9,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Layer;
-use crate::net::cpu::layout::{Plane, Row, WIDE, blocks, channels, with_scratch, zeros};
+use super::weights::Weights;
+use crate::net::cpu::layout::{Plane, Row, WIDE, blocks, channels, with_scratch};
 use crate::net::cpu::microkernel::{leaky, multiply, next};
 use crate::net::geometry::Geometry;
 
@@ -61,7 +62,7 @@ pub struct Direct {
     blocks_in: usize,
     blocks_out: usize,
     /// `[block out, phase, block in, tap, channel in]`.
-    weights: Vec<Row>,
+    weights: Weights,
     /// `[block out]`.
     bias: Vec<Row>,
     negative_slope: f32,
@@ -96,10 +97,10 @@ pub fn pack_taps(
 }
 
 impl Direct {
-    /// Room for the weights of a stage with a window (see [`Geometry::window`]).
-    pub fn new(g: &Geometry, negative_slope: f32) -> Self {
+    /// Room for the weights of a stage with a window (see [`Geometry::window`]), in 16 bits if they are to be `short`.
+    pub fn new(g: &Geometry, negative_slope: f32, short: bool) -> Self {
         let (t, blocks_in, blocks_out) = (g.window().unwrap_or(1), blocks(g.o), blocks(g.c));
-        let weights = zeros(blocks_out * blocks_in * g.k * g.k * WIDE);
+        let weights = Weights::new(blocks_out, blocks_in * g.k * g.k * WIDE, short);
         Self { t, phases: phases(g, t), blocks_in, blocks_out, weights, bias: Vec::new(), negative_slope }
     }
 
@@ -112,21 +113,15 @@ impl Direct {
 
     /// Packs weights.
     pub fn load(&mut self, layer: &Layer<&[f32]>, g: &Geometry) {
-        let (blocks_in, t) = (self.blocks_in, self.t);
-        let mut parts: Vec<(Which, &mut [Row])> = Vec::new();
-        let mut rest = &mut self.weights[..];
-        for block_out in 0..self.blocks_out {
-            for (phase, seen) in self.phases.iter().enumerate() {
+        let (blocks_in, t, phases) = (self.blocks_in, self.t, self.phases);
+        self.weights.load(|block_out, mut rest| {
+            for (phase, seen) in phases.iter().enumerate() {
                 for block_in in 0..blocks_in {
-                    let (part, left) = rest.split_at_mut(seen.taps() * WIDE);
-                    parts.push(((block_out, phase, block_in), part));
+                    let (rows, left) = rest.split_at_mut(seen.taps() * WIDE);
+                    pack_taps(layer, g, (block_out, phase, block_in), seen.each(t), rows);
                     rest = left;
                 }
             }
-        }
-        let phases = self.phases;
-        parts.into_par_iter().for_each(|(which, rows)| {
-            pack_taps(layer, g, which, phases[which.1].each(t), rows);
         });
         self.bias = channels(&layer.shift);
     }
@@ -134,6 +129,12 @@ impl Direct {
     /// Taps of the window, in each direction.
     pub fn taps(&self) -> usize {
         self.t
+    }
+
+    /// Rows that a task needs beside its sums, for the weights of one phase and block.
+    fn beside(&self) -> usize {
+        let taps = self.phases.iter().map(|seen| seen.taps()).max();
+        self.weights.beside(taps.unwrap_or(0) * WIDE)
     }
 
     /// Makes the next map from `input`, whose planes are [`Plane::windowed`] for this window.
@@ -146,9 +147,22 @@ impl Direct {
             let (block, picture) = (i / n, i % n);
             plane[to.inside()].par_chunks_mut(lines * 2 * to.wide).enumerate().for_each(|(band, part)| {
                 let (input, stride) = (&input[picture * from.len()..], n * from.len());
-                with_scratch(part.len() / (2 * to.wide) * from.w, |sums| {
+                let pixels = part.len() / (2 * to.wide) * from.w;
+                with_scratch(pixels + self.beside(), |scratch| {
+                    let (sums, beside) = scratch.split_at_mut(pixels);
                     let first = band * lines;
-                    Arch::new().dispatch(Task { direct: self, input, stride, from, first, block, sums, to, part });
+                    Arch::new().dispatch(Task {
+                        direct: self,
+                        input,
+                        stride,
+                        from,
+                        first,
+                        block,
+                        sums,
+                        beside,
+                        to,
+                        part,
+                    });
                 });
             });
         });
@@ -167,6 +181,8 @@ struct Task<'a> {
     block: usize,
     /// Of one phase, `[line, pixel]`.
     sums: &'a mut [Row],
+    /// Where weights of 16 bits become floats.
+    beside: &'a mut [Row],
     to: &'a Plane,
     part: &'a mut [Row],
 }
@@ -176,12 +192,12 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { direct, input, stride, from, first, block, sums, to, part } = self;
+        let Self { direct, input, stride, from, first, block, sums, beside, to, part } = self;
         for phase in 0..4 {
             sums.fill(direct.bias[block]);
             for block_in in 0..direct.blocks_in {
                 let (seen, at) = (direct.phases[phase], direct.at(block, phase, block_in));
-                let (taps, _) = direct.weights[at..at + seen.taps() * WIDE].as_chunks::<WIDE>();
+                let (taps, _) = direct.weights.rows(s, at, seen.taps() * WIDE, beside).as_chunks::<WIDE>();
                 let plane = &input[block_in * stride..block_in * stride + from.len()];
                 for (y, sums) in sums.chunks_exact_mut(from.w).enumerate() {
                     let corner = (first + y + seen.row) * from.wide + seen.column;

@@ -13,6 +13,7 @@ mod few;
 mod matrices;
 mod plain;
 mod way;
+mod weights;
 mod winograd;
 
 use std::ops::Deref;
@@ -26,6 +27,7 @@ use super::layout::{Plane, Row, WIDE, blocks};
 use super::pointwise::tanh;
 use crate::net::geometry::Geometry;
 use crate::net::layers::Activation;
+use crate::worker;
 
 /// Pictures that go through the stages together, and how many such parts go beside each other, so that a thread
 /// which is done with its share of a stage need not wait for the rest; more would only need more memory.
@@ -106,6 +108,14 @@ pub struct Outline {
     pub stages: Vec<Stage>,
 }
 
+impl Outline {
+    /// Weights without biases.
+    fn weights(&self) -> usize {
+        let stage = |stage: &Stage| stage.geometry.k * stage.geometry.k * stage.geometry.c * stage.geometry.o;
+        self.z_dim * self.first.iter().product::<usize>() + self.stages.iter().map(stage).sum::<usize>()
+    }
+}
+
 /// One stage and the planes it reads.
 struct Step {
     way: Way,
@@ -159,11 +169,12 @@ impl Prepared {
     pub fn new<K: Deref<Target = [f32]>>(outline: &Outline, layers: impl IntoIterator<Item = Layer<K>>) -> Self {
         let [mut h, mut w, mut channels] = outline.first;
         let slope = outline.then.and_then(Activation::negative_slope).unwrap_or(1.0);
-        let dense = Dense::new(outline.z_dim, h * w, channels, slope);
+        let short = weights::short(outline.weights());
+        let dense = Dense::new(outline.z_dim, h * w, channels, slope, short);
         let mut steps = Vec::with_capacity(outline.stages.len());
         let mut before = outline.then;
         for (i, stage) in outline.stages.iter().enumerate() {
-            let way = Way::new(stage, i + 1 == outline.stages.len());
+            let way = Way::new(stage, i + 1 == outline.stages.len(), short);
             let (from, curve) = (way.plane(h, w), curve(before));
             steps.push(Step { from, way, geometry: stage.geometry, channels, curve });
             [h, w, channels] = stage.output();
@@ -193,6 +204,15 @@ impl Prepared {
 
     /// Pictures `[n, h, w, c]` for `z` `[n, z_dim]`.
     pub fn draw<P: Pixel>(&self, z: &[f32]) -> Vec<P> {
+        // From a thread of the pool, or every stage would wake one and be waited for.
+        rayon::scope(|_| {
+            worker::spread();
+            self.draw_all(z)
+        })
+    }
+
+    /// [`Self::draw`] on a thread of the pool.
+    fn draw_all<P: Pixel>(&self, z: &[f32]) -> Vec<P> {
         let mut out = vec![P::default(); z.len() / self.z_dim * self.picture_len()];
         let (pixels, values) = (TOGETHER * self.picture_len(), TOGETHER * self.z_dim);
         for (out, z) in out.chunks_mut(BESIDE * pixels).zip(z.chunks(BESIDE * values)) {

@@ -45,7 +45,8 @@ fn cost(g: &Geometry, m: usize) -> usize {
 
 impl Way {
     /// Chooses; the `last` stage goes through tanh, others through the leaky activation that they have.
-    pub fn new(stage: &Stage, last: bool) -> Self {
+    /// What goes tap by tap may keep its weights `short`.
+    pub fn new(stage: &Stage, last: bool, short: bool) -> Self {
         let g = &stage.geometry;
         let slope = stage.then.and_then(Activation::negative_slope).filter(|_| !last);
         let window = if stage.transposed && !stage.doubled { g.window() } else { None };
@@ -61,7 +62,7 @@ impl Way {
             (3, Some(4)) => Self::Four3(Winograd::new(g, slope)),
             (5, Some(2)) => Self::Two5(Winograd::new(g, slope)),
             (5, Some(4)) => Self::Four5(Winograd::new(g, slope)),
-            _ => Self::Direct(Direct::new(g, slope)),
+            _ => Self::Direct(Direct::new(g, slope, short)),
         }
     }
 
