@@ -168,3 +168,30 @@ fn transforms_nest_and_pop_brings_back() {
     let turned = drawn("canvas(0, 32).rotate(tau(0.25), 16, 16).rect(4, 18, 10, 6)");
     assert!(turned == plain, "a quarter turn of the same rectangle");
 }
+
+#[test]
+fn every_shipped_drawing_sketch_draws_pictures_that_differ() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let paths = home::entries(&folder);
+    assert!(paths.len() >= 9, "{paths:?}");
+    let mut coloured = 0;
+    for path in paths {
+        let text = crate::files::read_text(&path).unwrap();
+        let name = path.display();
+        assert!(text.starts_with("// Study after ") || path.ends_with("three-lines.rn"), "{name}");
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//") && !line.trim().is_empty());
+        assert!((4..=60).contains(&code.count()), "{name}");
+        let drawings = Drawings::open(&path, 1, [64, 64]).map_err(|e| e.to_string()).unwrap();
+        let pictures: Vec<Picture> = (0..12).map(|i| drawings.draw(i).map_err(|e| e.to_string()).unwrap()).collect();
+        for (at, picture) in pictures.iter().enumerate() {
+            assert!(!pictures[..at].contains(picture), "{name}: picture {at} was there before");
+            let first = picture.at(0, 0);
+            let other = picture.pixels.chunks_exact(3).filter(|pixel| **pixel != first).count();
+            assert!(other > 64 * 64 / 20, "{name}: picture {at} is nearly empty");
+        }
+        let colour = |pixel: &[u8]| pixel.iter().max().unwrap() - pixel.iter().min().unwrap() > 60;
+        let lit = pictures.iter().flat_map(|p| p.pixels.chunks_exact(3)).filter(|pixel| colour(pixel)).count();
+        coloured += u32::from(lit > 12 * 64 * 64 / 50);
+    }
+    assert!(coloured >= 4, "{coloured} of them are in colour");
+}

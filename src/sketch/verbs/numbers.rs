@@ -163,6 +163,12 @@ pub const VERBS: &[Verb] = &[
     plain!("cos", "The cosine of radians.", "seed(7).scale(cos(t.secs))", libm::cos),
     plain!("tan", "The tangent of radians.", "seed(7).set(3, tan(0.5))", libm::tan),
     plain!("exp", "e to the power of x.", "seed(7).scale(exp(-1))", libm::exp),
+    plain!(
+        "log",
+        "The natural logarithm; of 0 and less that of a very small number.",
+        "seed(7).scale(log(2))",
+        |v: f64| { libm::log(v.max(f64::MIN_POSITIVE)) }
+    ),
     plain!("sqrt", "The square root; of a negative number 0.", "seed(7).scale(sqrt(0.5))", |v: f64| v.max(0.0).sqrt()),
     plain!("floor", "Down to a whole number.", "seed(floor(t.secs))", f64::floor),
     plain!("fract", "What is behind the point, 0..1.", "slerp(seed(1), seed(2), fract(t.secs))", |v: f64| v
