@@ -1,5 +1,8 @@
+//! Drawing sketches from outside: reproducible, limited, and told where they are wrong.
+
 use super::*;
 use crate::dataset::lines::Rules;
+use crate::sketch::{Env, Language};
 
 fn drawings(text: &str) -> Result<Drawings, Box<Complaint>> {
     Drawings::of(Path::new("sketches/data/try.rn"), text, 3, [32, 32])
@@ -74,11 +77,13 @@ fn a_broken_sketch_is_told_its_place() {
     };
     check(
         "pub fn draw(r, i) {\n  canvas().dics(0.5) }",
-        &["try.rn:2:", "| ", "^", "no method dics", "did you mean disc?"],
+        &["try.rn:2:", "| ", "^", "no method dics", "did you mean draw.disc("],
     );
     check("pub fn draw(r, i) { canvas( }", &["try.rn:1:", "^"]);
     check("pub fn draw(r) { canvas() }", &["draw takes 1 arguments", "pub fn draw(r, i)"]);
     check("pub fn walk(me, t, c) { seed(1) }", &["walks"]);
+    let walks = Language::new(Env::new(4)).unwrap().compile(Path::new("a.rn"), DISCS).unwrap_err();
+    assert!(walks.to_string().contains("it is a drawing sketch\n flaneur dataset draw"), "{walks}");
     check("pub fn drow(r, i) { canvas() }", &["there is no draw in it"]);
     check("pub fn draw(r, i) { 7 }", &["try.rn:1:", "has to give a drawing"]);
     check("pub fn draw(r, i) { draw().picture(seed(1)) }", &["without a network"]);

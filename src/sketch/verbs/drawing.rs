@@ -11,7 +11,7 @@ use crate::latent::study;
 
 pub(super) const DRAW: Arg = receiver("draw", Kind::Drawing);
 /// How far from the frame a mark may lie, in its units.
-pub(super) const FAR: f64 = 1e4;
+pub(super) const FAR: f64 = 1e6;
 pub(super) const X: Arg = arg("x", -FAR, FAR, 0.0);
 pub(super) const Y: Arg = arg("y", -FAR, FAR, 0.0);
 pub(super) const W: Arg = arg("w", -FAR, FAR, 1.0);

@@ -356,8 +356,8 @@ pub const VERBS: &[Verb] = &[
         group: Group::Changes,
         args: &[
             Arg { name: "z", kind: Kind::LatentOrDrawing, bare: Bare::Seed(0) },
-            arg("k", -1e4, 1e4, 1.0),
-            arg("down", -1e4, 1e4, 1.0),
+            arg("k", -1e6, 1e6, 1.0),
+            arg("down", -1e6, 1e6, 1.0),
         ],
         says: "All dimensions times k; of a drawing, all that follows k times as wide and high (or down times as high).",
         example: "seed(7).scale(1.5)",
