@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod dataset;
+pub mod drawn;
 pub mod files;
 pub mod generator;
 pub mod hints;

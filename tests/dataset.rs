@@ -262,3 +262,77 @@ fn what_is_no_file_and_what_may_not_be_read_is_named() {
         assert!(said.contains(words), "{words} is not in {said}");
     }
 }
+
+/// A drawing sketch that is not among the shipped ones: a spiral of translucent discs with a text.
+const SPIRAL: &str = "pub fn draw(r, i) {
+    let d = canvas(\"paper\", 64);
+    let turns = r.uniform(1, 4);
+    for n in 0..20 {
+        let angle = tau(turns * n as f64 / 20.0);
+        d.disc(32.0 + n as f64 * cos(angle), 32.0 + n as f64 * sin(angle), 4, tint(hsv(n as f64 / 20.0), 0.5));
+    }
+    d.text(i, 32, 56, 8, \"ink\")
+}";
+
+#[test]
+fn a_drawing_sketch_makes_a_dataset_that_does_not_depend_on_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::create_dir_all(here.join("sketches/data")).unwrap();
+    fs::write(here.join("sketches/data/my spiral.rn"), SPIRAL).unwrap();
+    let draw = |out: &str, more: &[&str]| {
+        let arguments = ["dataset", "draw", "my spiral", "-o", out, "--count", "60", "--size", "32"];
+        common::succeed(here, &[&arguments, more].concat())
+    };
+    assert!(draw("one", &["--workers", "1"]).contains("60 pictures of 32x32 in one"));
+    draw("two/deep", &["--workers", "2"]);
+    draw("a.zip", &["--workers", "1"]);
+    draw("b.zip", &["--workers", "2"]);
+    let names = common::names(&here.join("one"));
+    assert_eq!((names.len(), names[0].as_str()), (60, "my spiral-000001.png"));
+    let read = |folder: &str, name: &str| fs::read(here.join(folder).join(name)).unwrap();
+    assert!(names.iter().all(|name| read("one", name) == read("two/deep", name)));
+    assert!(read("one", &names[0]) != read("one", &names[1]));
+    assert!(read("", "a.zip") == read("", "b.zip"));
+    assert_eq!(census(&here.join("a.zip")).sizes, [((32, 32), 60)]);
+    // What is there is not written over, unless one says so, and never what is no dataset.
+    let arguments = ["dataset", "draw", "my spiral", "--count", "3", "--size", "32", "-o"];
+    common::fail(here, &[&arguments[..], &["one"]].concat(), "is there already");
+    common::succeed(here, &[&arguments[..], &["one", "--overwrite", "--format", "jpg"]].concat());
+    assert_eq!(common::names(&here.join("one"))[0], "my spiral-000001.jpg");
+    fs::write(here.join("one/notes.txt"), "mine").unwrap();
+    common::fail(here, &[&arguments[..], &["one", "--overwrite"]].concat(), "something else than numbered pictures");
+    assert_eq!(common::names(&here.join("one")).len(), 4);
+    // Sheets: of the sketch, of a folder, of a zip; another name where one is taken.
+    for data in ["my spiral", "sketches/data/my spiral.rn", "data/my spiral", "one", "a.zip"] {
+        let said = common::succeed(here, &["dataset", "sheet", data, "-o", "s.png", "--count", "4", "--size", "16"]);
+        let count = if data == "one" { 3 } else { 4 };
+        assert!(said.contains(&format!("{count} pictures of 16x16")), "{said}");
+    }
+    assert!(here.join("s.png").is_file() && here.join("s-5.png").is_file(), "{:?}", common::names(here));
+    common::fail(here, &["dataset", "sheet", "my spirl", "-o", "t.png"], "did you mean my spiral?");
+    common::fail(here, &["dataset", "sheet", "a.zip", "-o", "t.jpg"], "ends in .png");
+    common::succeed(here, &["check", "sketches/data/my spiral.rn"]);
+    common::succeed(here, &["new", "data", "mine"]);
+    assert!(common::succeed(here, &["check", "sketches/data/mine.rn"]).contains("draws pictures"));
+}
+
+#[test]
+fn a_drawing_sketch_that_fails_leaves_nothing_and_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let check = |text: &str, words: &[&str]| {
+        fs::write(here.join("a.rn"), text).unwrap();
+        for word in words {
+            common::fail(here, &["dataset", "draw", "a.rn", "-o", "out", "--count", "50", "--size", "16"], word);
+        }
+        assert_eq!(common::names(here), ["a.rn"]);
+    };
+    check("pub fn draw(r, i) {\n    canvas().dics(0, 0)\n}", &["a.rn:2:", " 2 | ", "^", "did you mean draw.disc("]);
+    check(
+        "pub fn draw(r, i) { if i == 40 { r.pick([]) } draw() }",
+        &["the list is empty", "in picture 41, where i is 40"],
+    );
+    check("pub fn draw(r, i) { loop {} }", &["steps in one picture", "a loop without an end"]);
+    check("pub fn walk(me, t, c) { seed(1) }", &["walks"]);
+}

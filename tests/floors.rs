@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 10] = [
     &["latent", "control"],
     &["picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
-    &["model"],
+    &["model", "drawn"],
     &["generator", "trainer", "recorder"],
     &["preset"],
     &["show"],

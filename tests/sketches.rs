@@ -54,6 +54,8 @@ fn every_example_runs_and_every_verb_works_bare() {
             "draw" => "draw().",
             "t" => "t.",
             "c" => "c.",
+            "r" => "randomness(7).",
+            "p" => "palette().",
             _ => "",
         };
         for expression in [verb.example.to_owned(), format!("{on}{}()", verb.name)] {

@@ -1,4 +1,4 @@
-//! `flaneur check`: sketches, presets, mapping files and models, read and tried.
+//! `flaneur check`: sketches that walk or draw, presets, mapping files and models, read and tried.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use clap::Args;
 use crate::control::Controls;
 use crate::control::mapper::Mapper;
 use crate::control::mapping::{MAPPINGS, Mapping, Target};
+use crate::drawn::{self, Drawings};
 use crate::home;
 use crate::latent;
 use crate::model::{self, Card, Model};
@@ -17,17 +18,20 @@ use crate::preset::{self, Preset};
 use crate::report::say;
 use crate::show::addresses;
 use crate::show::walk::Walk;
-use crate::sketch;
+use crate::sketch::{self, SketchKind};
 
 /// What `flaneur check` takes.
 #[derive(Args)]
 pub struct Check {
-    /// Sketches (.rn), presets and mapping files (.toml), model folders [default: all there are]
+    /// Sketches that walk or draw (.rn), presets and mapping files (.toml), model folders [default: all there are]
     files: Vec<PathBuf>,
 }
 
 /// Dimensions that sketches are tried with.
 const DIM: usize = 100;
+/// Pictures a drawing sketch is tried for, and their side in pixels.
+const PICTURES: u64 = 64;
+const SIDE: usize = 64;
 /// Frames a sketch is tried for, at 60 a second.
 const FRAMES: u32 = 240;
 
@@ -64,6 +68,7 @@ fn everything() -> Vec<PathBuf> {
         names.filter_map(|name| home::find(folder, format!("{name}.{ending}"))).collect()
     };
     let mut all = files(preset::SKETCHES, "rn");
+    all.extend(files(drawn::FOLDER, "rn"));
     all.extend(files(preset::PRESETS, "toml"));
     all.extend(files(MAPPINGS, "toml"));
     all.extend(model::known_models().iter().map(|name| model::folder(name)));
@@ -85,6 +90,9 @@ fn check(path: &Path) -> Result<String, String> {
 
 fn check_sketch(path: &Path) -> Result<String, String> {
     let text = sketch::source(path).map_err(|c| c.to_string())?;
+    if sketch::kind(&text) == SketchKind::Drawing {
+        return check_drawing(path, &text);
+    }
     let mut walk = Walk::new(DIM, 120.0, true).map_err(|e| format!("no thread to try it on: {e}"))?;
     let mut controls = Controls::default();
     // Points are the performer's own; whatever a sketch loads is stood in for by a seed.
@@ -103,6 +111,17 @@ fn check_sketch(path: &Path) -> Result<String, String> {
     }
     let knobs: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
     Ok(if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) })
+}
+
+fn check_drawing(path: &Path, text: &str) -> Result<String, String> {
+    let drawings = Drawings::of(path, text, 1, [SIDE, SIDE]).map_err(|c| c.to_string())?;
+    let mut pictures = Vec::new();
+    for index in 0..PICTURES {
+        pictures
+            .push(drawings.draw(index).map_err(|c| format!("{c}\n (in picture {}, where i is {index})", index + 1))?);
+    }
+    let alike = pictures.windows(2).all(|pair| pair[0] == pair[1]);
+    Ok(if alike { " (draws the same picture each time: r is not used)".into() } else { " (draws pictures)".into() })
 }
 
 fn check_preset(path: &Path) -> Result<String, String> {

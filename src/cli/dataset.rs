@@ -1,4 +1,7 @@
-//! `flaneur dataset`: draw the lines, or look at any dataset.
+//! `flaneur dataset`: draw the lines or what a sketch draws, or look at any dataset.
+
+mod draw;
+mod sheet;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,10 @@ use crate::report::{Progress, Stop, say};
 pub enum Dataset {
     /// Draw pictures of coloured lines, as in "Trois lignes dans un espace latent"
     Lines(Lines),
+    /// Draw pictures with a drawing sketch: a script with pub fn draw(r, i)
+    Draw(draw::Draw),
+    /// Write a contact sheet: pictures of a dataset, or of a drawing sketch, in rows
+    Sheet(sheet::Sheet),
     /// Read every picture of a folder or zip and report counts, sizes and bad files
     Check {
         /// A folder (looked through recursively) or a zip
@@ -69,6 +76,15 @@ enum Ending {
     Png,
 }
 
+impl Ending {
+    fn format(self) -> Format {
+        match self {
+            Self::Jpg => Format::Jpg,
+            Self::Png => Format::Png,
+        }
+    }
+}
+
 impl Dataset {
     /// Does what was asked for.
     ///
@@ -77,6 +93,8 @@ impl Dataset {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Lines(lines) => lines.run(),
+            Self::Draw(draw) => draw.run(),
+            Self::Sheet(sheet) => sheet.run(),
             Self::Check { data } => check(&data),
         }
     }
@@ -96,11 +114,7 @@ impl Lines {
         }
         let palette = self.palette.unwrap_or_else(|| PALETTE.to_vec());
         let rules = Rules::new(self.size as usize, palette, self.verticals.into(), self.horizontals.into(), self.law);
-        let format = match self.format {
-            Ending::Jpg => Format::Jpg,
-            Ending::Png => Format::Png,
-        };
-        let drawing = Drawing { rules, count: self.count, seed: self.seed, format };
+        let drawing = Drawing { rules, count: self.count, seed: self.seed, format: self.format.format() };
         let progress = Progress::new("pictures", self.count);
         let written = drawing.write(&self.out, &progress, &Stop::on_signals()?);
         progress.finish();

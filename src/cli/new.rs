@@ -1,8 +1,9 @@
-//! `flaneur new`: a first sketch or preset to change.
+//! `flaneur new`: a first sketch, drawing sketch or preset to change.
 
 use anyhow::bail;
 use clap::Subcommand;
 
+use crate::drawn;
 use crate::home;
 use crate::preset::{self, PRESETS};
 use crate::report::say;
@@ -12,6 +13,11 @@ use crate::report::say;
 pub enum New {
     /// A sketch in the folder sketches of the home
     Sketch {
+        /// Its name without an ending: letters, digits, - and _
+        name: String,
+    },
+    /// A drawing sketch, for a dataset of your own, in the folder sketches/data of the home
+    Data {
         /// Its name without an ending: letters, digits, - and _
         name: String,
     },
@@ -30,6 +36,25 @@ const SKETCH: &str = "\
 pub fn walk(me, t, c) {
     let z = ring([1, 2, 3, 4], t.phase(16));
     z.wobble(c.value(\"wobble\", 0, 1, 0.2), t.secs)
+}
+";
+
+const DATA: &str = "\
+// What one sees: translucent discs on a row that rises and falls.
+//
+// draw(r, i) gives picture number i; r is its randomness: r.uniform(a, b), r.whole(a, b), r.normal(mean, sd),
+// r.pick([..]), r.chance(p). `flaneur dataset sheet NAME -o NAME.png` shows 64 of them, `flaneur dataset draw NAME -o
+// FOLDER` writes 10000. A network learns best what a few smooth numbers decide. `flaneur verbs` lists what there is.
+
+pub fn draw(r, i) {
+    let d = canvas(\"paper\", 128);
+    let (height, turn, hue) = (r.uniform(5, 35), r.angle(), r.uniform(0, 1));
+    for n in 0..6 {
+        let x = 14.0 + n as f64 * 20.0;
+        let y = 64.0 + height * sin(n as f64 * 0.9 + turn);
+        d.disc(x, y, 16.0 + r.normal(0, 1), tint(oklch(0.6, 0.18, hue + n as f64 * 0.05), 0.7));
+    }
+    d
 }
 ";
 
@@ -76,6 +101,7 @@ impl New {
         home::begin_here();
         let (name, ending, text, folder) = match &self {
             Self::Sketch { name } => (name, "rn", SKETCH.replace("NAME", name), preset::SKETCHES),
+            Self::Data { name } => (name, "rn", DATA.replace("NAME", name), drawn::FOLDER),
             Self::Preset { name } => (name, "toml", PRESET.to_owned(), PRESETS),
         };
         let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
@@ -88,7 +114,11 @@ impl New {
         }
         let path = home::place(folder).join(file);
         crate::files::write(&path, text.as_bytes())?;
-        say(format_args!("wrote {}; now: flaneur play {name}", path.display()));
+        let next = match &self {
+            Self::Data { .. } => format!("flaneur dataset sheet {name} -o {name}.png"),
+            Self::Sketch { .. } | Self::Preset { .. } => format!("flaneur play {name}"),
+        };
+        say(format_args!("wrote {}; now: {next}", path.display()));
         Ok(())
     }
 }

@@ -23,6 +23,13 @@ pub enum DatasetError {
     /// A dataset is to be written where there is something already.
     #[error("{path} is there already; remove it or give another --out", path = shown(.0))]
     Exists(PathBuf),
+    /// What is there is not written over, because it may be more than a dataset.
+    #[error(
+        "{path} holds something else than numbered pictures, so it is not written over; remove it yourself, or give \
+         another name",
+        path = shown(.0)
+    )]
+    NotReplaced(PathBuf),
     /// There is no such folder or file.
     #[error("there is no {path}; give a folder or a zip of pictures (flaneur dataset lines draws one)", path = shown(.0))]
     Missing(PathBuf),

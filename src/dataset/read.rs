@@ -125,6 +125,34 @@ pub fn read(path: &Path, size: [usize; 3], fit: Fit, least: usize) -> Result<Pic
     Ok(Pictures { fingerprint: fingerprint(size, &bytes), bytes, count, bad })
 }
 
+/// Reads the first `most` pictures that can be read, in the order of their names, at `size`: `[n, h, w, c]`, and what
+/// could not be read among them.
+///
+/// # Errors
+/// If there is neither a folder nor a zip.
+pub fn first(path: &Path, size: [usize; 3], fit: Fit, most: usize) -> Result<(Vec<u8>, Vec<Bad>), DatasetError> {
+    let mut listing = Listing::of(path)?;
+    let each = size.iter().product::<usize>().max(1);
+    let (mut bytes, mut bad) = (Vec::new(), Vec::new());
+    for from in (0..listing.len()).step_by(most.max(1)) {
+        let missing = most - bytes.len() / each;
+        if missing == 0 {
+            break;
+        }
+        let some: Vec<usize> = (from..(from + most.max(1)).min(listing.len())).collect();
+        listing.each_of(
+            &some,
+            |file| pixels(file, size, fit),
+            |_, result| match result {
+                Ok(picture) if bytes.len() / each < most => bytes.extend(picture),
+                Ok(_) => {}
+                Err(why) => bad.push(why),
+            },
+        );
+    }
+    Ok((bytes, bad))
+}
+
 /// Draws all lines pictures of `drawing` at `size`, as they would come from its files: a JPEG's colour
 /// fringes are part of the data.
 ///

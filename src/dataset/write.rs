@@ -1,8 +1,8 @@
-//! Draws a lines dataset to a folder or a zip: in parallel, in order, whole or not at all.
+//! Writes a dataset to a folder or a zip: whole or not at all. Draws that of the lines, in parallel, in order.
 
 use std::fs;
 use std::io::{Cursor, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use zip::write::SimpleFileOptions;
@@ -10,6 +10,7 @@ use zip::write::SimpleFileOptions;
 use super::DatasetError;
 use super::lines::Rules;
 use crate::files;
+use crate::picture::Picture;
 use crate::report::{Progress, Stop};
 
 /// File format of the pictures.
@@ -19,6 +20,44 @@ pub enum Format {
     Jpg,
     /// RGB, 8 bits a channel, nothing lost.
     Png,
+}
+
+impl Format {
+    /// The ending of its files' names.
+    pub fn ending(self) -> &'static str {
+        if self == Self::Jpg { "jpg" } else { "png" }
+    }
+
+    /// A picture as a file's bytes; `name` is only told where it fails.
+    ///
+    /// # Errors
+    /// When it is too large for its format.
+    pub fn encode(self, name: &str, picture: &Picture) -> Result<Vec<u8>, DatasetError> {
+        let failed = |e: String| DatasetError::Encode { name: name.into(), why: e };
+        let mut out = Vec::new();
+        match self {
+            Self::Jpg => {
+                let side = |v| u16::try_from(v).map_err(|_| failed("a jpg is at most 65535 pixels wide".into()));
+                let (width, height) = (side(picture.width)?, side(picture.height)?);
+                let mut encoder = jpeg_encoder::Encoder::new(&mut out, 90);
+                encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+                let encoded = encoder.encode(&picture.pixels, width, height, jpeg_encoder::ColorType::Rgb);
+                encoded.map_err(|e| failed(e.to_string()))?;
+            }
+            Self::Png => {
+                image::write_buffer_with_format(
+                    &mut Cursor::new(&mut out),
+                    &picture.pixels,
+                    picture.width as u32,
+                    picture.height as u32,
+                    image::ColorType::Rgb8,
+                    image::ImageFormat::Png,
+                )
+                .map_err(|e| failed(e.to_string()))?;
+            }
+        }
+        Ok(out)
+    }
 }
 
 /// How a dataset is drawn.
@@ -40,8 +79,7 @@ const CHUNK: u64 = 256;
 impl Drawing {
     /// `lines-000001.jpg` for index 0.
     pub fn name(&self, index: u64) -> String {
-        let ending = if self.format == Format::Jpg { "jpg" } else { "png" };
-        format!("lines-{:06}.{ending}", index + 1)
+        format!("lines-{:06}.{}", index + 1, self.format.ending())
     }
 
     /// One picture as a file's bytes.
@@ -49,31 +87,9 @@ impl Drawing {
     /// # Errors
     /// When it is too large for its format.
     pub fn encode(&self, index: u64) -> Result<Vec<u8>, DatasetError> {
-        let pixels = self.rules.paint(&self.rules.draw(self.seed, index));
         let size = self.rules.size;
-        let failed = |e: String| DatasetError::Encode { name: self.name(index), why: e };
-        let mut out = Vec::new();
-        match self.format {
-            Format::Jpg => {
-                let side = u16::try_from(size).map_err(|_| failed("a jpg is at most 65535 pixels wide".into()))?;
-                let mut encoder = jpeg_encoder::Encoder::new(&mut out, 90);
-                encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-                encoder.encode(&pixels, side, side, jpeg_encoder::ColorType::Rgb).map_err(|e| failed(e.to_string()))?;
-            }
-            Format::Png => {
-                let side = size as u32;
-                image::write_buffer_with_format(
-                    &mut Cursor::new(&mut out),
-                    &pixels,
-                    side,
-                    side,
-                    image::ColorType::Rgb8,
-                    image::ImageFormat::Png,
-                )
-                .map_err(|e| failed(e.to_string()))?;
-            }
-        }
-        Ok(out)
+        let pixels = self.rules.paint(&self.rules.draw(self.seed, index));
+        self.format.encode(&self.name(index), &Picture { width: size, height: size, pixels })
     }
 
     /// Draws all of it to `out`, a zip if the name ends so and a folder otherwise. Nothing is left
@@ -122,10 +138,7 @@ impl Drawing {
 
     fn to_zip(&self, part: &Path, progress: &Progress, stop: &Stop) -> Result<(), DatasetError> {
         let mut zip = zip::ZipWriter::new(files::at(part, fs::File::create(part))?);
-        // Pictures are packed already; a fixed date keeps the same seed the same bytes.
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .last_modified_time(zip::DateTime::default());
+        let options = stored();
         let failed = |e: std::io::Error| files::FileError { path: part.into(), cause: e };
         for chunk in self.chunks() {
             let pictures: Vec<Vec<u8>> =
@@ -142,4 +155,124 @@ impl Drawing {
         zip.finish().map_err(|e| failed(e.into()))?;
         Ok(())
     }
+}
+
+/// A dataset that is being written, picture by picture, under a temporary name. What is dropped before it is whole
+/// leaves nothing behind.
+pub struct Sink {
+    out: PathBuf,
+    part: PathBuf,
+    zip: Option<zip::ZipWriter<fs::File>>,
+    overwrite: bool,
+    whole: bool,
+}
+
+impl Sink {
+    /// Begins one: a zip if the name ends so, and a folder otherwise.
+    ///
+    /// # Errors
+    /// When `out` is there already and may not be written over, is no dataset, or nothing can be written there.
+    pub fn begin(out: &Path, overwrite: bool) -> Result<Self, DatasetError> {
+        if out.exists() {
+            if !overwrite {
+                return Err(DatasetError::Exists(out.into()));
+            }
+            replaceable(out)?;
+        }
+        if let Some(folder) = out.parent().filter(|f| !f.as_os_str().is_empty()) {
+            files::make_folder(folder)?;
+        }
+        let part = files::temporary(out);
+        let zipped = out.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
+        let zip = match zipped {
+            true => Some(zip::ZipWriter::new(files::at(&part, fs::File::create(&part))?)),
+            false => {
+                files::make_folder(&part)?;
+                None
+            }
+        };
+        Ok(Self { out: out.into(), part, zip, overwrite, whole: false })
+    }
+
+    /// Adds a picture's file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), DatasetError> {
+        let Some(zip) = &mut self.zip else {
+            let path = self.part.join(name);
+            return Ok(files::at(&path, fs::write(&path, bytes))?);
+        };
+        let failed = |e: std::io::Error| files::FileError { path: self.part.clone(), cause: e };
+        zip.start_file(name, stored()).map_err(|e| failed(e.into()))?;
+        Ok(zip.write_all(bytes).map_err(failed)?)
+    }
+
+    /// Gives it its name. What is to be written over goes only now.
+    ///
+    /// # Errors
+    /// If it cannot be written, or the name was taken meanwhile.
+    pub fn finish(mut self) -> Result<(), DatasetError> {
+        if let Some(zip) = self.zip.take() {
+            zip.finish().map_err(|e| files::FileError { path: self.part.clone(), cause: e.into() })?;
+        }
+        let (part, out) = (self.part.clone(), self.out.clone());
+        if out.is_dir() && self.overwrite {
+            let old = files::temporary(&out);
+            files::at(&out, fs::rename(&out, &old))?;
+            if let Err(error) = files::at(&out, fs::rename(&part, &out)) {
+                // The old one comes back; the first error is the one to tell.
+                let _ = fs::rename(&old, &out);
+                return Err(error.into());
+            }
+            files::at(&old, fs::remove_dir_all(&old))?;
+        } else if out.exists() && !self.overwrite {
+            return Err(DatasetError::Exists(out));
+        } else {
+            files::at(&out, fs::rename(&part, &out))?;
+        }
+        self.whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if !self.whole {
+            self.zip = None;
+            // Half a dataset is of no use, and whoever dropped it has an error to tell already.
+            let _ = if self.part.is_dir() { fs::remove_dir_all(&self.part) } else { fs::remove_file(&self.part) };
+        }
+    }
+}
+
+/// Whether a folder or file may be written over: only what holds nothing but numbered pictures, or is a zip.
+fn replaceable(out: &Path) -> Result<(), DatasetError> {
+    let refuse = || DatasetError::NotReplaced(out.into());
+    if !out.is_dir() {
+        let zip = out.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
+        return if zip { Ok(()) } else { Err(refuse()) };
+    }
+    if out.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) || out.is_symlink() {
+        return Err(refuse());
+    }
+    for entry in files::at(out, fs::read_dir(out))? {
+        let entry = files::at(out, entry)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let numbered = name.rsplit_once('.').is_some_and(|(stem, ending)| {
+            let digits = stem.chars().rev().take_while(char::is_ascii_digit).count();
+            matches!(ending, "jpg" | "png") && digits >= 6
+        });
+        if !numbered || !entry.path().is_file() {
+            return Err(refuse());
+        }
+    }
+    Ok(())
+}
+
+/// Pictures are packed already; a fixed date keeps the same seed the same bytes.
+fn stored() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
 }

@@ -5,6 +5,7 @@
 
 pub mod ease;
 pub mod field;
+pub mod path;
 pub mod pose;
 pub mod space;
 pub mod stored;

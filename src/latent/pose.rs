@@ -4,6 +4,7 @@
 //! Positions are shares of the frame: x to the right and y down, (0, 0) the top left corner, (1, 1) the
 //! bottom right one. A pose that has been through [`Pose::settle`] is finite and within its bounds.
 
+use super::path::Path;
 use super::space::{self, Space};
 
 /// A rectangle in shares of the frame.
@@ -97,6 +98,8 @@ pub enum Mark {
         /// The letters' colour.
         colour: Colour,
     },
+    /// A form of lines and curves.
+    Path(Box<Path>),
 }
 
 /// Everything one frame shows.
@@ -121,6 +124,8 @@ pub struct Pose {
 pub const MOST_LATENTS: usize = 64;
 /// Most marks of one frame.
 pub const MOST_MARKS: usize = 2048;
+/// Most marks of a picture that a drawing sketch draws.
+pub const MOST_DRAWN: usize = 20_000;
 /// Most characters of a text mark.
 pub const MOST_LETTERS: usize = 200;
 /// Values of z are clamped to ± this: far outside what a network has seen, and finite in f16.
@@ -201,6 +206,11 @@ impl Pose {
     /// Makes it fit to be shown by a generator of a space: brings it there, numbers finite and clamped, counts within
     /// their limits. Says what it had to change; that it was made for another model is no fault.
     pub fn settle(&mut self, to: &Space) -> Option<String> {
+        self.settle_within(to, MOST_MARKS)
+    }
+
+    /// The same with another limit of marks.
+    pub fn settle_within(&mut self, to: &Space, most: usize) -> Option<String> {
         let dim = to.dim;
         let mut said = None;
         let mut say = |text: String| said = said.take().or(Some(text));
@@ -226,9 +236,9 @@ impl Pose {
                 say(format!("{broken} of {dim} values of z are not numbers (NaN or infinite): taken as 0"));
             }
         }
-        if self.marks.len() > MOST_MARKS {
-            say(format!("{} marks in one frame; only the first {MOST_MARKS} are drawn", self.marks.len()));
-            self.marks.truncate(MOST_MARKS);
+        if self.marks.len() > most {
+            say(format!("{} marks in one frame; only the first {most} are drawn", self.marks.len()));
+            self.marks.truncate(most);
         }
         let count = self.latents.len();
         let marks = self.marks.len();
@@ -281,6 +291,10 @@ impl Mark {
                 }
                 *size = if size.is_finite() { size.clamp(0.001, 1.0) } else { 0.05 };
                 sane(at)
+            }
+            Self::Path(path) => {
+                path.colour = path.colour.map(share);
+                path.sane()
             }
         }
     }

@@ -7,6 +7,7 @@ pub mod canvas;
 pub mod flash;
 pub mod heat;
 pub mod layout;
+pub mod paths;
 pub mod plot;
 pub mod scene;
 pub mod sheet;

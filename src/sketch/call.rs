@@ -3,6 +3,8 @@
 use rune::Value;
 use rune::runtime::{Function, Vec as List, budget};
 
+use super::chance::Random;
+use super::colours::Palette;
 use super::env::Env;
 use super::meter;
 use super::values::{Drawing, Latent, Time, Way, number};
@@ -32,10 +34,18 @@ pub enum Kind {
     Function,
     /// A name, "#rrggbb", a grey 0..1, or a list of three or four numbers 0..1.
     Colour,
+    /// A list of points, each a list or a tuple of two numbers.
+    Points,
+    /// A list of anything, or a palette.
+    List,
+    /// A latent, or a drawing as the receiver of a method.
+    LatentOrDrawing,
     /// The receiver of a method.
     Drawing,
     Time,
     Hand,
+    Random,
+    Palette,
 }
 
 /// What an argument is when it is left out.
@@ -59,6 +69,11 @@ pub struct Arg {
     pub kind: Kind,
     pub bare: Bare,
 }
+
+/// Most points of one mark.
+const MOST_POINTS: usize = 10_000;
+/// Points where none are given: a triangle.
+const TRIANGLE: [[f64; 2]; 3] = [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]];
 
 /// Steps that calling a function of the script costs.
 const CALL_BACK: usize = 10;
@@ -209,6 +224,99 @@ impl Call<'_> {
         numbers.ok_or_else(|| self.mistaken(i, "a list of numbers"))
     }
 
+    /// A number as it was given.
+    ///
+    /// # Errors
+    /// If it is no number, or none that is finite.
+    pub fn exact(&self, i: usize) -> Result<f64, Wrong> {
+        let Some(value) = self.values.get(i) else { return self.number(i) };
+        let v = number(value).ok_or_else(|| self.mistaken(i, "a number"))?;
+        match v.is_finite() {
+            true => Ok(v),
+            false => Err(format!(
+                "{}: argument {} ({}) is {v}, and it takes a number that is finite",
+                self.verb, i, self.args[i].name
+            )),
+        }
+    }
+
+    /// A list of points; a triangle where none is given.
+    ///
+    /// # Errors
+    /// If it is no list of points, one of them is not finite, or there are too many.
+    pub fn points(&self, i: usize) -> Result<Vec<[f64; 2]>, Wrong> {
+        const POINTS: &str = "a list of points, as in [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]]";
+        let Some(value) = self.values.get(i) else { return Ok(TRIANGLE.to_vec()) };
+        let list = value.borrow_ref::<List>().map_err(|_| self.mistaken(i, POINTS))?;
+        if list.len() > MOST_POINTS {
+            return Err(format!("{}: {} points; at most {MOST_POINTS}", self.verb, list.len()));
+        }
+        meter::work(list.len() * 2)?;
+        let mut points = Vec::with_capacity(list.len());
+        for (at, value) in list.iter().enumerate() {
+            let of = |numbers: &[Value]| match numbers {
+                [x, y] => Some([number(x)?, number(y)?]),
+                _ => None,
+            };
+            let point = match value.borrow_ref::<List>() {
+                Ok(pair) => of(&pair),
+                Err(_) => value.borrow_tuple_ref().ok().and_then(|pair| of(&pair)),
+            };
+            match point {
+                Some(point) if point.iter().all(|v| v.is_finite()) => points.push(point),
+                Some([x, y]) => return Err(format!("{}: point {at} of the list is ({x}, {y})", self.verb)),
+                None => return Err(format!("{}: point {at} of the list is no pair of numbers: [x, y]", self.verb)),
+            }
+        }
+        Ok(points)
+    }
+
+    /// The stream of random numbers a method was called on.
+    ///
+    /// # Errors
+    /// If it was called on something else, or the work fails.
+    pub fn random<T>(&self, work: impl FnOnce(&mut Random) -> Result<T, Wrong>) -> Result<T, Wrong> {
+        const RANDOM: &str = "randomness: the r of draw(r, i), or randomness(7)";
+        let Some(value) = self.values.first() else { return Err(self.mistaken(0, RANDOM)) };
+        let mut random = value.borrow_mut::<Random>().map_err(|_| self.mistaken(0, RANDOM))?;
+        work(&mut random)
+    }
+
+    /// The palette a method was called on.
+    ///
+    /// # Errors
+    /// If it was called on something else.
+    pub fn palette(&self) -> Result<Palette, Wrong> {
+        let palette = self.values.first().and_then(|v| v.borrow_ref::<Palette>().ok().map(|p| p.clone()));
+        palette.ok_or_else(|| self.mistaken(0, "a palette, as in palette([\"red\", \"blue\"])"))
+    }
+
+    /// What is in a list; nothing where none is given.
+    ///
+    /// # Errors
+    /// If it is no list.
+    pub fn list(&self, i: usize) -> Result<Vec<Value>, Wrong> {
+        let Some(value) = self.values.get(i) else { return Ok(Vec::new()) };
+        let list = value.borrow_ref::<List>().map_err(|_| self.mistaken(i, "a list, as in [1, 2, 3]"))?;
+        meter::work(list.len())?;
+        Ok(list.iter().cloned().collect())
+    }
+
+    /// A list of colours, or a palette.
+    ///
+    /// # Errors
+    /// If something in it is no colour, or there is none.
+    pub fn colours(&self, i: usize) -> Result<Vec<Colour>, Wrong> {
+        if let Some(palette) = self.values.get(i).and_then(|v| v.borrow_ref::<Palette>().ok()) {
+            return Ok(palette.colours.clone());
+        }
+        let list = self.list(i)?;
+        if list.is_empty() {
+            return Err(format!("{}: the list is empty; give it at least one colour", self.verb));
+        }
+        list.iter().map(|value| colour(value).ok_or_else(|| self.mistaken(i, "a list of colours"))).collect()
+    }
+
     /// A text.
     ///
     /// # Errors
@@ -245,17 +353,7 @@ impl Call<'_> {
     pub fn colour(&self, i: usize) -> Result<Colour, Wrong> {
         const COLOUR: &str = "a colour: a name, \"#ff8800\", a grey 0..1, or [r, g, b]";
         let Some(value) = self.values.get(i) else { return Ok(INK) };
-        if let Some(v) = number(value) {
-            return Ok([v as f32, v as f32, v as f32, 1.0]);
-        }
-        if let Ok(text) = value.borrow_string_ref() {
-            return named_colour(&text).ok_or_else(|| self.mistaken(i, COLOUR));
-        }
-        match self.numbers(i).map_err(|_| self.mistaken(i, COLOUR))?[..] {
-            [r, g, b] => Ok([r as f32, g as f32, b as f32, 1.0]),
-            [r, g, b, a] => Ok([r as f32, g as f32, b as f32, a as f32]),
-            _ => Err(self.mistaken(i, COLOUR)),
-        }
+        colour(value).ok_or_else(|| self.mistaken(i, COLOUR))
     }
 
     /// The time a method was called on.
@@ -289,7 +387,7 @@ impl Call<'_> {
             return Ok(drawing.clone());
         }
         let latent = self.as_latent(value).ok_or_else(|| self.mistaken(i, "a drawing or a latent"))?;
-        Ok(Drawing { pose: Pose::grid(vec![latent.narrow()], 1, 0.0) })
+        Ok(Drawing::of(Pose::grid(vec![latent.narrow()], 1, 0.0)))
     }
 
     /// Counts work against the frame's budget: a verb over many dimensions costs more than one instruction of the
@@ -308,10 +406,27 @@ impl Call<'_> {
     pub fn back<T: rune::FromValue>(&self, f: &Function, args: impl rune::runtime::GuardedArgs) -> Result<T, Wrong> {
         meter::deep()?;
         meter::work(CALL_BACK)?;
-        budget::with(meter::BUDGET, || f.call(args).into_result()).call().map_err(|e| {
+        budget::with(meter::budget(), || f.call(args).into_result()).call().map_err(|e| {
             meter::ended_inside();
             e.to_string()
         })
+    }
+}
+
+/// A colour of any of its forms.
+fn colour(value: &Value) -> Option<Colour> {
+    if let Some(v) = number(value) {
+        return Some([v as f32, v as f32, v as f32, 1.0]);
+    }
+    if let Ok(text) = value.borrow_string_ref() {
+        return named_colour(&text);
+    }
+    let list = value.borrow_ref::<List>().ok()?;
+    let numbers: Option<Vec<f64>> = list.iter().map(number).collect();
+    match numbers?[..] {
+        [r, g, b] => Some([r as f32, g as f32, b as f32, 1.0]),
+        [r, g, b, a] => Some([r as f32, g as f32, b as f32, a as f32]),
+        _ => None,
     }
 }
 
@@ -324,6 +439,8 @@ fn plain_type(value: &Value) -> String {
         "::flaneur::Way" => "a way".into(),
         "::flaneur::Time" => "the time".into(),
         "::flaneur::Hand" => "the hand".into(),
+        "::flaneur::Random" => "randomness".into(),
+        "::flaneur::Palette" => "a palette".into(),
         "::std::string::String" => "a text".into(),
         "::std::vec::Vec" => "a list".into(),
         "::std::f64" | "::std::i64" | "::std::u64" => "a number".into(),

@@ -54,6 +54,8 @@ pub struct Inside {
     /// Ways to be measured.
     pub wanted: Vec<Measure>,
     pub eye: Eyed,
+    /// A drawing sketch runs: what it draws is a picture of a data set, without a network.
+    pub drawing: bool,
     seeds: HashMap<u32, Z>,
     noises: HashMap<u32, Noise>,
 }
@@ -75,6 +77,7 @@ impl Env {
             even: HashMap::new(),
             wanted: Vec::new(),
             eye: Eyed::default(),
+            drawing: false,
             seeds: HashMap::new(),
             noises: HashMap::new(),
         })))

@@ -11,9 +11,10 @@ use rune::runtime::{Object, Vec as List, VmError, budget};
 use rune::{Value, Vm};
 
 use super::complaint::Complaint;
-use super::meter::{self, BUDGET, INSTRUCTIONS, MEMORY, OVER_BUDGET, TOO_DEEP};
+use super::instrument::OWN_DRAW;
+use super::meter::{self, BUDGET, MEMORY, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
-use super::{Language, Program, reworded, saved, state};
+use super::{Language, Program, SketchKind, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
@@ -309,7 +310,7 @@ impl Host {
     }
 }
 
-fn plain(out: &Value) -> String {
+pub(super) fn plain(out: &Value) -> String {
     let text = out.type_info().to_string();
     match text.as_str() {
         "::std::tuple::Tuple" | "()" => "nothing".into(),
@@ -324,14 +325,19 @@ fn begin(vm: &mut Vm, program: &Program) -> Value {
 }
 
 /// Calls a function of the program within the limits.
-fn call(
+pub(super) fn call(
     vm: &mut Vm,
     program: &Program,
     name: &'static str,
     args: impl rune::runtime::GuardedArgs,
 ) -> Result<Value, Box<Complaint>> {
-    let limited = || budget::with(INSTRUCTIONS, || vm.call([name], args)).call();
-    let result = caught(|| meter::with(limited));
+    let (compiled, steps) = match program.kind {
+        SketchKind::Drawing if name == "draw" => (OWN_DRAW, meter::PICTURE_BUDGET),
+        SketchKind::Drawing => (name, meter::PICTURE_BUDGET),
+        SketchKind::Walk => (name, BUDGET),
+    };
+    let limited = || budget::with(meter::instructions(steps), || vm.call([compiled], args)).call();
+    let result = caught(|| meter::with(steps, limited));
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(complaint(vm, program, name, &error)),
@@ -344,10 +350,15 @@ fn call(
 
 fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Complaint> {
     let what = error.to_string();
+    let unit = if program.kind == SketchKind::Drawing { "picture" } else { "frame" };
     let ip = error.first_location().map_or_else(|| vm.last_ip(), |location| location.ip);
     if what.contains("alted") || what.contains(OVER_BUDGET) {
-        let what = format!("{name} took more than {BUDGET} steps in one frame");
-        let hint = "is there a loop without an end? work that is long can be spread over frames in me".to_owned();
+        let what = format!("{name} took more than {} steps in one {unit}", meter::budget());
+        let hint = match program.kind {
+            SketchKind::Walk => "is there a loop without an end? work that is long can be spread over frames in me",
+            SketchKind::Drawing => "is there a loop without an end?",
+        };
+        let hint = hint.to_owned();
         return last_body(program)
             .unwrap_or_else(|| place(ip, program, name, String::new(), None))
             .with(what, Some(hint));
@@ -358,7 +369,7 @@ fn complaint(vm: &Vm, program: &Program, name: &str, error: &VmError) -> Box<Com
         return found.with(format!("{name}: {TOO_DEEP}"), Some(hint));
     }
     if what.contains("llocat") || what.contains("emory") {
-        let what = format!("{name} took more than {} MB in one frame", MEMORY >> 20);
+        let what = format!("{name} took more than {} MB in one {unit}", MEMORY >> 20);
         return place(ip, program, name, what, Some("does a list or a text grow in a loop?".into()));
     }
     let what = what.strip_prefix("Panicked: ").unwrap_or(&what).to_owned();

@@ -11,6 +11,9 @@ pub const STEP: &str = "step__";
 /// How it is called: by its whole path, since a module inside of a sketch sees only its own names.
 const CALL: &str = "crate::step__";
 
+/// What a sketch's own `draw(r, i)` is called when it is compiled, so that `draw()` in it is the verb.
+pub const OWN_DRAW: &str = "draw__";
+
 /// A source with its steps.
 #[derive(Clone, Debug)]
 pub struct Instrumented {
@@ -22,22 +25,30 @@ pub struct Instrumented {
 impl Instrumented {
     /// Source number `source` with steps in it.
     pub fn of(text: &str, source: usize) -> Self {
+        let mut parts: Vec<(usize, String)> =
+            bodies(text).into_iter().map(|at| (at, format!(" {CALL}({source}, {at});"))).collect();
+        parts.extend(renamed(text, source));
+        parts.sort_by_key(|(at, _)| *at);
+        Self::with(text, parts)
+    }
+
+    /// A source as it stands.
+    pub fn plain(text: &str, source: usize) -> Self {
+        Self::with(text, renamed(text, source).into_iter().collect())
+    }
+
+    /// A source with parts put in, in their order.
+    fn with(text: &str, parts: Vec<(usize, String)>) -> Self {
         let mut out = Self { text: String::with_capacity(text.len() + text.len() / 8), added: Vec::new() };
         let mut from = 0;
-        for at in bodies(text) {
+        for (at, part) in parts {
             out.text.push_str(&text[from..at]);
-            let call = format!(" {CALL}({source}, {at});");
-            out.added.push((out.text.len(), call.len()));
-            out.text.push_str(&call);
+            out.added.push((out.text.len(), part.len()));
+            out.text.push_str(&part);
             from = at;
         }
         out.text.push_str(&text[from..]);
         out
-    }
-
-    /// A source as it stands.
-    pub fn plain(text: &str) -> Self {
-        Self { text: text.to_owned(), added: Vec::new() }
     }
 
     /// The offset in the original of one in the new text.
@@ -46,6 +57,27 @@ impl Instrumented {
         let added: usize = before.map(|(from, len)| (at - from).min(*len)).sum();
         at - added
     }
+}
+
+/// What makes `draw` to [`OWN_DRAW`] where the main source has such a function and no `walk`.
+fn renamed(text: &str, source: usize) -> Option<(usize, String)> {
+    let found = if source == 0 && function(text, "walk").is_none() { function(text, "draw") } else { None };
+    found.map(|at| (at + "draw".len(), OWN_DRAW["draw".len()..].to_owned()))
+}
+
+/// Where the name of a function stands that is in no block.
+pub fn function(text: &str, name: &str) -> Option<usize> {
+    let (mut depth, mut after) = (0_usize, false);
+    for token in Tokens::of(text) {
+        match token.kind {
+            Kind::Open(_) => depth += 1,
+            Kind::Close(_) => depth = depth.saturating_sub(1),
+            Kind::Word if depth == 0 && after && token.text == name => return Some(token.at),
+            _ => {}
+        }
+        after = token.kind == Kind::Word && token.text == "fn";
+    }
+    None
 }
 
 /// What the next `{` of a bracket level opens.
@@ -150,6 +182,19 @@ mod tests {
         }
         let inside = made.text.find(STEP).unwrap();
         assert_eq!(made.original(inside + 4), 8);
-        assert_eq!(Instrumented::plain(text).original(15), 15);
+        assert_eq!(Instrumented::plain(text, 0).original(15), 15);
+    }
+
+    #[test]
+    fn a_drawing_sketch_has_the_verb_draw_beside_its_own() {
+        let text = "fn a() { draw() } // fn draw\nmod b { fn draw() {} }\npub fn draw(r, i) { draw() }";
+        let made = Instrumented::of(text, 0);
+        assert_eq!((made.text.matches("draw__(r, i)").count(), made.text.matches("draw__").count()), (1, 1));
+        assert_eq!(made.original(made.text.find("(r, i)").unwrap()), text.find("(r, i)").unwrap());
+        assert!(Instrumented::plain(text, 0).text.contains("fn draw__(r, i) { draw() }"));
+        let walks = format!("{text} pub fn walk(me, t, c) {{}}");
+        assert!(
+            !Instrumented::of(&walks, 0).text.contains("draw__") && !Instrumented::of(text, 1).text.contains("draw__")
+        );
     }
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Steps of one call: about two milliseconds of plain work.
 pub const BUDGET: usize = 200_000;
-/// Instructions of the outermost call: the steps put into bodies are three of them each.
-pub const INSTRUCTIONS: usize = BUDGET + BUDGET / 2;
+/// Steps of one picture of a drawing sketch, for which nothing waits: about twenty milliseconds of plain work.
+pub const PICTURE_BUDGET: usize = 10 * BUDGET;
 /// Bytes that a call may hold at a time. Comparing a value that contains itself recurses until so much is held: that
 /// takes 0.6 of the 1 GB of stack that a sketch's thread has (`sketch::thread`), so neither may change alone.
 pub const MEMORY: usize = 16 << 20;
@@ -30,6 +30,8 @@ pub const TOO_DEEP: &str = "functions call each other too deep";
 
 thread_local! {
     static LEFT: Cell<usize> = const { Cell::new(0) };
+    /// What the call began with.
+    static ALL: Cell<usize> = const { Cell::new(BUDGET) };
     /// Address on the stack where the call began.
     static BEGAN: Cell<usize> = const { Cell::new(0) };
     static STACK: Cell<usize> = const { Cell::new(USUAL_STACK) };
@@ -75,9 +77,20 @@ pub fn inside() -> Option<(usize, usize)> {
     INSIDE.get().then(|| Whereabouts(PLACE.with_borrow(Arc::clone)).now())
 }
 
+/// Instructions of the outermost call with so many steps: the steps put into bodies are three of them each.
+pub fn instructions(budget: usize) -> usize {
+    budget + budget / 2
+}
+
+/// Steps that the call on this thread began with.
+pub fn budget() -> usize {
+    ALL.get()
+}
+
 /// Runs a call with a full budget, within the limit of memory.
-pub fn with<T>(work: impl FnOnce() -> T) -> T {
-    LEFT.set(BUDGET);
+pub fn with<T>(budget: usize, work: impl FnOnce() -> T) -> T {
+    LEFT.set(budget);
+    ALL.set(budget);
     HELD.set(0);
     INSIDE.set(false);
     BEGAN.set(here());
@@ -140,11 +153,12 @@ mod tests {
 
     #[test]
     fn steps_run_out_and_the_next_call_has_all_of_them_again() {
-        with(|| {
+        with(BUDGET, || {
             assert_eq!(take(BUDGET), Ok(()));
             assert_eq!((take(1), step(0, 0)), (Err(OVER_BUDGET), Err(OVER_BUDGET)));
         });
-        assert_eq!(with(|| take(BUDGET)), Ok(()));
+        assert_eq!(with(BUDGET, || take(BUDGET)), Ok(()));
+        assert_eq!(with(2 * BUDGET, || (take(BUDGET), budget())), (Ok(()), 2 * BUDGET));
     }
 
     #[test]
@@ -155,7 +169,7 @@ mod tests {
         }
         let worker = std::thread::Builder::new().stack_size(4 << 20).spawn(|| {
             let place = settle(2 << 20);
-            (with(|| down(0)), place.now())
+            (with(BUDGET, || down(0)), place.now())
         });
         let (result, (source, offset)) = worker.unwrap().join().unwrap();
         assert_eq!((result, source), (Err(TOO_DEEP), 3));

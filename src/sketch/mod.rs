@@ -1,12 +1,16 @@
-//! Sketches: scripts that say, frame by frame, where in the latent space the walk is.
+//! Sketches: scripts that say, frame by frame, where in the latent space the walk is, or that draw the pictures of a
+//! data set.
 //!
-//! Fed by files (through [`watch`]) and by the loop's time and controls; gives a pose a frame. The script
-//! language is Rune and is known only here. A sketch never stops the show: what does not compile is not
+//! Fed by files (through [`watch`]) and by the loop's time and controls; gives a pose a frame, or a picture's number
+//! ([`drawer`]). The script language is Rune and is known only here. A sketch never stops the show: what does not compile is not
 //! taken, what fails or takes too long keeps the last good pose. Deliberately absent: files, the network and
 //! time of day inside of scripts.
 
 mod call;
+mod chance;
+mod colours;
 pub mod complaint;
+pub mod drawer;
 mod env;
 mod guard;
 pub mod history;
@@ -14,6 +18,7 @@ pub mod host;
 mod instrument;
 mod lexer;
 mod meter;
+mod pen;
 mod saved;
 mod state;
 pub mod thread;
@@ -32,7 +37,7 @@ use rune::{Context, Diagnostics, Item, Module, Source, Sources, Unit};
 
 pub use complaint::Complaint;
 pub use env::{Env, MEASURED, Measure, arc_lengths};
-use instrument::Instrumented;
+use instrument::{Instrumented, OWN_DRAW};
 use sha2::{Digest, Sha256};
 
 use crate::latest::lock;
@@ -64,10 +69,27 @@ pub struct Program {
     compiled: Vec<Instrumented>,
     /// Of all sources.
     pub fingerprint: String,
+    /// What it is for.
+    pub kind: SketchKind,
     /// Whether there is a `setup`, which makes the state.
     pub has_setup: bool,
     /// Whether there is an `on_load`, which is called with the state when the sketch takes over.
     pub has_on_load: bool,
+}
+
+/// What a sketch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SketchKind {
+    /// It walks: `pub fn walk(me, t, c)`.
+    Walk,
+    /// It draws pictures of a data set: `pub fn draw(r, i)`.
+    Drawing,
+}
+
+/// What the text of a sketch is for; one that has neither function counts as a walk.
+pub fn kind(text: &str) -> SketchKind {
+    let has = |name| instrument::function(text, name).is_some();
+    if has("draw") && !has("walk") { SketchKind::Drawing } else { SketchKind::Walk }
 }
 
 impl std::fmt::Debug for Program {
@@ -113,20 +135,28 @@ impl Language {
         self.compile(path, &source(path)?)
     }
 
-    /// Compiles a sketch from its text.
+    /// Compiles a sketch that walks from its text.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn compile(&self, path: &Path, text: &str) -> Result<Program, Box<Complaint>> {
+        self.compile_as(SketchKind::Walk, path, text)
+    }
+
+    /// Compiles a sketch of one kind from its text.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and if it is of the other kind.
+    pub fn compile_as(&self, kind: SketchKind, path: &Path, text: &str) -> Result<Program, Box<Complaint>> {
         guard::check(text)
             .map_err(|refused| Box::new(Complaint::at(path, text, refused.at..refused.at, refused.why, None)))?;
         // What is wrong is said of the sketch as it was written, without the steps that were put in.
-        self.build(path, text, Instrumented::of)
-            .or_else(|_| self.build(path, text, |text, _| Instrumented::plain(text)))
+        self.build(kind, path, text, Instrumented::of).or_else(|_| self.build(kind, path, text, Instrumented::plain))
     }
 
     fn build(
         &self,
+        kind: SketchKind,
         path: &Path,
         text: &str,
         instrument: fn(&str, usize) -> Instrumented,
@@ -151,7 +181,7 @@ impl Language {
         match built {
             Err(panic) => Err(alone(format!("the compiler failed on it: {panic}"))),
             Ok(Err(error)) => Err(first_complaint(path, &diagnostics, &loader.loaded, &error.to_string())),
-            Ok(Ok(unit)) => finish(path, unit, loader),
+            Ok(Ok(unit)) => finish(kind, path, unit, loader),
         }
     }
 }
@@ -171,11 +201,10 @@ pub fn source(path: &Path) -> Result<String, Box<Complaint>> {
 }
 
 /// Looks for the functions of a sketch in what was compiled.
-fn finish(path: &Path, unit: Unit, loader: Guarded) -> Result<Program, Box<Complaint>> {
+fn finish(kind: SketchKind, path: &Path, unit: Unit, loader: Guarded) -> Result<Program, Box<Complaint>> {
     let Guarded { loaded: sources, compiled, .. } = loader;
-    let arguments = |name: &str| arguments(&unit, name);
     let text = sources.first().map_or("", |(_, text)| text.as_str());
-    let expect = |name: &str, expected: usize, how: &str| match arguments(name) {
+    let expect = |name: &str, compiled: &str, expected: usize, how: &str| match arguments(&unit, compiled) {
         Some(found) if found != expected => {
             let at = text.find(&format!("fn {name}")).unwrap_or(0);
             let what = format!("{name} takes {found} arguments, and it is called with {expected}");
@@ -184,17 +213,38 @@ fn finish(path: &Path, unit: Unit, loader: Guarded) -> Result<Program, Box<Compl
         }
         found => Ok(found.is_some()),
     };
-    if !expect("walk", 3, "pub fn walk(me, t, c) { seed(7) }")? {
-        let what = "there is no walk in it".to_owned();
-        let hint = Some("a sketch is complete with: pub fn walk(me, t, c) { seed(7) }".to_owned());
-        return Err(Box::new(Complaint::whole(path, what, hint)));
+    let whole = |what: &str, hint: &str| Err(Box::new(Complaint::whole(path, what.into(), Some(hint.into()))));
+    match kind {
+        SketchKind::Walk if !expect("walk", "walk", 3, "pub fn walk(me, t, c) { seed(7) }")? => {
+            return match arguments(&unit, OWN_DRAW) {
+                Some(_) => whole(
+                    "there is no walk in it; it is a drawing sketch",
+                    "flaneur dataset draw makes pictures with it, flaneur dataset sheet shows some",
+                ),
+                None => whole("there is no walk in it", "a sketch is complete with: pub fn walk(me, t, c) { seed(7) }"),
+            };
+        }
+        SketchKind::Drawing if !expect("draw", OWN_DRAW, 2, "pub fn draw(r, i) { canvas(\"paper\") }")? => {
+            return match arguments(&unit, "walk") {
+                Some(_) => whole(
+                    "it is a sketch that walks, and draws no pictures",
+                    "a drawing sketch has pub fn draw(r, i) and no walk",
+                ),
+                None => whole(
+                    "there is no draw in it",
+                    "a drawing sketch is complete with: pub fn draw(r, i) { canvas(\"paper\") }",
+                ),
+            };
+        }
+        SketchKind::Walk | SketchKind::Drawing => {}
     }
-    let has_setup = expect("setup", 0, "pub fn setup() { #{} }")?;
-    let has_on_load = expect("on_load", 1, "pub fn on_load(me) {}")?;
+    let has_setup = expect("setup", "setup", 0, "pub fn setup() { #{} }")?;
+    let has_on_load = expect("on_load", "on_load", 1, "pub fn on_load(me) {}")?;
     let mut hash = Sha256::new();
     sources.iter().for_each(|(_, text)| hash.update(text.as_bytes()));
     let fingerprint = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
-    Ok(Program { unit: Arc::new(unit), path: path.into(), sources, compiled, fingerprint, has_setup, has_on_load })
+    let (unit, path) = (Arc::new(unit), path.into());
+    Ok(Program { unit, path, sources, compiled, fingerprint, kind, has_setup, has_on_load })
 }
 
 /// How many arguments a public function of the unit takes, if there is one.

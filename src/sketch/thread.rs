@@ -30,7 +30,7 @@ use crate::latest::{Latest, lock};
 use crate::worker::caught;
 
 /// Stacks to ask for, in bytes: memory is taken only as far as it is used.
-const STACKS: [usize; 3] = [1 << 30, 256 << 20, 32 << 20];
+pub(super) const STACKS: [usize; 3] = [1 << 30, 256 << 20, 32 << 20];
 /// Pause between two copies of the state.
 const COPY_EVERY: Duration = Duration::from_millis(250);
 /// Most values of a state that is copied without being asked.

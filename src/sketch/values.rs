@@ -3,8 +3,11 @@
 use rune::runtime::{Protocol, VmError, VmResult};
 use rune::{Any, ContextError, Module, Value};
 
+use super::chance::Random;
+use super::colours::Palette;
 use super::env::Env;
 use super::meter;
+use super::pen::Pen;
 use crate::clock::Tick;
 use crate::latent::Z;
 use crate::latent::pose::Pose;
@@ -50,6 +53,8 @@ impl Latent {
 #[rune(item = ::flaneur)]
 pub struct Drawing {
     pub pose: Pose,
+    /// Where the next marks go, and what they look like.
+    pub pen: Pen,
 }
 
 /// Points to be walked at an even visual speed.
@@ -158,6 +163,8 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
     module.ty::<Way>()?;
     module.ty::<Time>()?;
     module.ty::<Hand>()?;
+    module.ty::<Random>()?;
+    module.ty::<Palette>()?;
     let ops: [Operator; 4] = [
         (&Protocol::ADD, &Protocol::ADD_ASSIGN, Operation { sign: "+", f: |a, b| a + b, sum: true }),
         (&Protocol::SUB, &Protocol::SUB_ASSIGN, Operation { sign: "-", f: |a, b| a - b, sum: true }),

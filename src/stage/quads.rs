@@ -10,6 +10,7 @@ use crate::latent::pose::{Colour, Mark, Place};
 use crate::picture::canvas::letters;
 use crate::picture::heat::{self, Cells};
 use crate::picture::layout::Panel;
+use crate::picture::paths::Paths;
 use crate::picture::scene::{Filter, Scene};
 
 /// A quad in the pixels of the frame: its edges (left, top, right, bottom), four parameters, its colour, and which
@@ -72,6 +73,7 @@ pub(super) struct Quads {
     pub(super) shade: Option<u32>,
     /// Width and height of the window.
     pub(super) window: [u32; 2],
+    paths: Paths,
 }
 
 impl Quads {
@@ -147,6 +149,14 @@ impl Quads {
             }
             Mark::Text { text, at, size, colour } => {
                 self.write(text, [at[0] * w, at[1] * h], size * h, *colour, atlas)?;
+            }
+            Mark::Path(path) => {
+                let [r, g, b, a] = path.colour;
+                for run in self.paths.runs(path, [w as usize, h as usize]) {
+                    let (x, y) = (run.x as f32, run.y as f32);
+                    let edges = [x, y, x + run.len as f32, y + 1.0];
+                    self.area(edges, [r, g, b, a * f32::from(run.cover) / 255.0]);
+                }
             }
         }
         Ok(())

@@ -4,9 +4,10 @@
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, GlyphId, OutlinedGlyph, PxScale, ScaleFont};
+use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve, OutlinedGlyph, PxScale, ScaleFont};
 
 use super::shapes::over;
+use crate::latent::path::Step;
 use crate::latent::pose::Colour;
 use crate::picture::Picture;
 
@@ -81,6 +82,34 @@ pub fn width(text: &str, size: f32) -> f32 {
     text.chars().map(|c| face.h_advance(face.glyph_id(c))).sum()
 }
 
+/// The outlines of one line with its middle at (0, 0), in shares of its size: for letters that are turned or cut.
+pub fn outlines(text: &str) -> Vec<Step> {
+    let Some(face) = FACE.as_ref() else { return Vec::new() };
+    let per_em = face.units_per_em().unwrap_or(1000.0);
+    let mut steps = Vec::new();
+    for letter in line(text, [0.0; 2], 1.0) {
+        let Some(outline) = face.outline(letter.glyph) else { continue };
+        let place = |p: ab_glyph::Point| [letter.x + p.x / per_em, letter.baseline - p.y / per_em];
+        let mut last = None;
+        for curve in outline.curves {
+            let (from, step) = match curve {
+                OutlineCurve::Line(a, b) => (place(a), Step::Line(place(b))),
+                OutlineCurve::Quad(a, b, c) => (place(a), Step::Quad(place(b), place(c))),
+                OutlineCurve::Cubic(a, b, c, d) => (place(a), Step::Cubic(place(b), place(c), place(d))),
+            };
+            if last != Some(from) {
+                steps.push(Step::Move(from));
+            }
+            last = match step {
+                Step::Line(p) | Step::Quad(_, p) | Step::Cubic(_, _, p) => Some(p),
+                _ => None,
+            };
+            steps.push(step);
+        }
+    }
+    steps
+}
+
 /// Writes one line with its middle at `at`.
 pub(in crate::picture) fn write(out: &mut Picture, text: &str, at: [f32; 2], size: f32, colour: Colour) {
     for outlined in line(text, at, size).into_iter().filter_map(|letter| outline(letter, size)) {
@@ -107,6 +136,16 @@ fn outline(letter: Letter, size: f32) -> Option<OutlinedGlyph> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outlines_lie_around_the_middle() {
+        let steps = outlines("Ag");
+        let moves = steps.iter().filter(|step| matches!(step, Step::Move(_))).count();
+        assert!((4..=6).contains(&moves), "two parts of A, two or three of g: {moves}");
+        let points = steps.iter().filter_map(|step| if let Step::Line(p) = step { Some(*p) } else { None });
+        assert!(points.clone().count() > 4 && points.clone().all(|[x, y]| x.abs() < 0.8 && y.abs() < 0.8));
+        assert!(points.clone().any(|[x, _]| x < -0.3) && outlines(" ").is_empty());
+    }
 
     #[test]
     fn a_line_stands_in_the_middle_and_its_letters_cover_what_the_canvas_draws() {

@@ -13,12 +13,14 @@ use crate::latent::pose::{Mark, Place};
 use crate::picture::Picture;
 pub use crate::picture::layout::LARGEST;
 use crate::picture::layout::Panel;
+use crate::picture::paths::Paths;
 use crate::picture::scene::{Filter, Fit, Scene};
 
 /// Draws scenes; keeps what can be used again.
 #[derive(Default)]
 pub struct Canvas {
     resizer: Resizer,
+    paths: Paths,
 }
 
 impl Canvas {
@@ -62,6 +64,7 @@ impl Canvas {
                     letters::write(&mut out, text, spot, size * height as f32, *colour);
                 }
                 Mark::Line { .. } | Mark::Rect { .. } | Mark::Ellipse { .. } if marks => shapes::shape(&mut out, mark),
+                Mark::Path(path) if marks => self.paths.draw(&mut out, path),
                 _ => {}
             }
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::latent::pose::{Colour, Mark, Place, Pose};
 use crate::picture::Picture;
 use crate::picture::canvas::Canvas;
+use crate::picture::paths::Paths;
 use crate::picture::scene::{Filter, Fit, Scene};
 
 /// Points along the longer side of the output.
@@ -98,6 +99,7 @@ pub fn whole(scene: &Scene, picture: Arc<Vec<Picture>>, aspect: f32) -> Scene {
 fn frame(scene: &Scene, [width, height]: [usize; 2]) -> Picture {
     let background = scene.pose.background.map(|v| (v * 255.0).round() as u8);
     let mut points = Points { out: Picture::filled(width, height, background) };
+    let mut paths = Paths::default();
     for mark in &scene.pose.marks {
         match mark {
             Mark::Picture { latent, place, opacity } => points.picture(scene, *latent, *place, *opacity),
@@ -106,6 +108,7 @@ fn frame(scene: &Scene, [width, height]: [usize; 2]) -> Picture {
             Mark::Rect { place, weight, colour } => points.shape(*place, *weight, *colour, rectangle),
             Mark::Ellipse { place, weight, colour } => points.shape(*place, *weight, *colour, ellipse),
             Mark::Text { text, at, size, colour } => points.text(text, *at, *size, *colour),
+            Mark::Path(path) => paths.draw(&mut points.out, path),
         }
     }
     points.out

@@ -3,24 +3,28 @@
 use rune::Value;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
+use super::super::pen::move_mark;
 use super::super::values::{Drawing, Latent};
 use super::{Arg, Group, Verb, arg, colour, latents, numbers, receiver, text};
-use crate::latent::pose::{Colour, MOST_LATENTS, MOST_MARKS, Mark, Place, Pose};
+use crate::latent::pose::{Colour, MOST_LATENTS, Mark, Place, Pose};
 use crate::latent::study;
 
-const DRAW: Arg = receiver("draw", Kind::Drawing);
-const X: Arg = arg("x", -10.0, 10.0, 0.0);
-const Y: Arg = arg("y", -10.0, 10.0, 0.0);
-const W: Arg = arg("w", -10.0, 10.0, 1.0);
-const H: Arg = arg("h", -10.0, 10.0, 1.0);
+pub(super) const DRAW: Arg = receiver("draw", Kind::Drawing);
+/// How far from the frame a mark may lie, in its units.
+pub(super) const FAR: f64 = 1e6;
+pub(super) const X: Arg = arg("x", -FAR, FAR, 0.0);
+pub(super) const Y: Arg = arg("y", -FAR, FAR, 0.0);
+pub(super) const W: Arg = arg("w", -FAR, FAR, 1.0);
+pub(super) const H: Arg = arg("h", -FAR, FAR, 1.0);
 const OPACITY: Arg = arg("opacity", 0.0, 1.0, 1.0);
-const WEIGHT: Arg = arg("weight", 0.0, 1.0, 0.0);
+pub(super) const WEIGHT: Arg = arg("weight", 0.0, FAR, 0.0);
+pub(super) const LINE_WEIGHT: Arg = arg("weight", 0.0, FAR, 0.01);
 
 fn give(pose: Pose) -> Result<Value, Wrong> {
-    Value::new(Drawing { pose }).map_err(|e| e.to_string())
+    Value::new(Drawing::of(pose)).map_err(|e| e.to_string())
 }
 
-fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
+pub(super) fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
     let at = |i: usize| Ok::<f32, Wrong>(c.number(from + i)? as f32);
     Ok(Place { x: at(0)?, y: at(1)?, w: at(2)?, h: at(3)? })
 }
@@ -34,12 +38,13 @@ fn add_latent(pose: &mut Pose, (z, class): (Vec<f32>, Vec<f32>)) -> Result<usize
     }
 }
 
-fn add_mark(pose: &mut Pose, mark: Mark) -> Result<(), Wrong> {
-    if pose.marks.len() >= MOST_MARKS {
-        return Err(format!("a frame has room for {MOST_MARKS} marks"));
+/// Adds a mark where the pen has it.
+pub(super) fn add_mark(c: &Call, d: &mut Drawing, mark: Mark) -> Result<(), Wrong> {
+    let drawn = c.env.lock().drawing;
+    if drawn && matches!(mark, Mark::Picture { .. } | Mark::Heatmap { .. }) {
+        return Err(format!("{}: a drawing sketch draws without a network, so it has no pictures of latents", c.verb));
     }
-    pose.marks.push(mark);
-    Ok(())
+    d.lay(mark, drawn).map_err(|why| format!("{}: {why}", c.verb))
 }
 
 /// The latent of argument `i`: one given as such, or the number of one that the drawing has already.
@@ -65,25 +70,12 @@ fn grid(points: &[Latent], columns: usize, gap: f32) -> Result<Value, Wrong> {
 
 /// Adds a rectangle or an ellipse: both take a place, a colour and a weight.
 fn area(c: &Call, mark: fn(Place, f32, Colour) -> Mark) -> Result<Value, Wrong> {
-    c.draw(|d| add_mark(&mut d.pose, mark(place(c, 1)?, c.number(6)? as f32, c.colour(5)?)))
+    c.draw(|d| add_mark(c, d, mark(place(c, 1)?, c.number(6)? as f32, c.colour(5)?)))
 }
 
 /// Changes every place in the marks.
 fn move_marks(pose: &mut Pose, to: Place) {
-    let spot = |p: [f32; 2]| [to.x + p[0] * to.w, to.y + p[1] * to.h];
-    let area = |p: Place| Place { x: to.x + p.x * to.w, y: to.y + p.y * to.h, w: p.w * to.w, h: p.h * to.h };
-    for mark in &mut pose.marks {
-        match mark {
-            Mark::Picture { place, .. } | Mark::Heatmap { place, .. } => *place = area(*place),
-            Mark::Rect { place, weight, .. } | Mark::Ellipse { place, weight, .. } => {
-                (*place, *weight) = (area(*place), *weight * to.h);
-            }
-            Mark::Line { from, to: end, weight, .. } => {
-                (*from, *end, *weight) = (spot(*from), spot(*end), *weight * to.h);
-            }
-            Mark::Text { at, size, .. } => (*at, *size) = (spot(*at), *size * to.h),
-        }
-    }
+    pose.marks.iter_mut().for_each(|mark| move_mark(mark, to, to.h));
 }
 
 fn fade(pose: &mut Pose, by: f32) {
@@ -94,20 +86,21 @@ fn fade(pose: &mut Pose, by: f32) {
             | Mark::Rect { colour, .. }
             | Mark::Ellipse { colour, .. }
             | Mark::Text { colour, .. } => colour[3] *= by,
+            Mark::Path(path) => path.colour[3] *= by,
         }
     }
 }
 
-fn join(pose: &mut Pose, other: Pose) -> Result<(), Wrong> {
+fn join(c: &Call, d: &mut Drawing, other: Pose) -> Result<(), Wrong> {
     let mut moved = Vec::with_capacity(other.latents.len());
     for (at, z) in other.latents.iter().enumerate() {
-        moved.push(add_latent(pose, (z.clone(), other.class(at).to_vec()))?);
+        moved.push(add_latent(&mut d.pose, (z.clone(), other.class(at).to_vec()))?);
     }
     for mut mark in other.marks {
         if let Mark::Picture { latent, .. } | Mark::Heatmap { latent, .. } = &mut mark {
             *latent = moved.get(*latent).copied().unwrap_or(0);
         }
-        add_mark(pose, mark)?;
+        add_mark(c, d, mark)?;
     }
     Ok(())
 }
@@ -157,7 +150,7 @@ pub const VERBS: &[Verb] = &[
                 // Over what is there, this opacity leaves each its share of the sum.
                 let opacity = if sum > 0.0 { (weight / sum) as f32 } else { 0.0 };
                 let latent = add_latent(&mut pose, z.narrow())?;
-                add_mark(&mut pose, Mark::Picture { latent, place: Place::ALL, opacity })?;
+                pose.marks.push(Mark::Picture { latent, place: Place::ALL, opacity });
             }
             give(pose)
         },
@@ -171,7 +164,7 @@ pub const VERBS: &[Verb] = &[
         run: |c| {
             c.draw(|d| {
                 let latent = which(c, &mut d.pose, 1)?;
-                add_mark(&mut d.pose, Mark::Picture { latent, place: place(c, 2)?, opacity: c.number(6)? as f32 })
+                add_mark(c, d, Mark::Picture { latent, place: place(c, 2)?, opacity: c.number(6)? as f32 })
             })
         },
     },
@@ -198,7 +191,7 @@ pub const VERBS: &[Verb] = &[
                 let numbers = c.number(6)? >= 0.5;
                 let place = place(c, 2)?;
                 let range = [-range, range];
-                add_mark(&mut d.pose, Mark::Heatmap { latent, place, columns, numbers, range, opacity: 1.0 })
+                add_mark(c, d, Mark::Heatmap { latent, place, columns, numbers, range, opacity: 1.0 })
             })
         },
     },
@@ -207,11 +200,11 @@ pub const VERBS: &[Verb] = &[
         group: Group::Marks,
         args: &[
             DRAW,
-            arg("x1", -10.0, 10.0, 0.0),
-            arg("y1", -10.0, 10.0, 0.0),
-            arg("x2", -10.0, 10.0, 1.0),
-            arg("y2", -10.0, 10.0, 1.0),
-            arg("weight", 0.0, 1.0, 0.01),
+            arg("x1", -FAR, FAR, 0.0),
+            arg("y1", -FAR, FAR, 0.0),
+            arg("x2", -FAR, FAR, 1.0),
+            arg("y2", -FAR, FAR, 1.0),
+            LINE_WEIGHT,
             colour(),
         ],
         says: "A line, its weight a share of the frame's height.",
@@ -220,7 +213,7 @@ pub const VERBS: &[Verb] = &[
             c.draw(|d| {
                 let Place { x, y, w, h } = place(c, 1)?;
                 let weight = c.number(5)? as f32;
-                add_mark(&mut d.pose, Mark::Line { from: [x, y], to: [w, h], weight, colour: c.colour(6)? })
+                add_mark(c, d, Mark::Line { from: [x, y], to: [w, h], weight, colour: c.colour(6)? })
             })
         },
     },
@@ -246,9 +239,9 @@ pub const VERBS: &[Verb] = &[
         args: &[
             DRAW,
             text("text", ""),
-            arg("x", -10.0, 10.0, 0.5),
-            arg("y", -10.0, 10.0, 0.5),
-            arg("size", 0.001, 1.0, 0.05),
+            arg("x", -FAR, FAR, 0.5),
+            arg("y", -FAR, FAR, 0.5),
+            arg("size", 0.001, FAR, 0.05),
             colour(),
         ],
         says: "A line of text with its middle at a place, its size a share of the frame's height.",
@@ -257,7 +250,7 @@ pub const VERBS: &[Verb] = &[
             c.draw(|d| {
                 let at = [c.number(2)? as f32, c.number(3)? as f32];
                 let (text, size, colour) = (c.text(1)?, c.number(4)? as f32, c.colour(5)?);
-                add_mark(&mut d.pose, Mark::Text { text, at, size, colour })
+                add_mark(c, d, Mark::Text { text, at, size, colour })
             })
         },
     },
@@ -308,8 +301,8 @@ pub const VERBS: &[Verb] = &[
         says: "Draws another drawing, or the picture of a latent, over this one.",
         example: "side_by_side([1, 2]).join(draw().text(\"two\", 0.5, 0.9))",
         run: |c| {
-            let other = if c.given(1) { c.drawing(1)? } else { Drawing { pose: Pose::default() } };
-            c.draw(|d| join(&mut d.pose, other.pose))
+            let other = if c.given(1) { c.drawing(1)? } else { Drawing::of(Pose::default()) };
+            c.draw(|d| join(c, d, other.pose))
         },
     },
 ];

@@ -5,7 +5,7 @@ use rune::runtime::Function;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
 use super::super::values::{Latent, Way, number};
-use super::{Arg, Group, Verb, arg, function, give_latent, give_number, latent, latents, numbers, phase, text};
+use super::{Arg, Group, Verb, arg, forms, function, give_latent, give_number, latent, latents, numbers, phase, text};
 use crate::latent::space::{self, blended};
 use crate::latent::{self, Z, field, study, walk};
 
@@ -354,11 +354,18 @@ pub const VERBS: &[Verb] = &[
     Verb {
         name: "scale",
         group: Group::Changes,
-        args: &[latent("z", 0), arg("k", -100.0, 100.0, 1.0)],
-        says: "All dimensions times k.",
+        args: &[
+            Arg { name: "z", kind: Kind::LatentOrDrawing, bare: Bare::Seed(0) },
+            arg("k", -1e6, 1e6, 1.0),
+            arg("down", -1e6, 1e6, 1.0),
+        ],
+        says: "All dimensions times k; of a drawing, all that follows k times as wide and high (or down times as high).",
         example: "seed(7).scale(1.5)",
         run: |c| {
-            let (mut latent, k) = (c.latent(0)?, c.number(1)?);
+            if let Some(drawing) = forms::scaled(c)? {
+                return Ok(drawing);
+            }
+            let (mut latent, k) = (c.latent(0)?, c.number(1)?.clamp(-100.0, 100.0));
             latent.z.iter_mut().chain(&mut latent.class).for_each(|v| *v *= k);
             give_latent(latent)
         },

@@ -1,7 +1,10 @@
 //! The verbs: one table that registers them with the script engine, answers `flaneur verbs`, fills the
 //! README, feeds "did you mean", and whose every example is run by a test.
 
+mod chance;
+mod colours;
 mod drawing;
+mod forms;
 mod latents;
 mod numbers;
 
@@ -9,6 +12,8 @@ use rune::runtime::{InstAddress, Memory, Output, Protocol, VmResult};
 use rune::{ContextError, Module, Value};
 
 use super::call::{Arg, Bare, Call, Kind, Wrong};
+use super::chance::Random;
+use super::colours::Palette;
 use super::env::Env;
 use super::instrument::STEP;
 use super::meter;
@@ -28,6 +33,12 @@ pub enum Group {
     Frames,
     /// What is drawn in a frame.
     Marks,
+    /// Where the next marks go, and what they look like.
+    Pen,
+    /// Colours by numbers, and palettes.
+    Colours,
+    /// Random numbers from a seed.
+    Randomness,
     /// Phases and counts from the time.
     Time,
     /// What hands do: knobs, values, hits, notes.
@@ -55,7 +66,8 @@ pub struct Verb {
 
 /// All verbs, by group.
 pub fn all() -> impl Iterator<Item = &'static Verb> {
-    latents::VERBS.iter().chain(drawing::VERBS).chain(numbers::VERBS)
+    let drawing = drawing::VERBS.iter().chain(forms::VERBS).chain(colours::VERBS).chain(chance::VERBS);
+    latents::VERBS.iter().chain(drawing).chain(numbers::VERBS)
 }
 
 /// Fields of the time, which are no calls.
@@ -93,6 +105,14 @@ const fn colour() -> Arg {
     Arg { name: "colour", kind: Kind::Colour, bare: Bare::Nothing }
 }
 
+const fn points() -> Arg {
+    Arg { name: "points", kind: Kind::Points, bare: Bare::Nothing }
+}
+
+const fn list(name: &'static str) -> Arg {
+    Arg { name, kind: Kind::List, bare: Bare::Nothing }
+}
+
 const fn function() -> Arg {
     Arg { name: "f", kind: Kind::Function, bare: Bare::Nothing }
 }
@@ -117,7 +137,10 @@ fn give_number(v: f64) -> Result<Value, Wrong> {
 impl Verb {
     /// Whether it is called on something, and on what.
     fn on(&self) -> Option<Kind> {
-        self.args.first().map(|a| a.kind).filter(|k| matches!(k, Kind::Drawing | Kind::Time | Kind::Hand))
+        self.args
+            .first()
+            .map(|a| a.kind)
+            .filter(|k| matches!(k, Kind::Drawing | Kind::Time | Kind::Hand | Kind::Random | Kind::Palette))
     }
 
     /// As it is written in a list: `lerp(a = seed(0), b = seed(1), t 0..1 = 0.5)`.
@@ -183,6 +206,13 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
             Some(Kind::Time) => module.raw_function(verb.name, run).build_associated::<Time>()?,
             Some(Kind::Hand) => module.raw_function(verb.name, run).build_associated::<Hand>()?,
             Some(Kind::Drawing) => module.raw_function(verb.name, run).build_associated::<Drawing>()?,
+            Some(Kind::Random) => module.raw_function(verb.name, run).build_associated::<Random>()?,
+            Some(Kind::Palette) => module.raw_function(verb.name, run).build_associated::<Palette>()?,
+            Some(Kind::LatentOrDrawing) => {
+                module.raw_function(verb.name, run.clone()).build_associated::<Drawing>()?;
+                module.raw_function(verb.name, run.clone()).build_associated::<Latent>()?;
+                module.raw_function(verb.name, run).build()?
+            }
             Some(Kind::Latent | Kind::Any) => {
                 module.raw_function(verb.name, run.clone()).build_associated::<Latent>()?;
                 module.raw_function(verb.name, run).build()?

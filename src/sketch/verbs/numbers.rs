@@ -159,10 +159,16 @@ pub const VERBS: &[Verb] = &[
             give_number((c.number(0)? * n).floor() / n)
         },
     },
-    plain!("sin", "The sine of radians.", "seed(7).scale(sin(t.secs))", f64::sin),
-    plain!("cos", "The cosine of radians.", "seed(7).scale(cos(t.secs))", f64::cos),
-    plain!("tan", "The tangent of radians.", "seed(7).set(3, tan(0.5))", f64::tan),
-    plain!("exp", "e to the power of x.", "seed(7).scale(exp(-1))", f64::exp),
+    plain!("sin", "The sine of radians.", "seed(7).scale(sin(t.secs))", libm::sin),
+    plain!("cos", "The cosine of radians.", "seed(7).scale(cos(t.secs))", libm::cos),
+    plain!("tan", "The tangent of radians.", "seed(7).set(3, tan(0.5))", libm::tan),
+    plain!("exp", "e to the power of x.", "seed(7).scale(exp(-1))", libm::exp),
+    plain!(
+        "log",
+        "The natural logarithm; of 0 and less that of a very small number.",
+        "seed(7).scale(log(2))",
+        |v: f64| { libm::log(v.max(f64::MIN_POSITIVE)) }
+    ),
     plain!("sqrt", "The square root; of a negative number 0.", "seed(7).scale(sqrt(0.5))", |v: f64| v.max(0.0).sqrt()),
     plain!("floor", "Down to a whole number.", "seed(floor(t.secs))", f64::floor),
     plain!("fract", "What is behind the point, 0..1.", "slerp(seed(1), seed(2), fract(t.secs))", |v: f64| v
@@ -182,7 +188,7 @@ pub const VERBS: &[Verb] = &[
         args: &[arg("x", 0.0, FAR, 1.0), arg("y", -100.0, 100.0, 2.0)],
         says: "x to the power of y, for x from 0.",
         example: "seed(7).scale(pow(t.phase(4), 3))",
-        run: |c| give_number(c.number(0)?.powf(c.number(1)?)),
+        run: |c| give_number(libm::pow(c.number(0)?, c.number(1)?)),
     },
     Verb {
         name: "min",

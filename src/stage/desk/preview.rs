@@ -14,6 +14,7 @@ use nannou::prelude::egui::{
 use crate::latent::pose::{Colour, Mark, Place};
 use crate::picture::Picture;
 use crate::picture::heat::Cells;
+use crate::picture::paths::Paths;
 use crate::picture::scene::Scene;
 
 /// Most pixels of a side in the preview: larger pictures lose the rest.
@@ -97,6 +98,15 @@ impl Preview {
             Mark::Text { text, at, size, colour: ink } => {
                 let font = FontId::proportional((size * frame.height()).clamp(4.0, 200.0));
                 painter.text(point(frame, *at), Align2::CENTER_CENTER, text, font, colour(*ink));
+            }
+            Mark::Path(path) => {
+                let [r, g, b, a] = path.colour;
+                let size = [frame.width().ceil().max(1.0) as usize, frame.height().ceil().max(1.0) as usize];
+                for run in Paths::default().runs(path, size) {
+                    let from = frame.min + egui::vec2(run.x as f32, run.y as f32);
+                    let area = Rect::from_min_size(from, egui::vec2(run.len as f32, 1.0));
+                    painter.rect_filled(area, 0.0, colour([r, g, b, a * f32::from(run.cover) / 255.0]));
+                }
             }
         }
     }
