@@ -86,13 +86,14 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     use super::*;
-    use crate::net::cpu::conv::tests::noise;
     use crate::net::layers::{Activation, Chain, Init};
     use crate::net::params::floats;
-    use crate::net::{burn_ops, chain};
+    use crate::net::{burn_ops, chain, ops};
+    use crate::random::RandomState;
 
     fn tensor<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
-        let values = noise(shape.iter().product(), seed);
+        let numbers = RandomState::new(seed).normals(shape.iter().product());
+        let values: Vec<f32> = numbers.iter().map(|v| *v as f32).collect();
         Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff())
     }
 
@@ -129,7 +130,7 @@ mod tests {
                 }
             };
             let (g, _) = joined(g, behind).unwrap();
-            let fast = super::super::ops::conv_t(x.clone(), behind.combined(kernel.clone()), bias.clone(), g, None);
+            let fast = ops::conv_t(x.clone(), behind.combined(kernel.clone()), bias.clone(), g, None);
             let weight = tensor([n, 2 * h, 2 * w, filters], 4);
             let gradients = |made: Tensor<4>| {
                 let all = (made * weight.clone()).sum().backward();
@@ -150,13 +151,7 @@ mod tests {
         let kernel = Behind::Conv.combined(tensor([3, 3, 2, 1], 7));
         let g = Geometry::same([12, 12, 1], 2, 4, 2);
         let device = kernel.device();
-        let made = super::super::ops::conv_t(
-            Tensor::ones([1, 6, 6, 2], &device),
-            kernel,
-            Tensor::zeros([1], &device),
-            g,
-            None,
-        );
+        let made = ops::conv_t(Tensor::ones([1, 6, 6, 2], &device), kernel, Tensor::zeros([1], &device), g, None);
         let inside = floats(made.slice([0..1, 2..10, 2..10, 0..1]));
         close("inside", inside.clone(), vec![inside[0]; 64]);
         assert!(inside[0].abs() > 1e-3);
