@@ -122,7 +122,7 @@ impl WganGp {
         }
     }
 
-    /// For the same pictures as [`Self::small`], without a checkerboard.
+    /// [`Self::small`] with its widths, for the same pictures without a checkerboard; it draws in no more time.
     ///
     /// Nearest ×2 and a 3 × 3 kernel make an even area of an even area, whatever the weights are, where a transposed
     /// convolution has to learn that (Odena et al. 2016). What the critic tells the generator goes back through its
@@ -131,9 +131,7 @@ impl WganGp {
     pub fn smooth() -> Self {
         Self {
             critic_conv_kernel_size: vec![4; 6],
-            generator_initial_dense_layer_size: [8, 8, 192],
             generator_upsample: vec![2; 4],
-            generator_conv_filters: vec![128, 64, 48, 3],
             generator_conv_kernel_size: vec![3; 4],
             generator_conv_strides: vec![1; 4],
             ..Self::small()
