@@ -31,7 +31,7 @@ use flaneur::trainer::step::State;
 fn forward(c: &mut Criterion) {
     let mut group = c.benchmark_group("forward");
     group.sample_size(20);
-    for name in ["small", "seed", "seed-k10"] {
+    for name in ["small", "smooth", "seed", "seed-k10"] {
         let arch = Arch::named(name).expect("a named architecture");
         let params = Params::init(&arch.generator_plans(), &mut RandomState::new(1), &Device::flex());
         let ready = Ready::new(&arch, &params, true);
@@ -73,7 +73,7 @@ fn latents(arch: &Arch, count: u32) -> Vec<Vec<f32>> {
 fn training(c: &mut Criterion) {
     let mut group = c.benchmark_group("training");
     group.sample_size(10);
-    for name in ["small", "quarter", "seed"] {
+    for name in ["small", "smooth", "quarter", "seed"] {
         let arch = Arch::named(name).expect("a named architecture");
         let device = Device::flex();
         let mut state = State::new(&arch, &Recipe::default(), 1, None, &device);

@@ -77,6 +77,20 @@ fn kinds() -> Vec<(Shape, Vec<Layer>)> {
             }
         }
     }
+    // Those that are one operation with the doubling before them, and the nearest that are not.
+    for padding in [Padding::Same, Padding::Pixels(1), Padding::Pixels(0)] {
+        kinds.push((map, vec![Layer::Upsample2d, conv(3, 3, 1, padding, false)]));
+        kinds.push((map, vec![Layer::Upsample2d, transposed(3, 3, 1, padding, 0), curve(Activation::Elu)]));
+        kinds.push((
+            map,
+            vec![curve(Activation::Tanh), Layer::Upsample2d, conv(2, 3, 1, padding, true), curve(Activation::Relu)],
+        ));
+    }
+    kinds.push((
+        map,
+        vec![Layer::Upsample2d, conv(3, 3, 1, Padding::Same, true), batch_norm(1e-3, true), curve(Activation::Tanh)],
+    ));
+    kinds.push((map, vec![Layer::Upsample2d, Layer::Upsample2d, conv(2, 3, 1, Padding::Same, true)]));
     for (eps, affine) in [(1e-5, true), (0.3, true), (1e-3, false)] {
         let instance = Layer::InstanceNorm { eps, affine };
         for norm in [batch_norm(eps, affine), instance] {

@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use super::DeviceChoice;
+use crate::dataset::checkerboard::{Checkerboard, PERIODS, VISIBLE};
 use crate::dataset::lines::Rules;
 use crate::dataset::score::{self, NEAR, Score};
 use crate::dataset::write::{Drawing, Format};
@@ -84,6 +85,8 @@ impl Lines {
             drawn.extend(image::load_from_memory(&drawing.encode(index)?)?.into_rgb8().into_raw());
         }
         print(&self.model, &score::score(&bytes, side), &score::score(&drawn, side));
+        let [own, theirs] = [&bytes, &drawn].map(|bytes| Checkerboard::of(bytes, [side, side, 3]));
+        print_checkerboard(&own, &theirs);
         Ok(())
     }
 }
@@ -110,4 +113,15 @@ fn print(name: &str, model: &Score, data: &Score) {
     row("places that horizontals reach, of 10..117", |s| s.horizontal_cover, true, None);
     row("place of verticals, mean (pixels)", |s| s.vertical_mean, false, None);
     row("place of verticals, standard deviation (pixels)", |s| s.vertical_deviation, false, None);
+}
+
+/// What there is of a checkerboard.
+fn print_checkerboard(model: &Checkerboard, data: &Checkerboard) {
+    let beside = |of: &Checkerboard| of.beside(data).map_or("none".into(), |ratio| format!("{ratio:.2}"));
+    let what = format!("checkerboard, as a multiple of the dataset's; above {VISIBLE} is seen");
+    say(format_args!("{what:<52} {:>12} {:>12}", beside(model), beside(data)));
+    for (i, period) in PERIODS.into_iter().enumerate() {
+        let what = format!("spectrum at a period of {period} pixels, beside it 1");
+        say(format_args!("{what:<52} {:>12.2} {:>12.2}", model.peaks[i], data.peaks[i]));
+    }
 }

@@ -47,8 +47,8 @@ pub struct Train {
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]
     model: String,
-    /// Named architecture: small (if none is given), quarter, seed, seed-k10, dcgan-64, dcgan-128, mlp-mnist,
-    /// lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan; the name of a recipe is its usual one
+    /// Named architecture: small (if none is given), quarter, seed, seed-k10, smooth, dcgan-64, dcgan-128,
+    /// mlp-mnist, lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan; the name of a recipe is its usual one
     #[arg(long, conflicts_with = "config")]
     arch: Option<String>,
     /// How it is trained: wgan-gp, dcgan1, dcgan1-ba, dcgan1-lr, dcgan2, dcgan3, dcgan4, dcgan4-mod, lesson-torch,

@@ -7,6 +7,7 @@
 use burn::tensor::{Device, Tensor, activation};
 
 use super::cpu::conv::Act;
+use super::doubled;
 use super::layers::{Activation, Chain, Layer, Shape, conv_geometry, transposed_geometry};
 use super::ops;
 use super::params::{Params, Statistics};
@@ -162,11 +163,22 @@ fn run(chain: &Chain, params: &Params, x: Value, masks: &Masks, batch: bool) -> 
     let mut masks = masks.iter();
     let mut statistics = Vec::new();
     let (mut x, mut at) = (x.as_shape(chain.input), 0);
+    let curve_at = |at: usize| match layers.get(at) {
+        Some((_, Layer::Activation { curve }, _)) => Some(*curve),
+        _ => None,
+    };
     while let Some((name, layer, input)) = layers.get(at) {
-        let next = layers.get(at + 1).and_then(|(_, layer, _)| match layer {
-            Layer::Activation { curve } => Some(*curve),
-            _ => None,
-        });
+        // Elsewhere burn's own operations are run as they stand.
+        if let (Some((g, behind)), Value::Map(map)) = (doubled::first(&layers[at..]), &x)
+            && ops::ours(&map.device())
+        {
+            let (name, act) = (layers[at + 1].0, curve_at(at + 2).and_then(fused));
+            let (kernel, bias) = (behind.combined(params.get(name, "kernel")), bias(params, name, g.c, &map.device()));
+            x = Value::Map(ops::conv_t(map.clone(), kernel, bias, g, act));
+            at += if act.is_some() { 3 } else { 2 };
+            continue;
+        }
+        let next = curve_at(at + 1);
         let (made, took) = one(params, name, layer, *input, x, next, batch, &mut statistics);
         x = match layer {
             Layer::Dropout { .. } => match masks.next() {

@@ -16,6 +16,7 @@ use super::chain::{self, Masks, Value, fused};
 use super::cpu::conv::Act;
 use super::cpu::prepared::{Layer, Outline, Prepared, Stage};
 use super::device;
+use super::doubled;
 #[cfg(feature = "gpu")]
 use super::gpu::layer::{self, Product, Then};
 #[cfg(feature = "gpu")]
@@ -76,7 +77,16 @@ impl Ready {
     /// forwards; leave it out where the weights change every step.
     pub fn new(arch: &Arch, params: &Params, prepare: bool) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
+        // Without kernels of ours, burn's own operations are run as they stand.
+        let join = prepare || ops::ours(&device);
+        Self::of(arch, params, prepare, join)
+    }
+
+    /// Folds `params`, with doublings joined to the kernels behind them or not.
+    fn of(arch: &Arch, params: &Params, prepare: bool, join: bool) -> Self {
+        let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
         let steps = steps(&arch.generator());
+        let steps = if join { doubled::join(steps) } else { steps };
         let outline = if prepare && ops::ours(&device) { outline(&steps) } else { None };
         let form = match outline {
             Some(outline) => {
@@ -94,7 +104,7 @@ impl Ready {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
         match device::halves(&device) {
             true => {
-                let steps = steps(&arch.generator());
+                let steps = doubled::join(steps(&arch.generator()));
                 let form = fold(&steps, params, true, true);
                 Self { arch: arch.clone(), steps, device, form, prepare: true, half: true, plain: false }
             }
@@ -104,7 +114,7 @@ impl Ready {
 
     /// What everything else is tested against: folded weights through burn's own operations, on any device.
     pub fn reference(arch: &Arch, params: &Params) -> Self {
-        Self { plain: true, ..Self::new(arch, params, false) }
+        Self { plain: true, ..Self::of(arch, params, false, false) }
     }
 
     /// Takes other weights of the same architecture and device. What was packed is packed anew in its
@@ -387,8 +397,11 @@ fn layers<'a>(steps: &'a [Step], params: &'a Params) -> impl Iterator<Item = Lay
     let kernels = steps.iter().filter(|step| matches!(step.kind, Kind::Dense | Kind::Conv(_) | Kind::ConvTranspose(_)));
     kernels.enumerate().map(move |(at, step)| {
         let [scale, shift] = scale_and_shift(step, params, &device).map(floats);
-        let kernel = params.param(&step.name, "kernel").map(|param| ops::held(&param.value));
-        let kernel = kernel.unwrap_or_else(|| Held::of(Vec::new()));
+        let held = || params.param(&step.name, "kernel").map(|param| ops::held(&param.value));
+        let kernel = match step.doubled {
+            Some(behind) => Held::of(floats(behind.combined(params.get(&step.name, "kernel")))),
+            None => held().unwrap_or_else(|| Held::of(Vec::new())),
+        };
         match step.kind {
             // A kernel `[k, k, filters, z]` of one pixel is one of a dense layer, `[z, k · k · filters]`.
             Kind::ConvTranspose(g) if at == 0 => {
@@ -432,6 +445,7 @@ fn folded(step: &Step, params: &Params, device: &Device, on_card: bool, precisio
         }
         Kind::Conv(_) | Kind::ConvTranspose(_) => {
             let kernel = params.get::<4>(&step.name, "kernel");
+            let kernel = step.doubled.map_or_else(|| kernel.clone(), |behind| behind.combined(kernel.clone()));
             let [scale, shift] = scale_and_shift(step, params, device);
             // Output channels stand last in a convolution's kernel, before last in a transposed one's.
             let shape = if matches!(step.kind, Kind::Conv(_)) { [1, 1, 1, channels] } else { [1, 1, channels, 1] };

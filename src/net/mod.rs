@@ -5,7 +5,7 @@
 //! and `draw` is how pictures are made: by the `steps` of a chain, through whichever way takes them.
 //! `ops` holds the operations that all are made of; they run through the kernels of `cpu`, or `burn_ops` elsewhere,
 //! which also is what the others are tested against. `cpu` and `gpu` hold kernels of our own, `geometry` the sizes of
-//! convolutions, `pending` pictures on their way from a device, and `device` chooses where.
+//! convolutions, `doubled` what a doubling and a kernel are together, `pending` pictures on their way from a device, and `device` chooses where.
 //! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
 
 pub mod arch;
@@ -14,6 +14,7 @@ pub mod chain;
 pub mod cpu;
 pub mod critic;
 pub mod device;
+pub mod doubled;
 pub mod draw;
 pub mod families;
 pub mod geometry;

@@ -4,6 +4,7 @@
 //! operations. A norm by moving statistics is a factor and an offset, so behind a layer with a kernel it goes into
 //! that kernel. Dropout stays, for who trains by what it draws.
 
+use super::doubled::Behind;
 use super::geometry::Geometry;
 use super::layers::{Activation, Chain, Layer, Shape, conv_geometry, transposed_geometry};
 
@@ -43,10 +44,33 @@ pub struct Step {
     pub norm: Option<(String, f32)>,
     /// The curve that is done with it, at the end.
     pub then: Option<Activation>,
+    /// It is a doubling joined with this, whose kernel has to be combined ([`super::doubled`]).
+    pub doubled: Option<Behind>,
     /// What goes in.
     pub input: Shape,
     /// What comes out.
     pub output: Shape,
+}
+
+impl Kind {
+    /// What a layer does by itself; none for norms and curves.
+    pub fn of(layer: &Layer, input: Shape) -> Option<Self> {
+        Some(match *layer {
+            Layer::Dense { .. } => Self::Dense,
+            Layer::Conv2d { filters, kernel, stride, padding, .. } => {
+                Self::Conv(conv_geometry(input.map(), filters, kernel, stride, padding))
+            }
+            Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
+                Self::ConvTranspose(transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding))
+            }
+            Layer::Reshape { .. } | Layer::Flatten => Self::Shape,
+            Layer::Upsample2d => Self::Upsample,
+            Layer::ZeroPad2d { after } => Self::ZeroPad(after),
+            Layer::Dropout { .. } => Self::Dropout,
+            Layer::InstanceNorm { eps, .. } => Self::InstanceNorm(eps),
+            Layer::BatchNorm { .. } | Layer::Activation { .. } => return None,
+        })
+    }
 }
 
 impl Step {
@@ -61,51 +85,22 @@ pub fn steps(chain: &Chain) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let outputs = chain.shapes().unwrap_or_default();
     for ((name, layer, input), output) in chain.walk().zip(outputs) {
-        let kind = match *layer {
-            Layer::Dense { .. } => Kind::Dense,
-            Layer::Conv2d { filters, kernel, stride, padding, .. } => {
-                Kind::Conv(conv_geometry(input.map(), filters, kernel, stride, padding))
+        let own = |kind, norm, then| Step { kind, name: name.to_owned(), norm, then, doubled: None, input, output };
+        match (*layer, steps.last_mut()) {
+            (Layer::BatchNorm { eps, .. }, Some(last))
+                if last.has_kernel() && (&last.norm, last.then) == (&None, None) =>
+            {
+                last.norm = Some((name.to_owned(), eps));
             }
-            Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, .. } => {
-                Kind::ConvTranspose(transposed_geometry(input.map(), filters, kernel, stride, padding, output_padding))
+            (Layer::BatchNorm { eps, .. }, _) => steps.push(own(Kind::Norm, Some((name.to_owned(), eps)), None)),
+            (Layer::Activation { curve }, Some(last))
+                if (last.has_kernel() || last.kind == Kind::Norm) && last.then.is_none() =>
+            {
+                last.then = Some(curve);
             }
-            Layer::Reshape { .. } | Layer::Flatten => Kind::Shape,
-            Layer::Upsample2d => Kind::Upsample,
-            Layer::ZeroPad2d { after } => Kind::ZeroPad(after),
-            Layer::Dropout { .. } => Kind::Dropout,
-            Layer::InstanceNorm { eps, .. } => Kind::InstanceNorm(eps),
-            Layer::BatchNorm { eps, .. } => {
-                let norm = Some((name.to_owned(), eps));
-                if let Some(last) = steps.last_mut()
-                    && last.has_kernel()
-                    && (&last.norm, last.then) == (&None, None)
-                {
-                    last.norm = norm;
-                    continue;
-                }
-                steps.push(Step { kind: Kind::Norm, name: name.to_owned(), norm, then: None, input, output });
-                continue;
-            }
-            Layer::Activation { curve } => {
-                if let Some(last) = steps.last_mut()
-                    && (last.has_kernel() || last.kind == Kind::Norm)
-                    && last.then.is_none()
-                {
-                    last.then = Some(curve);
-                    continue;
-                }
-                steps.push(Step {
-                    kind: Kind::Curve,
-                    name: name.to_owned(),
-                    norm: None,
-                    then: Some(curve),
-                    input,
-                    output,
-                });
-                continue;
-            }
-        };
-        steps.push(Step { kind, name: name.to_owned(), norm: None, then: None, input, output });
+            (Layer::Activation { curve }, _) => steps.push(own(Kind::Curve, None, Some(curve))),
+            (layer, _) => steps.extend(Kind::of(&layer, input).map(|kind| own(kind, None, None))),
+        }
     }
     steps
 }

@@ -122,6 +122,22 @@ impl WganGp {
         }
     }
 
+    /// [`Self::small`] with its widths, for the same pictures without a checkerboard; it draws in no more time.
+    ///
+    /// Nearest ×2 and a 3 × 3 kernel make an even area of an even area, whatever the weights are, where a transposed
+    /// convolution has to learn that (Odena et al. 2016). What the critic tells the generator goes back through its
+    /// strided layers: a kernel of 3 at stride 2 gives one pixel of two twice as many terms, one of 4 all of them as many
+    /// (Sugawara et al. 2018).
+    pub fn smooth() -> Self {
+        Self {
+            critic_conv_kernel_size: vec![4; 6],
+            generator_upsample: vec![2; 4],
+            generator_conv_kernel_size: vec![3; 4],
+            generator_conv_strides: vec![1; 4],
+            ..Self::small()
+        }
+    }
+
     /// Norm and activation behind a hidden layer of the generator.
     fn behind(&self, chain: &mut Chain, name: &str) {
         if let Some(momentum) = self.generator_batch_norm_momentum {
