@@ -114,7 +114,7 @@ mod tests {
         // Equal eigenvalues, and one that is zero: all ones.
         near(&sorted(&[1.0; 9], 3), &[0.0, 0.0, 3.0]);
         // A chain of springs: 2 − 2 cos(kπ / (n + 1)).
-        let n = 20;
+        let n = 20usize;
         let chain: Vec<f64> = (0..n * n)
             .map(|at| match (at / n).abs_diff(at % n) {
                 0 => 2.0,
