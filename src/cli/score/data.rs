@@ -285,8 +285,10 @@ impl Work<'_> {
 
     fn data(&self, store: &Store, which: &[usize]) -> anyhow::Result<Seen> {
         let (mut seen, mut bytes) = (self.eyes.none(), Vec::new());
-        store.ahead(&which[..which.len().min(store.most_ahead())]);
-        for batch in which.chunks(BATCH) {
+        let mut batches = which.chunks(BATCH).peekable();
+        while let Some(batch) = batches.next() {
+            // Decoded while the features of this one are made.
+            batches.peek().iter().for_each(|next| store.ahead(next));
             store.read(batch, &mut bytes)?;
             self.eyes.see(&bytes, &mut seen)?;
             self.stepped(batch.len())?;
