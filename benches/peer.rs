@@ -211,6 +211,7 @@ fn write(name: &str, seed: u32, folder: &Path, device: &Device) -> anyhow::Resul
         burn: BURN_VERSION.into(),
         arch,
         recipe: Recipe::default(),
+        score: None,
     };
     Ok(card.write(folder)?)
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{fail, succeed};
+use flaneur::net::arch::Arch;
+use flaneur::net::families::wgan_gp::WganGp;
 
 /// A tiny architecture, so that training takes moments.
 const TINY: &str = r#"
@@ -219,6 +221,57 @@ fn stills_of_every_kind() {
 }
 
 #[test]
+fn a_model_is_scored_against_any_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    ready(here);
+    succeed(here, &["dataset", "lines", "--out", "my lines.zip", "--count", "120", "--size", "32", "--seed", "4"]);
+    let score = |more: &[&str]| succeed(here, &[&["score", "my lines.zip", "--model", "t"], more].concat());
+    let printed = score(&["--json", "a b.json", "--write"]);
+    assert!(printed.contains("60 pictures of t (32x32") && printed.contains("By the model's own critic"), "{printed}");
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(here.join(name)).unwrap()).unwrap()
+    };
+    let (first, card) = (read("a b.json"), fs::read_to_string(here.join("models/t/model.toml")).unwrap());
+    assert!(card.contains("[score.filters.floor]") && card.contains("data = \"my lines.zip\""), "{card}");
+    let [own, floor] = ["model", "floor"].map(|side| first["filters"][side]["relative"].as_f64().unwrap());
+    assert!(own > 1.5 * floor && floor > 0.0, "three epochs have learnt nothing: {own} {floor}");
+    // The same again, beside the first file; and as Markdown.
+    assert!(score(&["--json", "a b.json", "--markdown"]).contains("| precision"));
+    assert_eq!(read("a b-2.json"), first);
+    // A training that writes other weights takes the score out of the card.
+    succeed(here, &["train", "d", "--model", "t", "--resume", "--epochs", "4"]);
+    assert!(!fs::read_to_string(here.join("models/t/model.toml")).unwrap().contains("[score"));
+    // Without a critic, of the data that one has drawn oneself.
+    fs::remove_file(here.join("models/t/critic.safetensors")).unwrap();
+    assert!(!score(&["--count", "50"]).contains("critic"));
+
+    let refuse = |arguments: &[&str], words: &str| fail(here, &[&["score"], arguments].concat(), words);
+    refuse(&["nowhere", "--model", "t"], "there is no nowhere");
+    refuse(&["my lines.zip"], "--model");
+    refuse(&["my lines.zip", "--model", "nobody"], "known here: t");
+    refuse(&["d", "--model", "t"], "at least 100 are needed");
+    refuse(&["my lines.zip", "--model", "t", "--count", "61"], "--count 60 or less");
+    refuse(&["my lines.zip", "--model", "t", "--count", "49"], "--count");
+    refuse(&["my lines.zip", "--model", "t", "--grey"], "draws in colour");
+    refuse(&["my lines.zip", "--model", "t", "--count", "50", "--seed", "4294967295"], "beyond the last seed");
+    succeed(here, &["dataset", "lines", "--out", "large", "--count", "100", "--size", "48"]);
+    refuse(&["large", "--model", "t"], "another size (48x48)");
+    succeed(here, &["score", "large", "--model", "t", "--fit", "stretch"]);
+}
+
+#[test]
+fn a_model_in_grey_is_scored_in_grey() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let arch = WganGp { generator_conv_filters: vec![5, 1], input_dim: [16, 16, 1], ..common::tiny() };
+    common::make_model(here, "g", Arch::WganGp(arch), Vec::new());
+    succeed(here, &["dataset", "lines", "--out", "d", "--count", "100", "--size", "16"]);
+    fail(here, &["score", "d", "--model", "g"], "give --grey");
+    assert!(succeed(here, &["score", "d", "--model", "g", "--grey"]).contains("50 pictures of g"));
+}
+
+#[test]
 fn wrong_stills_are_refused_and_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
@@ -273,6 +326,7 @@ fn every_subcommand_explains_itself() {
         &["still", "from", "--help"],
         &["still", "study", "--help"],
         &["score", "lines", "--help"],
+        &["score", "--help"],
     ] {
         assert!(succeed(folder.path(), command).contains("Usage"));
     }

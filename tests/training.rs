@@ -66,6 +66,7 @@ fn plan(folder: &Path, arch: &WganGp, recipe: &Recipe, epochs: u64) -> Plan {
         burn: String::new(),
         arch: Arch::WganGp(arch.clone()),
         recipe: recipe.clone(),
+        score: None,
     };
     Plan { folder: folder.into(), epochs, critic_steps: 3, print_every: 50, rows: 1, columns: 1, half: false, card }
 }

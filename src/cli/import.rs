@@ -128,6 +128,7 @@ impl Import {
             burn: BURN_VERSION.into(),
             arch,
             recipe: Recipe::default(),
+            score: None,
         }
     }
 }

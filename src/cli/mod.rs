@@ -76,9 +76,8 @@ enum Command {
     /// Pictures of a model: sheets, interpolations, pairs, imported z, studies
     #[command(subcommand)]
     Still(still::Still),
-    /// Measure a model's pictures against its dataset
-    #[command(subcommand)]
-    Score(score::Measure),
+    /// Measure a model's pictures against its dataset: any folder or zip of pictures, or the lines
+    Score(Box<score::Score>),
     /// Train a WGAN-GP on a folder or zip of pictures
     Train(Box<train::Train>),
     /// Lay the losses of several trainings over each other, and list the settings that differ
@@ -185,7 +184,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Gallery(gallery) => gallery.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
-        Command::Score(measure) => measure.run(),
+        Command::Score(score) => score.run(),
         Command::Train(train) => train.run(),
         Command::Compare(compare) => compare.run(),
         Command::Import(import) => import.run(),

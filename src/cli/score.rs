@@ -1,4 +1,7 @@
-//! `flaneur score`: how much a model's pictures look like its dataset.
+//! `flaneur score`: how much a model's pictures look like its dataset: any dataset ([`data`]), or the lines.
+
+mod data;
+mod table;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -6,13 +9,36 @@ use clap::{Args, Subcommand};
 use super::DeviceChoice;
 use crate::dataset::checkerboard::{Checkerboard, PERIODS, VISIBLE};
 use crate::dataset::lines::Rules;
-use crate::dataset::score::{self, NEAR, Score};
+use crate::dataset::score::{self, NEAR, Score as Seen};
 use crate::dataset::write::{Drawing, Format};
 use crate::latent;
 use crate::model::Model;
 use crate::report::{Progress, Stop, say};
 
-/// What `flaneur score` can measure.
+/// What `flaneur score` takes: data and a model, or a measure by its name.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Score {
+    #[command(subcommand)]
+    measure: Option<Measure>,
+    #[command(flatten)]
+    data: data::Data,
+}
+
+impl Score {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// If the model or the data cannot be read, or do not fit together.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.measure {
+            Some(measure) => measure.run(),
+            None => self.data.run(),
+        }
+    }
+}
+
+/// What `flaneur score` can measure of pictures that it knows.
 #[derive(Subcommand)]
 pub enum Measure {
     /// Lines: whole verticals and horizontals, colours, spread of places
@@ -91,9 +117,9 @@ impl Lines {
     }
 }
 
-fn print(name: &str, model: &Score, data: &Score) {
+fn print(name: &str, model: &Seen, data: &Seen) {
     say(format_args!("{:<52} {:>12} {:>12} {:>8}", format!("{} pictures each", model.count), name, "dataset", "aim"));
-    let row = |what: &str, value: fn(&Score) -> f64, percent: bool, aim: Option<f64>| {
+    let row = |what: &str, value: fn(&Seen) -> f64, percent: bool, aim: Option<f64>| {
         let show = |v: f64| if percent { format!("{:.1} %", v * 100.0) } else { format!("{v:.2}") };
         let aim = aim.map_or(String::new(), |aim| {
             let missing = aim - value(model);

@@ -142,13 +142,23 @@ enum Report {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum FitChoice {
+pub(super) enum FitChoice {
     /// Scale both sides, nearest pixel
     Stretch,
     /// Cut out the middle, then scale
     Crop,
     /// Scale to fit inside, on black
     Pad,
+}
+
+impl FitChoice {
+    pub(super) fn fit(self) -> Fit {
+        match self {
+            Self::Stretch => Fit::Stretch,
+            Self::Crop => Fit::Crop,
+            Self::Pad => Fit::Pad,
+        }
+    }
 }
 
 impl Train {
@@ -345,11 +355,7 @@ impl Train {
     }
 
     fn fit(&self) -> Fit {
-        match self.fit {
-            FitChoice::Stretch => Fit::Stretch,
-            FitChoice::Crop => Fit::Crop,
-            FitChoice::Pad => Fit::Pad,
-        }
+        self.fit.fit()
     }
 }
 

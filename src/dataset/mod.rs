@@ -1,5 +1,5 @@
 //! Datasets: drawn (`lines`, `write`), read from any folder or zip (`listing`, `zipped`, `labels`, `decode`, `read`),
-//! as they are needed (`store`), and measured (`score`).
+//! as they are needed (`store`), and measured: lines by `score`, any pictures by `measure`.
 //!
 //! Fed by files, read by `trainer` and `cli`; knows no networks.
 
@@ -8,6 +8,7 @@ mod decode;
 mod labels;
 pub mod lines;
 mod listing;
+pub mod measure;
 pub mod read;
 pub mod score;
 pub mod store;

@@ -3,7 +3,7 @@
 //! Given to `trainer` as one block of bytes; a bad file is skipped and named, never fatal. [`drawn`] gives
 //! lines in the same form without a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
@@ -96,6 +96,42 @@ pub fn census(path: &Path, tell: &(dyn Fn() + Sync)) -> Result<Census, DatasetEr
     census.sizes = sizes.into_iter().collect();
     census.sizes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     Ok(census)
+}
+
+/// What a look at some pictures found.
+#[derive(Clone, Debug, Default)]
+pub struct Glance {
+    /// Pictures that are listed, readable or not.
+    pub listed: usize,
+    /// Width and height (upright) of those that were looked at, each size once.
+    pub sizes: BTreeSet<(u32, u32)>,
+    /// How many of them have colours: a pixel whose channels are more than 24 apart, which is beyond what JPEG makes of
+    /// grey.
+    pub coloured: usize,
+}
+
+/// Looks at `count` pictures at most, which lie evenly among all.
+///
+/// # Errors
+/// If there is neither a folder nor a zip.
+pub fn glance(path: &Path, count: usize) -> Result<Glance, DatasetError> {
+    let mut listing = Listing::of(path)?;
+    let listed = listing.len();
+    let count = count.min(listed);
+    let which: Vec<usize> = (0..count).map(|at| at * listed / count).collect();
+    let mut glance = Glance { listed, ..Glance::default() };
+    let look = |file: &[u8]| {
+        let picture = decode(file)?.picture.into_rgb8();
+        let apart = |p: &image::Rgb<u8>| p.0.iter().max() > p.0.iter().min().map(|v| v.saturating_add(24)).as_ref();
+        Ok((picture.dimensions(), picture.pixels().any(apart)))
+    };
+    listing.each_of(&which, look, |_, seen| {
+        if let Ok((size, coloured)) = seen {
+            glance.sizes.insert(size);
+            glance.coloured += usize::from(coloured);
+        }
+    });
+    Ok(glance)
 }
 
 /// Reads all pictures at `size`: `[height, width, channels]` (1: grey, 3: RGB, 4: RGBA).

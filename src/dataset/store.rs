@@ -107,6 +107,14 @@ impl Store {
     /// # Errors
     /// If there is neither, fewer pictures than are needed can be read, or the options cannot be followed.
     pub fn open(path: &Path, options: &Options) -> Result<Self, DatasetError> {
+        Self::open_telling(path, options, &|| ())
+    }
+
+    /// The same; `tell` is called for each picture that is decoded meanwhile.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_telling(path: &Path, options: &Options, tell: &dyn Fn()) -> Result<Self, DatasetError> {
         options.check()?;
         let each = options.size.iter().product::<usize>();
         let mut listing = Listing::of(path)?;
@@ -114,7 +122,7 @@ impl Store {
         let mut choice = Choice::new(listing.len(), options);
         let whole = (choice.wanted as u64).saturating_mul(each as u64) <= options.cache;
         let (bytes, looks) = match whole {
-            true => (choice.decode(&mut listing, options, each), Vec::new()),
+            true => (choice.decode(&mut listing, options, each, tell), Vec::new()),
             false => (Vec::new(), choice.look(&mut listing)),
         };
         let Choice { good, .. } = choice;
@@ -334,7 +342,7 @@ impl Choice {
     }
 
     /// Decodes what is taken, in the order of the names.
-    fn decode(&mut self, listing: &mut Listing, options: &Options, each: usize) -> Vec<u8> {
+    fn decode(&mut self, listing: &mut Listing, options: &Options, each: usize, tell: &dyn Fn()) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.wanted * each);
         while let Some(next) = self.next() {
             let mut bad = Vec::new();
@@ -343,6 +351,7 @@ impl Choice {
                 Ok(picture) => {
                     bytes.extend(picture);
                     self.good.push(at);
+                    tell();
                 }
                 Err(why) => bad.push(why),
             });

@@ -4,8 +4,10 @@
 //! built from it, and loading never executes code.
 
 pub mod arrays;
+pub mod critic;
 pub mod import;
 pub mod recognise;
+pub mod score;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,7 @@ use crate::net::draw::Ready;
 use crate::net::params::Params;
 use crate::net::recipe::Recipe;
 use arrays::{Incoming, Outgoing};
+use score::Score;
 
 /// Where models are looked for by name, in each of the home's folders.
 pub const FOLDER: &str = "models";
@@ -101,6 +104,9 @@ pub struct Card {
     /// How they were trained.
     #[serde(default)]
     pub recipe: Recipe,
+    /// How near its pictures are to its data, if that was measured; it goes when the weights change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
 }
 
 /// Layout of a card that is written.

@@ -25,6 +25,21 @@ pub fn calm_score(chain: &Chain, params: &Params, pictures: Tensor<4>) -> Tensor
     scores(chain::evaluate(chain, params, Value::Map(pictures), &Vec::new()))
 }
 
+/// The chain without its last layer that has a kernel and what is behind it; none if nothing with a kernel is left.
+pub fn without_last(chain: &Chain) -> Option<Chain> {
+    let kernel = |(_, layer): &(String, Layer)| {
+        matches!(layer, Layer::Dense { .. } | Layer::Conv2d { .. } | Layer::ConvTranspose2d { .. })
+    };
+    let last = chain.layers.iter().rposition(kernel)?;
+    let layers = chain.layers[..last].to_vec();
+    layers.iter().any(kernel).then_some(Chain { layers, ..chain.clone() })
+}
+
+/// What comes out of a chain, `[n, features]`, with norms by their moving statistics.
+pub fn features(chain: &Chain, params: &Params, pictures: Tensor<4>) -> Tensor<2> {
+    chain::evaluate(chain, params, Value::Map(pictures), &Vec::new()).flat()
+}
+
 fn scores(output: Value) -> Tensor<1> {
     let flat = output.flat();
     let n = flat.dims()[0];

@@ -190,6 +190,8 @@ impl Encoded {
             burn: BURN_VERSION.into(),
             arch: state.arch.clone(),
             recipe: state.recipe.clone(),
+            // Of the weights that were there before.
+            score: None,
             ..plan.card.clone()
         };
         card.write(&plan.folder)

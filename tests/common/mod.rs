@@ -131,6 +131,7 @@ pub fn make_model(here: &Path, name: &str, arch: Arch, classes: Vec<String>) {
         burn: text(),
         arch,
         recipe: Recipe::default(),
+        score: None,
     };
     card.write(&folder).unwrap();
 }

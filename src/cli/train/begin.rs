@@ -246,6 +246,7 @@ impl Train {
             burn: BURN_VERSION.into(),
             arch: arch.clone(),
             recipe: recipe.clone(),
+            score: None,
         })
     }
 }
