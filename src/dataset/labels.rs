@@ -269,4 +269,29 @@ mod tests {
             assert!(why.contains(words), "{why}");
         }
     }
+
+    #[test]
+    fn labels_become_those_of_a_network_or_say_why_not() {
+        let labels = |names: &[&str], of: &[Option<u16>]| Labels { names: owned(names), of: of.to_vec() };
+        let two = || labels(&["blue", "red"], &[Some(0), Some(1), Some(1)]);
+        let adopted = |mut found: Labels, names: &[&str]| found.adopt(Some(&owned(names))).map(|()| found);
+        assert_eq!(adopted(two(), &["red", "blue"]), Ok(labels(&["red", "blue"], &[Some(1), Some(0), Some(0)])));
+        // Where one side has only numbers for names, by their place.
+        assert_eq!(adopted(two(), &["0", "1"]), Ok(two()));
+        assert_eq!(adopted(labels(&["0", "1"], &[Some(0), Some(1)]), &["a", "b"]), Ok(labels(&["a", "b"], &[Some(0), Some(1)])));
+        assert_eq!(two().adopt(None), Ok(()));
+        for (found, names, words) in [
+            (two(), &["red", "green"][..], "its classes are blue, red, and those of the network are red, green"),
+            (two(), &["red", "blue", "green"], "no picture of the class green"),
+            (two(), &["0", "1", "2"], "name the folders"),
+            (Labels::default(), &["red"], "the pictures have no classes"),
+            (labels(&["blue", "red"], &[Some(0), None]), &["blue", "red"], "1 of 2 pictures have no class"),
+            (labels(&["blue", "red"], &[Some(0), Some(0)]), &["blue", "red"], "no picture of the class red"),
+        ] {
+            let why = adopted(found, names).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        let many: Vec<String> = (0..2000).map(|number| format!("class {number}")).collect();
+        assert!(two().adopt(Some(&many)).unwrap_err().len() < 400);
+    }
 }

@@ -29,6 +29,7 @@ pub mod losses;
 pub mod memory;
 pub mod optimiser;
 pub mod pending;
+mod pieces;
 pub mod picture_writer;
 mod pipes;
 pub mod protocol;
