@@ -389,7 +389,8 @@ fn classes_are_learnt() {
         ..Recipe::named("dcgan3").unwrap()
     };
     let wgan = |activation| WganGp { critic_activation: activation, ..common::tiny() };
-    let clipped = Recipe { batch_size: 16, critic_learning_rate: 2e-3, generator_learning_rate: 2e-3, ..common::recipe() };
+    let clipped =
+        Recipe { batch_size: 16, critic_learning_rate: 2e-3, generator_learning_rate: 2e-3, ..common::recipe() };
     for (name, arch, recipe, count) in [
         ("cross-entropy", dcgan, &judged, 60),
         ("written out", Arch::WganGp(wgan(Activation::LeakyRelu)).with_classes(2), &clipped, 60),

@@ -278,7 +278,10 @@ mod tests {
         assert_eq!(adopted(two(), &["red", "blue"]), Ok(labels(&["red", "blue"], &[Some(1), Some(0), Some(0)])));
         // Where one side has only numbers for names, by their place.
         assert_eq!(adopted(two(), &["0", "1"]), Ok(two()));
-        assert_eq!(adopted(labels(&["0", "1"], &[Some(0), Some(1)]), &["a", "b"]), Ok(labels(&["a", "b"], &[Some(0), Some(1)])));
+        assert_eq!(
+            adopted(labels(&["0", "1"], &[Some(0), Some(1)]), &["a", "b"]),
+            Ok(labels(&["a", "b"], &[Some(0), Some(1)]))
+        );
         assert_eq!(two().adopt(None), Ok(()));
         for (found, names, words) in [
             (two(), &["red", "green"][..], "its classes are blue, red, and those of the network are red, green"),

@@ -59,7 +59,9 @@ pub enum DatasetError {
         why: String,
     },
     /// A picture without a class came to networks that see classes.
-    #[error("a picture has no class that the network knows; give pictures with its classes, each in a folder of its own")]
+    #[error(
+        "a picture has no class that the network knows; give pictures with its classes, each in a folder of its own"
+    )]
     Unlabelled,
     /// A subset is too small.
     #[error("a subset of {asked} pictures is too small; at least {least} are needed")]

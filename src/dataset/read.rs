@@ -297,8 +297,14 @@ mod tests {
             pixels.chunks_exact(8 * c).map(|row| row[..c].to_vec()).collect()
         };
         let [edge, middle] = [[255; 3].to_vec(), vec![10, 20, 30]];
-        assert_eq!(rows(white, 3), [[edge.clone(), edge.clone()], [middle.clone(), middle.clone()]].concat().into_iter()
-            .chain([middle.clone(), middle.clone(), edge.clone(), edge.clone()]).collect::<Vec<_>>());
+        assert_eq!(
+            rows(white, 3),
+            [[edge.clone(), edge.clone()], [middle.clone(), middle.clone()]]
+                .concat()
+                .into_iter()
+                .chain([middle.clone(), middle.clone(), edge.clone(), edge.clone()])
+                .collect::<Vec<_>>()
+        );
         assert_eq!((rows(Fit::Pad, 3)[0][0], rows(white, 1)[0][0], rows(Fit::Pad, 1)[7][0]), (0, 255, 0));
         assert_eq!((&rows(white, 4)[0][..], &rows(Fit::Pad, 4)[0][..]), (&[255; 4][..], &[0; 4][..]));
     }

@@ -117,7 +117,8 @@ impl Arch {
             Self::Mlp(own) => (&mut own.classes, &mut own.conditional),
             Self::Chain(own) => {
                 let behind = own.z_dim + count;
-                if let Some(Layer::Reshape { shape: [1, 1, inputs] }) = own.generator.first_mut().map(|n| &mut n.layer) {
+                if let Some(Layer::Reshape { shape: [1, 1, inputs] }) = own.generator.first_mut().map(|n| &mut n.layer)
+                {
                     *inputs = behind;
                 }
                 (&mut own.classes, &mut own.conditional)

@@ -66,7 +66,14 @@ impl Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { fit: Fit::default(), mirror: false, subset: None, seed: 0, cache: store::CACHE, classes: Classes::AsFound }
+        Self {
+            fit: Fit::default(),
+            mirror: false,
+            subset: None,
+            seed: 0,
+            cache: store::CACHE,
+            classes: Classes::AsFound,
+        }
     }
 }
 
@@ -82,7 +89,9 @@ pub fn open(source: &Source, arch: &Arch, batch: usize, reading: &Reading) -> Re
             (Store::open(Path::new(path), &options)?, short(path))
         }
         (None, Some(_)) if matches!(reading.classes, Classes::Needed | Classes::Of(_)) => {
-            return Err(TrainError::Command("lines that are drawn have no classes; give a folder or zip of pictures".into()));
+            return Err(TrainError::Command(
+                "lines that are drawn have no classes; give a folder or zip of pictures".into(),
+            ));
         }
         (None, Some(lines)) => {
             let drawing = drawing(lines, arch).map_err(TrainError::Command)?;

@@ -301,7 +301,9 @@ impl State {
         let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
         let masks = [(); 3].map(|()| self.masks(&judge, n, &mut random, device));
         match Stack::of(&judge).filter(|_| ops::ours(device)) {
-            Some(stack) => self.critic_written_out(&stack.with_planes(self.arch.planes()), real, fake, alpha, &masks, device),
+            Some(stack) => {
+                self.critic_written_out(&stack.with_planes(self.arch.planes()), real, fake, alpha, &masks, device)
+            }
             None => self.critic_tracked(&judge, real, fake, alpha, masks, device),
         }
     }

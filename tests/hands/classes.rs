@@ -189,7 +189,10 @@ fn dials_of_classes_follow_the_model_and_snapshots_bring_them_back() {
     // The desk has a dial for each, where the hands have put them.
     let desk = show.desk();
     let dials: Vec<(&str, f32)> = desk.classes.iter().map(|dial| (dial.name.as_str(), dial.value)).collect();
-    assert_eq!((desk.class_count, &dials[..4]), (8, &[("amber", 0.0), ("blue", 0.5), ("dark brown", 1.0), ("green", 0.0)][..]));
+    assert_eq!(
+        (desk.class_count, &dials[..4]),
+        (8, &[("amber", 0.0), ("blue", 0.5), ("dark brown", 1.0), ("green", 0.0)][..])
+    );
     show.act(Act::Store("brown".into()));
     show.act(Act::Class("dark brown".into(), 0.0));
     show.act(Act::Class("hazel".into(), 0.25));

@@ -92,6 +92,9 @@ impl Train {
             return Ok(if arch.planes() > 0 { Classes::Of(names(folder, arch)) } else { Classes::AsFound });
         }
         let (arch, _) = self.networks()?;
+        if let (Some(name), true, 0) = (&self.from, self.classes, arch.classes()) {
+            bail!("{name} has no classes, so it cannot go on with some; begin anew with --arch and --classes");
+        }
         if arch.classes() == 0 {
             return Ok(if self.classes { Classes::Needed } else { Classes::AsFound });
         }
@@ -109,7 +112,9 @@ impl Train {
         let learns = !labels.is_empty() && (self.classes || arch.classes() > 0);
         if !learns {
             if arch.classes() > 0 {
-                tell("note: the pictures have no classes, so the network's are drawn by chance, and its judge sees none");
+                tell(
+                    "note: the pictures have no classes, so the network's are drawn by chance, and its judge sees none",
+                );
             } else if !labels.is_empty() {
                 tell(format_args!("note: the pictures have {} classes; --classes learns them", labels.len()));
             }

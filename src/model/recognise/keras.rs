@@ -74,7 +74,15 @@ pub(super) fn chain_to_network(
     }
     let generator = chain.layers.into_iter().map(|(name, layer)| Named { name, layer }).collect();
     let z_dim = inputs - classes;
-    let arch = Arch::Chain(Layers { input_dim, z_dim, classes, conditional: false, generator, critic: Vec::new(), init: Init::Keras });
+    let arch = Arch::Chain(Layers {
+        input_dim,
+        z_dim,
+        classes,
+        conditional: false,
+        generator,
+        critic: Vec::new(),
+        init: Init::Keras,
+    });
     Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
 }
 

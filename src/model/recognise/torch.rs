@@ -303,7 +303,15 @@ fn transposed(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Resul
             layers.push(Named { name: String::new(), layer: Layer::Activation { curve } });
         }
         let input_dim = [map[0], map[1], channels];
-        Arch::Chain(Layers { input_dim, z_dim, classes, conditional: false, generator: layers, critic: Vec::new(), init: Init::Keras })
+        Arch::Chain(Layers {
+            input_dim,
+            z_dim,
+            classes,
+            conditional: false,
+            generator: layers,
+            critic: Vec::new(),
+            init: Init::Keras,
+        })
     };
     let mut arrays = Vec::new();
     for (i, unit) in units.iter().enumerate() {

@@ -191,7 +191,8 @@ pub fn objective(
         // A class cannot be changed a little, so nothing is asked of the slope along it.
         let channels = layers.first().map_or(1, |g| g.c);
         let planes = channels.saturating_sub(critic.planes)..channels;
-        let still = |picture: &mut [f32]| picture.chunks_mut(channels).for_each(|pixel| pixel[planes.clone()].fill(0.0));
+        let still =
+            |picture: &mut [f32]| picture.chunks_mut(channels).for_each(|pixel| pixel[planes.clone()].fill(0.0));
         tangent.par_chunks_mut(each).for_each(still);
     }
     let norms = pointwise::row_norms(&tangent, each);

@@ -41,7 +41,15 @@ pub struct Dcgan {
 impl Default for Dcgan {
     /// 64 × 64 in colour.
     fn default() -> Self {
-        Self { size: 64, channels: 3, z_dim: 100, classes: 0, conditional: false, features: 64, generator_dropout: None }
+        Self {
+            size: 64,
+            channels: 3,
+            z_dim: 100,
+            classes: 0,
+            conditional: false,
+            features: 64,
+            generator_dropout: None,
+        }
     }
 }
 
