@@ -116,11 +116,11 @@ fn masks(arch: &Chain, random: &mut RandomState, n: usize) -> Masks {
 }
 
 /// The loss that is written out for the CPU, against burn's autodiff of the same loss.
-fn check_written_out(arch: &Chain, params: &Params, random: &mut RandomState, dropped: bool) {
+fn check_written_out(arch: &Chain, planes: usize, params: &Params, random: &mut RandomState, dropped: bool) {
     let [h, w, c] = arch.input.map();
     let (n, weight) = (3, 10.0);
     let name = format!("{:?}, dropout {dropped}", arch.layers);
-    let stack = Stack::of(arch).unwrap_or_else(|| panic!("{name}"));
+    let stack = Stack::of(arch).unwrap_or_else(|| panic!("{name}")).with_planes(planes);
     let [real, fake] = [(); 2].map(|()| tensor(random, [n, h, w, c]));
     let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
     let masks = [(); 3].map(|()| if dropped { masks(arch, random, n) } else { Masks::new() });
@@ -138,7 +138,7 @@ fn check_written_out(arch: &Chain, params: &Params, random: &mut RandomState, dr
     let [real_masks, fake_masks, masks] = masks.map(|m| m.into_iter().map(Tensor::autodiff).collect::<Masks>());
     let real = critic::score(arch, &tracked, real.autodiff(), &real_masks).mean().neg();
     let fake = critic::score(arch, &tracked, fake.autodiff(), &fake_masks).mean();
-    let gradient = critic::input_gradient(arch, &tracked, between.autodiff(), &masks);
+    let gradient = critic::input_gradient(arch, &tracked, between.autodiff(), &masks).narrow(3, 0, c - planes);
     let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
     let mut gradients = (real.clone() + fake.clone() + penalty.clone() * weight as f32).backward();
 
@@ -175,13 +175,18 @@ fn the_loss_written_out_is_the_loss_of_autodiff() {
                 for param in params.list.iter_mut().filter(|p| p.name.ends_with("bias")) {
                     param.value = param.value.clone() + 0.1;
                 }
-                check_written_out(&arch, &params, &mut random, dropped);
+                check_written_out(&arch, 0, &params, &mut random, dropped);
+                // As if one of the two channels were the plane of a class.
+                check_written_out(&arch, 1, &params, &mut random, dropped);
             }
         }
     }
     let arch = WganGp { input_dim: [32, 32, 3], ..WganGp::small() }.critic().unwrap();
     let params = params(&arch, &mut random);
-    check_written_out(&arch, &params, &mut random, false);
+    check_written_out(&arch, 0, &params, &mut random, false);
+    let arch = WganGp { input_dim: [32, 32, 3], classes: 4, conditional: true, ..WganGp::small() }.critic().unwrap();
+    let params = self::params(&arch, &mut random);
+    check_written_out(&arch, 4, &params, &mut random, false);
     for arch in [small(3, Activation::Tanh, None, false), small(3, Activation::LeakyRelu, Some(0.9), false)] {
         assert!(Stack::of(&arch).is_none());
     }

@@ -30,6 +30,7 @@ use crate::trainer::memory::MemoryFolder;
 use crate::trainer::protocol::{Event, Reason};
 use crate::trainer::run::{Options, Plan, TrainError, Training};
 use crate::trainer::settings::Settings;
+use crate::trainer::source::Reading;
 use crate::worker;
 
 /// Said once before the lines of the epochs.
@@ -82,15 +83,20 @@ pub struct Train {
     /// Store the weights in half precision
     #[arg(long)]
     half: bool,
-    /// How pictures of another size are fitted
-    #[arg(long, value_enum, default_value_t = FitChoice::Stretch)]
-    fit: FitChoice,
-    /// Learn from each picture mirrored, too
+    /// Learn the classes of the pictures, which are sub-folders or labels in a dataset.json: the generator draws each of
+    /// them, and its judge sees which one a picture is of. Networks that have classes already need no --classes
     #[arg(long)]
-    mirror: bool,
-    /// Learn from so many of the pictures, chosen by the seed [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    subset: Option<u32>,
+    classes: bool,
+    /// How pictures of another size are fitted: stretch (both sides scaled, nearest pixel), crop (the middle is cut out),
+    /// pad (scaled to fit inside, on black), pad:white, pad:#rrggbb [default: stretch, or as it was begun]
+    #[arg(long)]
+    fit: Option<Fit>,
+    /// Learn from each picture mirrored, too; --mirror=false leaves that again [default: no, or as it was begun]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    mirror: Option<bool>,
+    /// Learn from so many of the pictures, chosen by the seed, or from "all" [default: all, or as it was begun]
+    #[arg(long, value_name = "N", value_parser = begin::subset)]
+    subset: Option<Subset>,
     /// Gigabytes of decoded pictures that stay in memory; the others are read as they are needed
     #[arg(long, value_name = "GB", default_value_t = 1.0, allow_negative_numbers = true)]
     cache: f64,
@@ -141,25 +147,9 @@ enum Report {
     Json,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum FitChoice {
-    /// Scale both sides, nearest pixel
-    Stretch,
-    /// Cut out the middle, then scale
-    Crop,
-    /// Scale to fit inside, on black
-    Pad,
-}
-
-impl FitChoice {
-    pub(super) fn fit(self) -> Fit {
-        match self {
-            Self::Stretch => Fit::Stretch,
-            Self::Crop => Fit::Crop,
-            Self::Pad => Fit::Pad,
-        }
-    }
-}
+/// How many of the pictures: none is all of them.
+#[derive(Clone, Copy, Debug)]
+struct Subset(Option<usize>);
 
 impl Train {
     /// Trains, and tells how it ended.
@@ -211,18 +201,24 @@ impl Train {
         }
         let recipe = resumed.as_ref().map_or(recipe, |(state, _)| state.recipe.clone());
         let batch = recipe.batch_size;
-        let seed = resumed.as_ref().map_or(self.seed, |(state, _)| state.seed);
-        let named = self.pictures(&arch, batch, seed)?;
+        let reading = self.reading(resumed.as_ref(), &folder)?;
+        let named = self.pictures(&arch, batch, &reading)?;
+        if resumed.is_none() {
+            arch = self.with_classes_of(arch, &named.data)?;
+        }
         let (mut state, mut history, mut card) =
-            self.opened(&folder, (&arch, &recipe), resumed, &named.fingerprint, &chosen)?;
+            self.opened(&folder, (&arch, &recipe), resumed, &named.data, &chosen)?;
         *step = state.step;
+        if arch.planes() > 0 {
+            card.classes = named.data.labels().to_vec();
+        }
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;
         let stop = Stop::on_signals()?;
         let plan = self.plan(&folder, card, &recipe);
         let mut training = Training::new(&plan, &mut state, &mut history, &data, device, &stop);
-        training.options = self.options(seed);
+        training.options = self.options(reading);
         training.commands = commands.as_ref();
         training.lock = match lock {
             None => {
@@ -342,20 +338,16 @@ impl Train {
     }
 
     /// What it does besides, but for what is set.
-    fn options(&self, seed: u32) -> Options {
+    fn options(&self, reading: Reading) -> Options {
         let publishes = self.settings.0.publish_every.is_some_and(|every| every > 0);
         let followed = self.commands || publishes || self.rewind_on_divergence;
         Options {
             keep: if followed { self.keep.into() } else { 0 },
             guarded: self.commands || self.rewind_on_divergence,
             rewinds: self.rewind_on_divergence,
-            reading: self.reading(seed),
+            reading,
             ..Options::default()
         }
-    }
-
-    fn fit(&self) -> Fit {
-        self.fit.fit()
     }
 }
 

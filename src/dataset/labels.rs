@@ -89,6 +89,54 @@ impl Labels {
         }
     }
 
+    /// Makes these the labels of networks that see classes: every file has one, and every class has a file. With
+    /// `names` they become numbers of those: by name, or by their place where one side has only numbers for names.
+    ///
+    /// # Errors
+    /// If that cannot be, with what to do.
+    pub fn adopt(&mut self, names: Option<&[String]>) -> Result<(), String> {
+        if self.names.is_empty() {
+            return Err("the pictures have no classes; put those of each class into a folder of its own, or write a \
+                        dataset.json with labels"
+                .into());
+        }
+        let without = self.of.iter().filter(|label| label.is_none()).count();
+        if without > 0 {
+            let all = self.of.len();
+            return Err(format!("{without} of {all} pictures have no class; give each one, or leave them out"));
+        }
+        if let Some(names) = names {
+            self.renumber(names)?;
+        }
+        let empty = self.counts(0..self.of.len()).into_iter().find(|(_, count)| *count == 0);
+        match empty {
+            Some((name, _)) => Err(format!("there is no picture of the class {name}; add some")),
+            None => Ok(()),
+        }
+    }
+
+    fn renumber(&mut self, names: &[String]) -> Result<(), String> {
+        let place = |name: &String| names.iter().position(|known| known == name).map(|at| at as u16);
+        let numbers = |names: &[String]| names.iter().enumerate().all(|(at, name)| *name == at.to_string());
+        if let Some(places) = self.names.iter().map(place).collect::<Option<Vec<u16>>>() {
+            for label in self.of.iter_mut().flatten() {
+                *label = places[usize::from(*label)];
+            }
+            self.names = names.to_vec();
+        } else if self.names.len() == names.len() && (numbers(names) || numbers(&self.names)) {
+            if !numbers(names) {
+                self.names = names.to_vec();
+            }
+        } else {
+            return Err(format!(
+                "its classes are {}, and those of the network are {}; name the folders as the network's classes",
+                listed(&self.names),
+                listed(names)
+            ));
+        }
+        Ok(())
+    }
+
     /// How many of these files each class has, in the order of the classes.
     pub fn counts(&self, which: impl Iterator<Item = usize>) -> Vec<(String, usize)> {
         let mut counts = vec![0; self.names.len()];
@@ -97,6 +145,13 @@ impl Labels {
         }
         self.names.iter().cloned().zip(counts).collect()
     }
+}
+
+/// Names in a sentence, the first ones of many.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let first = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{first}, … ({} of them)", names.len()) } else { first }
 }
 
 /// Reads a `dataset.json`; none if it has no labels.
@@ -213,5 +268,33 @@ mod tests {
             let why = of_json(text, &names).unwrap_err();
             assert!(why.contains(words), "{why}");
         }
+    }
+
+    #[test]
+    fn labels_become_those_of_a_network_or_say_why_not() {
+        let labels = |names: &[&str], of: &[Option<u16>]| Labels { names: owned(names), of: of.to_vec() };
+        let two = || labels(&["blue", "red"], &[Some(0), Some(1), Some(1)]);
+        let adopted = |mut found: Labels, names: &[&str]| found.adopt(Some(&owned(names))).map(|()| found);
+        assert_eq!(adopted(two(), &["red", "blue"]), Ok(labels(&["red", "blue"], &[Some(1), Some(0), Some(0)])));
+        // Where one side has only numbers for names, by their place.
+        assert_eq!(adopted(two(), &["0", "1"]), Ok(two()));
+        assert_eq!(
+            adopted(labels(&["0", "1"], &[Some(0), Some(1)]), &["a", "b"]),
+            Ok(labels(&["a", "b"], &[Some(0), Some(1)]))
+        );
+        assert_eq!(two().adopt(None), Ok(()));
+        for (found, names, words) in [
+            (two(), &["red", "green"][..], "its classes are blue, red, and those of the network are red, green"),
+            (two(), &["red", "blue", "green"], "no picture of the class green"),
+            (two(), &["0", "1", "2"], "name the folders"),
+            (Labels::default(), &["red"], "the pictures have no classes"),
+            (labels(&["blue", "red"], &[Some(0), None]), &["blue", "red"], "1 of 2 pictures have no class"),
+            (labels(&["blue", "red"], &[Some(0), Some(0)]), &["blue", "red"], "no picture of the class red"),
+        ] {
+            let why = adopted(found, names).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        let many: Vec<String> = (0..2000).map(|number| format!("class {number}")).collect();
+        assert!(two().adopt(Some(&many)).unwrap_err().len() < 400);
     }
 }

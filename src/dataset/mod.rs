@@ -59,6 +59,19 @@ pub enum DatasetError {
         /// Pictures that are needed.
         least: usize,
     },
+    /// The classes of pictures are not those that are needed.
+    #[error("{path}: {why}", path = shown(path))]
+    Classes {
+        /// The folder or zip.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// A picture without a class came to networks that see classes.
+    #[error(
+        "a picture has no class that the network knows; give pictures with its classes, each in a folder of its own"
+    )]
+    Unlabelled,
     /// A subset is too small.
     #[error("a subset of {asked} pictures is too small; at least {least} are needed")]
     Subset {

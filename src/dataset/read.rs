@@ -4,30 +4,85 @@
 //! lines in the same form without a file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, RgbaImage};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::DatasetError;
 use super::decode::{Alpha, Decoded, decode, decode_as};
 use super::labels::Labels;
+use super::lines::colour;
 pub use super::listing::Bad;
 use super::listing::Listing;
 use super::write::Drawing;
 
 /// How a picture of another size is brought to the size asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Fit {
     /// Both sides scaled on their own, nearest pixel, as the original does.
     #[default]
     Stretch,
     /// The middle square (of the target's shape) is cut out, then scaled smoothly.
     Crop,
-    /// Scaled smoothly to fit inside, on black.
+    /// Scaled smoothly to fit inside, on black; on nothing where there is transparency.
     Pad,
+    /// The same on this colour (RGB).
+    PadOn([u8; 3]),
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Stretch => f.write_str("stretch"),
+            Self::Crop => f.write_str("crop"),
+            Self::Pad => f.write_str("pad"),
+            Self::PadOn([255, 255, 255]) => f.write_str("pad:white"),
+            Self::PadOn([r, g, b]) => write!(f, "pad:#{r:02x}{g:02x}{b:02x}"),
+        }
+    }
+}
+
+impl FromStr for Fit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "stretch" => Self::Stretch,
+            "crop" => Self::Crop,
+            "pad" | "pad:black" => Self::Pad,
+            "pad:white" => Self::PadOn([255; 3]),
+            _ => match text.strip_prefix("pad:").map(colour) {
+                Some(Ok([0, 0, 0])) => Self::Pad,
+                Some(Ok(colour)) => Self::PadOn(colour),
+                _ => {
+                    return Err(format!(
+                        "\"{text}\" is no way to fit pictures; write stretch, crop, pad, pad:white or pad:#e0b807"
+                    ));
+                }
+            },
+        })
+    }
+}
+
+impl From<Fit> for String {
+    fn from(fit: Fit) -> Self {
+        fit.to_string()
+    }
+}
+
+impl TryFrom<String> for Fit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// What a look at every file of a dataset found.
@@ -238,9 +293,10 @@ fn resize(picture: DynamicImage, w: u32, h: u32, fit: Fit) -> DynamicImage {
     match fit {
         Fit::Stretch => picture.resize_exact(w, h, FilterType::Nearest),
         Fit::Crop => picture.resize_to_fill(w, h, FilterType::Triangle),
-        Fit::Pad => {
+        Fit::Pad | Fit::PadOn(_) => {
             let inner = picture.resize(w, h, FilterType::Triangle).into_rgb8();
-            let mut out = image::RgbImage::new(w, h);
+            let ground = if let Fit::PadOn(colour) = fit { colour } else { [0; 3] };
+            let mut out = image::RgbImage::from_pixel(w, h, image::Rgb(ground));
             let (x, y) = ((w - inner.width()) / 2, (h - inner.height()) / 2);
             imageops::overlay(&mut out, &inner, x.into(), y.into());
             out.into()
@@ -263,9 +319,10 @@ fn resize_clear(mut picture: RgbaImage, w: u32, h: u32, fit: Fit) -> RgbaImage {
     }
     let picture = DynamicImage::from(picture);
     let mut out = match fit {
-        Fit::Pad => {
+        Fit::Pad | Fit::PadOn(_) => {
             let inner = picture.resize(w, h, FilterType::Triangle).into_rgba8();
-            let mut out = RgbaImage::new(w, h);
+            let ground = if let Fit::PadOn([r, g, b]) = fit { [r, g, b, 255] } else { [0; 4] };
+            let mut out = RgbaImage::from_pixel(w, h, image::Rgba(ground));
             let (x, y) = ((w - inner.width()) / 2, (h - inner.height()) / 2);
             imageops::replace(&mut out, &inner, x.into(), y.into());
             out
@@ -283,6 +340,38 @@ fn resize_clear(mut picture: RgbaImage, w: u32, h: u32, fit: Fit) -> RgbaImage {
 mod tests {
     use super::*;
     use std::io::Cursor;
+
+    #[test]
+    fn ways_to_fit_are_written_as_they_are_read() {
+        for text in ["stretch", "crop", "pad", "pad:white", "pad:#e0b807"] {
+            assert_eq!(text.parse::<Fit>().unwrap().to_string(), text);
+        }
+        for (text, fit) in [("pad:black", Fit::Pad), ("pad:000000", Fit::Pad), ("pad:FFFFFF", Fit::PadOn([255; 3]))] {
+            assert_eq!(text.parse(), Ok(fit));
+        }
+        for text in ["", "Pad", "pad:", "pad:red", "crop:white", "pad:#12345"] {
+            assert!(text.parse::<Fit>().unwrap_err().contains("is no way to fit"), "{text}");
+        }
+        let mut file = Cursor::new(Vec::new());
+        let picture = DynamicImage::from(image::RgbImage::from_pixel(8, 4, image::Rgb([10, 20, 30])));
+        picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+        let white = Fit::PadOn([255; 3]);
+        let rows = |fit, c| -> Vec<Vec<u8>> {
+            let pixels = pixels(file.get_ref(), [8, 8, c], fit).unwrap();
+            pixels.chunks_exact(8 * c).map(|row| row[..c].to_vec()).collect()
+        };
+        let [edge, middle] = [[255; 3].to_vec(), vec![10, 20, 30]];
+        assert_eq!(
+            rows(white, 3),
+            [[edge.clone(), edge.clone()], [middle.clone(), middle.clone()]]
+                .concat()
+                .into_iter()
+                .chain([middle.clone(), middle.clone(), edge.clone(), edge.clone()])
+                .collect::<Vec<_>>()
+        );
+        assert_eq!((rows(Fit::Pad, 3)[0][0], rows(white, 1)[0][0], rows(Fit::Pad, 1)[7][0]), (0, 255, 0));
+        assert_eq!((&rows(white, 4)[0][..], &rows(Fit::Pad, 4)[0][..]), (&[255; 4][..], &[0; 4][..]));
+    }
 
     #[test]
     fn transparency_is_kept_where_it_is_asked_for() {

@@ -25,6 +25,20 @@ use on_demand::OnDemand;
 /// Bytes that are kept decoded unless something else is said: 1 GB.
 pub const CACHE: u64 = 1 << 30;
 
+/// What a dataset's classes have to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Classes {
+    /// As they are found, if there are any.
+    #[default]
+    AsFound,
+    /// Every picture has one.
+    Needed,
+    /// Every picture has one of these, and labels are numbers of these names.
+    Of(Vec<String>),
+    /// The same, if there are classes at all.
+    OfIfAny(Vec<String>),
+}
+
 /// How a dataset is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,12 +56,15 @@ pub struct Options {
     pub seed: u32,
     /// Bytes of decoded pictures that are kept in memory.
     pub cache: u64,
+    /// What its classes have to be.
+    pub classes: Classes,
 }
 
 impl Options {
     /// All pictures at this size (`[height, width, channels]`), one at least, with the usual cache.
     pub fn new(size: [usize; 3]) -> Self {
-        Self { size, fit: Fit::default(), least: 1, mirror: false, subset: None, seed: 0, cache: CACHE }
+        let (fit, classes) = (Fit::default(), Classes::default());
+        Self { size, fit, least: 1, mirror: false, subset: None, seed: 0, cache: CACHE, classes }
     }
 
     fn check(&self) -> Result<(), DatasetError> {
@@ -89,6 +106,8 @@ struct Inner {
     mirror: bool,
     labels: Labels,
     fingerprint: String,
+    /// What it was called before, where that is not found from the bytes.
+    former: Option<String>,
     /// Files that could not be read when it was opened.
     bad: Vec<Bad>,
     pictures: Pictures,
@@ -119,6 +138,7 @@ impl Store {
         let each = options.size.iter().product::<usize>();
         let mut listing = Listing::of(path)?;
         let mut labels = Labels::of(&mut listing);
+        let fingerprint = fingerprint_of_all(&listing, options);
         let mut choice = Choice::new(listing.len(), options);
         let whole = (choice.wanted as u64).saturating_mul(each as u64) <= options.cache;
         let (bytes, looks) = match whole {
@@ -133,12 +153,19 @@ impl Store {
             return Err(DatasetError::TooFew { path: path.into(), count, bad: bad.len(), least });
         }
         labels.keep(&good);
-        let (fingerprint, pictures) = if whole {
-            (fingerprint(options.size, &bytes), Pictures::Whole(bytes))
+        let adopted = match &options.classes {
+            Classes::Needed => labels.adopt(None),
+            Classes::Of(names) => labels.adopt(Some(names)),
+            Classes::OfIfAny(names) if !labels.names.is_empty() => labels.adopt(Some(names)),
+            Classes::AsFound | Classes::OfIfAny(_) => Ok(()),
+        };
+        adopted.map_err(|why| DatasetError::Classes { path: path.into(), why })?;
+        let (former, pictures) = if whole {
+            (None, Pictures::Whole(bytes))
         } else {
             listing.keep(&good);
-            let fingerprint = fingerprint_of_files(&listing, &looks, options);
-            (fingerprint, Pictures::OnDemand(OnDemand::start(path, listing, labels.of.clone(), options)))
+            let former = fingerprint_of_files(&listing, &looks, options);
+            (Some(former), Pictures::OnDemand(OnDemand::start(path, listing, labels.of.clone(), options)))
         };
         Ok(Self(Arc::new(Inner {
             size: options.size,
@@ -147,6 +174,7 @@ impl Store {
             mirror: options.mirror,
             labels,
             fingerprint: if options.mirror { mirrored(&fingerprint) } else { fingerprint },
+            former,
             bad,
             pictures,
         })))
@@ -165,6 +193,7 @@ impl Store {
             mirror: false,
             labels: Labels::default(),
             fingerprint: fingerprint(size, &bytes),
+            former: None,
             bad: Vec::new(),
             pictures: Pictures::Whole(bytes),
         }))
@@ -273,11 +302,25 @@ impl Store {
         }
     }
 
-    /// What tells these pictures from others, in hexadecimal. Of pictures that are all in memory it is the SHA-256 of
-    /// size and bytes; of others that of the names, sizes and (in a zip) check sums of their files, and of how they are
-    /// brought to their size. With mirrored ones it is another.
+    /// What tells these pictures from others, in hexadecimal: the SHA-256 of the names, sizes and (in a zip) check sums of
+    /// the files, of how they are chosen and brought to their size. It does not depend on the cache. With mirrored ones
+    /// it is another. Of pictures that never were files it is that of size and bytes.
     pub fn fingerprint(&self) -> String {
         self.0.fingerprint.clone()
+    }
+
+    /// Whether a fingerprint is of these pictures, in its present form or in that of before: there it was of the bytes
+    /// where all were in memory, and of the files alone where they were not.
+    pub fn is_of(&self, known: &str) -> bool {
+        if self.0.fingerprint == known {
+            return true;
+        }
+        let former = match (&self.0.former, &self.0.pictures) {
+            (Some(former), _) => former.clone(),
+            (None, Pictures::Whole(bytes)) => fingerprint(self.0.size, bytes),
+            (None, Pictures::OnDemand(_)) => return false,
+        };
+        known == if self.0.mirror { mirrored(&former) } else { former }
     }
 
     /// The files that could not be read so far, each once. While a training reads there can be more.
@@ -387,7 +430,23 @@ impl Choice {
     }
 }
 
-/// SHA-256 of what tells files from others without decoding them, and of how they are brought to their size.
+/// SHA-256 of what tells all files of a dataset from others without opening them, of how they are brought to their
+/// size, and of the choice among them.
+fn fingerprint_of_all(listing: &Listing, options: &Options) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"pictures by their files, 2");
+    for side in options.size {
+        hash.update((side as u64).to_le_bytes());
+    }
+    hash.update(options.fit.to_string());
+    if let Some(subset) = options.subset.filter(|subset| *subset < listing.len()) {
+        hash.update(format!(" {subset} of them, chosen by {}", options.seed));
+    }
+    add_files(&mut hash, listing, &listing.said());
+    hexadecimal(hash)
+}
+
+/// The fingerprint of before, of files that were not all in memory.
 fn fingerprint_of_files(listing: &Listing, looks: &[Look], options: &Options) -> String {
     let mut hash = Sha256::new();
     hash.update(b"pictures by their files, 1");
@@ -395,6 +454,12 @@ fn fingerprint_of_files(listing: &Listing, looks: &[Look], options: &Options) ->
         hash.update((side as u64).to_le_bytes());
     }
     hash.update(format!("{:?}", options.fit));
+    add_files(&mut hash, listing, looks);
+    hexadecimal(hash)
+}
+
+/// Names, sizes and check sums.
+fn add_files(hash: &mut Sha256, listing: &Listing, looks: &[Look]) {
     for (at, look) in looks.iter().enumerate() {
         let name = listing.name(at).replace('\\', "/");
         hash.update((name.len() as u64).to_le_bytes());
@@ -402,7 +467,6 @@ fn fingerprint_of_files(listing: &Listing, looks: &[Look], options: &Options) ->
         hash.update(look.size.to_le_bytes());
         hash.update(look.check.to_le_bytes());
     }
-    hexadecimal(hash)
 }
 
 /// The fingerprint of the same pictures with mirrored ones.

@@ -148,6 +148,13 @@ impl Zip {
         Ok(Look { size: entry.size(), check: entry.crc32() })
     }
 
+    /// What an entry says of itself, without being unpacked.
+    pub fn said(&self, index: usize) -> Option<Look> {
+        let mut archive = self.archive.clone();
+        let entry = archive.by_index_raw(index).ok()?;
+        Some(Look { size: entry.size(), check: entry.crc32() })
+    }
+
     /// Counts an entry that will be unpacked again and again; refuses it where all of them would be far too much.
     pub fn reserve(&mut self, look: Look) -> Result<(), String> {
         match self.left.checked_sub(look.size) {

@@ -44,12 +44,13 @@ pub(super) fn score(
     let (score, mut gradient) = if gradient {
         let z = z.autodiff().require_grad();
         let pictures = Ready::new(arch, &constants(generator), false).pictures(z.clone(), &none);
-        let score = critic::calm_score(&judge, &constants(critic_params), pictures);
+        let seen = critic::seen(arch, pictures, &z);
+        let score = critic::calm_score(&judge, &constants(critic_params), seen);
         let grads = score.clone().sum().backward();
         (score.inner(), z.grad(&grads).map(floats).unwrap_or_default())
     } else {
-        let pictures = Ready::new(arch, generator, false).pictures(z, &none);
-        (critic::calm_score(&judge, critic_params, pictures), Vec::new())
+        let pictures = Ready::new(arch, generator, false).pictures(z.clone(), &none);
+        (critic::calm_score(&judge, critic_params, critic::seen(arch, pictures, &z)), Vec::new())
     };
     // The way in z, whatever would be gained by other classes.
     gradient.truncate(arch.z_dim());

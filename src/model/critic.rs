@@ -18,6 +18,8 @@ pub struct CriticFeatures {
     chain: Chain,
     params: Params,
     picture: [usize; 3],
+    /// Classes that a conditional critic sees beside a picture.
+    planes: usize,
     device: Device,
     projection: Projection,
 }
@@ -34,7 +36,14 @@ impl CriticFeatures {
         let Some(chain) = critic::without_last(&chain) else { return Ok(None) };
         let params = Incoming::open(&path)?.params("critic", &arch.critic_plans(), device)?;
         let projection = Projection::new(chain.output().len(), seed);
-        Ok(Some(Self { chain, params, picture: arch.picture(), device: device.clone(), projection }))
+        Ok(Some(Self {
+            chain,
+            params,
+            picture: arch.picture(),
+            planes: arch.planes(),
+            device: device.clone(),
+            projection,
+        }))
     }
 
     /// Numbers of the layer before the last.
@@ -48,11 +57,19 @@ impl CriticFeatures {
     }
 
     /// Features `[n, dim]` of pictures `[n, h, w, c]` in the size that the model draws. Empty if the device failed.
+    /// A critic that sees classes is shown all of them in equal parts, with every picture.
     pub fn rows(&self, bytes: &[u8]) -> Vec<f32> {
         let [h, w, c] = self.picture;
         let count = bytes.len() / (h * w * c).max(1);
         let values: Vec<f32> = bytes.iter().take(count * h * w * c).map(|v| f32::from(*v) / 127.5 - 1.0).collect();
         let pictures: Tensor<4> = Tensor::from_data(TensorData::new(values, [count, h, w, c]), &self.device);
+        let pictures = match self.planes {
+            0 => pictures,
+            planes => {
+                let equal = Tensor::full([count, planes], 1.0 / planes as f32, &self.device);
+                critic::with_planes(pictures, equal)
+            }
+        };
         let all = floats(critic::features(&self.chain, &self.params, pictures));
         all.chunks_exact(self.of().max(1)).flat_map(|row| self.projection.row(row)).collect()
     }

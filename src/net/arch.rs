@@ -13,7 +13,7 @@ use super::families::lesson;
 use super::families::mlp::Mlp;
 use super::families::wgan_gp::WganGp;
 pub use super::layers::ArchError;
-use super::layers::{Chain, Shape};
+use super::layers::{Chain, Layer, Shape};
 use super::params::Plan;
 use super::recipe::{KEYS, Recipe};
 use crate::latent::space;
@@ -105,6 +105,31 @@ impl Arch {
         self.family().classes()
     }
 
+    /// Planes that what judges the pictures sees behind their channels: one a class where it is conditional, else none.
+    pub fn planes(&self) -> usize {
+        if self.family().conditional() { self.classes() } else { 0 }
+    }
+
+    /// The same networks with so many classes, which what judges them sees.
+    pub fn with_classes(&self, count: usize) -> Self {
+        let mut arch = self.clone();
+        let (classes, conditional) = match &mut arch {
+            Self::WganGp(own) => (&mut own.classes, &mut own.conditional),
+            Self::Dcgan(own) => (&mut own.classes, &mut own.conditional),
+            Self::Mlp(own) => (&mut own.classes, &mut own.conditional),
+            Self::Chain(own) => {
+                let behind = own.z_dim + count;
+                if let Some(Layer::Reshape { shape: [1, 1, inputs] }) = own.generator.first_mut().map(|n| &mut n.layer)
+                {
+                    *inputs = behind;
+                }
+                (&mut own.classes, &mut own.conditional)
+            }
+        };
+        (*classes, *conditional) = (count, count > 0);
+        arch
+    }
+
     /// Height, width and channels of a picture.
     pub fn picture(&self) -> [usize; 3] {
         self.family().picture()
@@ -115,7 +140,7 @@ impl Arch {
         self.family().generator()
     }
 
-    /// From a picture to one number, if anything judges it.
+    /// From a picture, and the [`planes`](Self::planes) behind it, to one number, if anything judges it.
     pub fn critic(&self) -> Option<Chain> {
         self.family().critic()
     }
@@ -159,11 +184,20 @@ impl Arch {
     /// Whether weights of the one are weights of the other: the same layers and activations, however
     /// they are trained.
     pub fn same_networks(&self, other: &Self) -> bool {
-        let critics = match (self.critic(), other.critic()) {
+        self.same_critic(other) && self.same_generator(other)
+    }
+
+    /// The same of the generators alone.
+    pub fn same_generator(&self, other: &Self) -> bool {
+        self.picture() == other.picture() && self.generator().same_network(&other.generator())
+    }
+
+    /// The same of what judges their pictures.
+    pub fn same_critic(&self, other: &Self) -> bool {
+        match (self.critic(), other.critic()) {
             (Some(one), Some(other)) => one.same_network(&other),
             (one, other) => one.is_none() && other.is_none(),
-        };
-        critics && self.picture() == other.picture() && self.generator().same_network(&other.generator())
+        }
     }
 }
 

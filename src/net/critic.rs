@@ -8,6 +8,7 @@
 
 use burn::tensor::Tensor;
 
+use super::arch::Arch;
 use super::chain::{self, Masks, Value};
 use super::geometry::Geometry;
 use super::layers::{Activation, Chain, Layer, Shape, conv_geometry, transposed_geometry};
@@ -38,6 +39,24 @@ pub fn without_last(chain: &Chain) -> Option<Chain> {
 /// What comes out of a chain, `[n, features]`, with norms by their moving statistics.
 pub fn features(chain: &Chain, params: &Params, pictures: Tensor<4>) -> Tensor<2> {
     chain::evaluate(chain, params, Value::Map(pictures), &Vec::new()).flat()
+}
+
+/// Pictures `[n, h, w, c]` as a conditional critic sees them: behind their channels a plane for each class, which holds
+/// its weight of `classes` `[n, k]`. Differentiable in both.
+pub fn with_planes(pictures: Tensor<4>, classes: Tensor<2>) -> Tensor<4> {
+    let ([n, h, w, _], [_, k]) = (pictures.dims(), classes.dims());
+    let planes = classes.reshape([n, 1, 1, k]).repeat_dim(1, h).repeat_dim(2, w);
+    let planes = if pictures.is_autodiff() && !planes.is_autodiff() { planes.autodiff() } else { planes };
+    Tensor::cat(vec![pictures, planes], 3)
+}
+
+/// Pictures as the critic of these networks sees them, drawn from `input` `[n, z_dim + classes]`: a conditional one
+/// sees the classes too.
+pub fn seen(arch: &Arch, pictures: Tensor<4>, input: &Tensor<2>) -> Tensor<4> {
+    match arch.planes() {
+        0 => pictures,
+        planes => with_planes(pictures, input.clone().narrow(1, arch.z_dim(), planes)),
+    }
 }
 
 fn scores(output: Value) -> Tensor<1> {

@@ -23,6 +23,8 @@ pub fn desk(parts: &Parts, hands: &Hands, board: &Board, frames: u64, real: f64)
         model: output.model().name.clone(),
         device: output.device(),
         knobs: controls.asked().into_iter().map(|knob| knob_view(knob, hands)).collect(),
+        classes: class_views(parts, hands),
+        class_count: output.model().space.classes.len(),
         z: walk.pose().latents.first().cloned().unwrap_or_default(),
         offsets: (0..controls.reached()).map(|i| controls.offset(i) as f32).collect(),
         sketches: names.sketches,
@@ -67,6 +69,20 @@ fn knob_view(knob: KnobState, hands: &Hands) -> KnobView {
     let KnobState { name, goal, default, range } = knob;
     let by = hands.sources().get(&format!("/flaneur/knob/{}", slug(&name))).cloned().unwrap_or_default();
     KnobView { name, value: goal as f32, default: default as f32, range, by }
+}
+
+/// Classes that the desk shows at most: it is painted many times a second.
+const MOST_CLASSES: usize = 64;
+
+fn class_views(parts: &Parts, hands: &Hands) -> Vec<KnobView> {
+    let view = |name: &String| KnobView {
+        name: name.clone(),
+        value: parts.controls.class_goal(name) as f32,
+        default: 0.0,
+        range: [0.0, 1.0],
+        by: hands.sources().get(&format!("/flaneur/class/{}", slug(name))).cloned().unwrap_or_default(),
+    };
+    parts.output.model().space.classes.iter().take(MOST_CLASSES).map(view).collect()
 }
 
 /// The running sketch's name among the others, or its path if it is from elsewhere.

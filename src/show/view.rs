@@ -105,6 +105,10 @@ pub struct Desk {
     pub device: String,
     /// The knobs that the sketch asks for, in its order.
     pub knobs: Vec<KnobView>,
+    /// The model's classes as dials, the first ones of many.
+    pub classes: Vec<KnobView>,
+    /// Classes that the model has.
+    pub class_count: usize,
     /// z of the first latent of this frame.
     pub z: Vec<f32>,
     /// What a hand has added to each dimension of z, as far as any was moved.

@@ -29,6 +29,14 @@ impl<'a> From<&'a Store> for Mixture<'a> {
     }
 }
 
+/// Real pictures that an update learns from.
+pub(super) struct Batch {
+    /// As what judges them sees them: `[n, h, w, channels]`, with a plane for each class where it is conditional.
+    pub pictures: Tensor<4>,
+    /// The class of each; empty where nothing sees classes.
+    pub classes: Vec<usize>,
+}
+
 /// What is asked between updates.
 pub struct Between<'a> {
     /// Called after every update; false where the epoch should end soon.
@@ -52,7 +60,7 @@ impl State {
         data: Mixture,
         between: &mut Between,
         device: &Device,
-    ) -> Result<Tensor<4>, DatasetError> {
+    ) -> Result<Batch, DatasetError> {
         let (size, count) = (self.recipe.batch_size, data.first.len());
         let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
         let per_pass = (count / size).max(1) as u64;
@@ -73,7 +81,7 @@ impl State {
         data: Mixture,
         between: &mut Between,
         device: &Device,
-    ) -> Result<Tensor<4>, DatasetError> {
+    ) -> Result<Batch, DatasetError> {
         let (size, count) = (self.recipe.batch_size.min(data.first.len()), data.first.len());
         let mut random = RandomState::with_key(&[self.seed, Stream::Mix as u32, self.batches as u32]);
         let chosen: Vec<usize> = if own.slices {
@@ -114,7 +122,7 @@ impl State {
         random: &mut RandomState,
         between: &mut Between,
         device: &Device,
-    ) -> Result<Tensor<4>, DatasetError> {
+    ) -> Result<Batch, DatasetError> {
         // The places of the second dataset's pictures, and which those are.
         let mut others: Vec<(usize, usize)> = Vec::new();
         if let Some((other, share)) = second {
@@ -141,11 +149,44 @@ impl State {
                 bytes[at * each..(at + 1) * each].copy_from_slice(picture);
             }
         }
-        let [h, w, c] = self.arch.picture();
+        let ([h, w, c], planes) = (self.arch.picture(), self.arch.planes());
         let [middle, half] = if normalised { [127.5, 127.5] } else { [0.0, 255.0] };
-        let values: Vec<f32> = bytes.iter().map(|v| (f32::from(*v) - middle) / half).collect();
-        Ok(Tensor::from_data(TensorData::new(values, [chosen.len(), h, w, c]), device))
+        let number = |v: &u8| (f32::from(*v) - middle) / half;
+        let classes = match planes {
+            0 => Vec::new(),
+            _ => classes(chosen, &others, first, second.map(|(other, _)| other), planes)?,
+        };
+        let mut values: Vec<f32> = Vec::with_capacity(chosen.len() * h * w * (c + planes));
+        match planes {
+            0 => values.extend(bytes.iter().map(number)),
+            _ => {
+                for (picture, class) in bytes.chunks_exact(h * w * c).zip(&classes) {
+                    for pixel in picture.chunks_exact(c) {
+                        values.extend(pixel.iter().map(number));
+                        values.extend((0..planes).map(|plane| if plane == *class { 1.0 } else { 0.0 }));
+                    }
+                }
+            }
+        }
+        let pictures = Tensor::from_data(TensorData::new(values, [chosen.len(), h, w, c + planes]), device);
+        Ok(Batch { pictures, classes })
     }
+}
+
+/// The classes of chosen pictures, of which some gave their place to `others` of the second dataset.
+fn classes(
+    chosen: &[usize],
+    others: &[(usize, usize)],
+    first: &Store,
+    second: Option<&Store>,
+    count: usize,
+) -> Result<Vec<usize>, DatasetError> {
+    let mut labels: Vec<Option<u16>> = chosen.iter().map(|index| first.label(*index)).collect();
+    for ((at, index), other) in others.iter().zip(second.into_iter().cycle()) {
+        labels[*at] = other.label(*index);
+    }
+    let known = |label: Option<u16>| label.map(usize::from).filter(|class| *class < count);
+    labels.into_iter().map(known).collect::<Option<_>>().ok_or(DatasetError::Unlabelled)
 }
 
 /// The next batches of an order.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::batches::Order;
 use super::disk::{self, Written};
 use super::optimiser::Moments;
+use super::source::Kept;
 use super::step::{Pass, State};
 use crate::files;
 use crate::model::ModelError;
@@ -51,6 +52,9 @@ pub struct Record {
     pub settled: bool,
     /// Fingerprint of the pictures it learnt from.
     pub data_fingerprint: String,
+    /// How the pictures are read; absent where nothing is said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Kept>,
     /// Seconds spent in epochs so far, over all sittings.
     pub seconds: f64,
     /// The networks.
@@ -76,7 +80,13 @@ pub fn written(folder: &Path) -> Option<Written> {
 ///
 /// # Errors
 /// If they cannot be written.
-pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> Result<(PathBuf, u64), ModelError> {
+pub fn write(
+    folder: &Path,
+    state: &State,
+    fingerprint: &str,
+    reading: Kept,
+    seconds: f64,
+) -> Result<(PathBuf, u64), ModelError> {
     let record = Record {
         format: 2,
         seed: state.seed,
@@ -89,6 +99,7 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
         ema: state.average.as_ref().map(|(_, decay)| *decay),
         settled: state.average_settled,
         data_fingerprint: fingerprint.into(),
+        reading: (reading != Kept::default()).then_some(reading),
         seconds,
         arch: state.arch.clone(),
         recipe: state.recipe.clone(),
@@ -115,6 +126,12 @@ pub fn write(folder: &Path, state: &State, fingerprint: &str, seconds: f64) -> R
     files::write(&path, &bytes)?;
     disk::put(&folder.join("state.toml"), text.as_bytes())?;
     Ok((path, bytes.len() as u64))
+}
+
+/// How the pictures were read for the checkpoint in `folder`, as `state.toml` says; none if it says nothing.
+pub fn reading(folder: &Path) -> Option<Kept> {
+    let text = files::read_text(&folder.join("state.toml")).ok()?;
+    toml::from_str::<toml::Table>(&text).ok()?.remove("reading")?.try_into().ok()
 }
 
 /// Reads the checkpoint in `folder`.

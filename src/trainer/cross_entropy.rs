@@ -5,11 +5,12 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::batches::{Between, Mixture};
+use super::batches::{Batch, Between, Mixture};
 use super::losses::{Kind, Losses};
 use super::step::{State, Stream, Turn, lifted, scalar};
 use crate::dataset::DatasetError;
 use crate::net::chain::{self, Masks, Trained, Value};
+use crate::net::critic;
 use crate::net::layers::{Chain, Layer};
 use crate::net::params::{Params, Statistics};
 use crate::net::recipe::{CrossEntropy, Epoch, Order};
@@ -18,6 +19,7 @@ use crate::random::RandomState;
 /// A forward of the generator that it can be updated by.
 struct Drawn {
     params: Params,
+    /// As the discriminator sees them.
     pictures: Tensor<4>,
     statistics: Vec<Statistics>,
 }
@@ -40,14 +42,14 @@ impl State {
         device: &Device,
     ) -> Result<Turn, DatasetError> {
         let mut random = self.random(Stream::CriticStep, 0);
-        let real = self.part(own, data, between, device)?;
+        let Batch { pictures: real, classes } = self.part(own, data, between, device)?;
         let n = real.dims()[0];
-        let z = self.noise(n, &mut random, device);
+        let z = self.inputs(n, &classes, &mut random, device);
         let shared = !own.calm_fakes && !own.fresh_z;
         let mut drawn = shared.then(|| self.drawn(own, z.clone(), &mut random, device));
         let fake = match &drawn {
             Some(drawn) => drawn.pictures.clone().inner(),
-            None => self.pictures(z.clone(), own.calm_fakes),
+            None => critic::seen(&self.arch, self.pictures(z.clone(), own.calm_fakes), &z),
         };
         let mut told = None;
         if own.order == Order::GeneratorFirst {
@@ -97,12 +99,13 @@ impl State {
         let chain = self.arch.generator();
         let masks = lifted(self.masks(&chain, z.dims()[0], random, device));
         let params = self.generator.tracked();
-        let z = Value::Flat(z.autodiff());
+        let input = z.autodiff();
+        let z = Value::Flat(input.clone());
         let Trained { output, statistics } = match own.calm_generator_from.is_some_and(|from| self.epoch >= from) {
             true => Trained { output: chain::evaluate(&chain, &params, z, &masks), statistics: Vec::new() },
             false => chain::train(&chain, &params, z, &masks),
         };
-        Drawn { params, pictures: output.map(), statistics }
+        Drawn { params, pictures: critic::seen(&self.arch, output.map(), &input), statistics }
     }
 
     /// Draws pictures that nothing is updated by: with the moving statistics, or with those of the batch.

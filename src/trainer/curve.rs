@@ -4,10 +4,8 @@
 //! loss of its epochs; where there would be too many pieces, each two become one. Exact as long as a piece is one epoch.
 
 use super::losses::{DIVERSITY, Kind, Losses};
+use super::pieces::{self, Pieces};
 use crate::picture::plot::{Curve, Plot};
-
-/// Pieces at most; the plot is 860 pixels wide.
-const MOST: usize = 4096;
 
 /// What a curve is of: losses by name, and the diversity behind them.
 const NUMBERS: usize = 6;
@@ -62,7 +60,21 @@ impl Piece {
         Self { first: losses.epoch, last: losses.epoch, epochs: 1, seconds, low: values, high: values }
     }
 
-    fn join(&mut self, next: &Self) {
+    /// Its points on a curve.
+    fn points(&self, at: usize) -> impl Iterator<Item = (f64, f64)> {
+        let middle = (self.first + self.last) as f64 / 2.0;
+        let [low, high] = [self.low[at], self.high[at]].map(f64::from);
+        let count = if low.is_nan() { 0 } else { 1 + usize::from(low != high) };
+        [(middle, low), (middle, high)].into_iter().take(count)
+    }
+}
+
+impl pieces::Piece for Piece {
+    fn place(&self) -> i64 {
+        self.first as i64
+    }
+
+    fn join(&mut self, next: Self) {
         self.last = next.last;
         self.epochs += next.epochs;
         self.seconds += next.seconds;
@@ -70,14 +82,6 @@ impl Piece {
             self.low[at] = self.low[at].min(next.low[at]);
             self.high[at] = self.high[at].max(next.high[at]);
         }
-    }
-
-    /// Its points on a curve.
-    fn points(&self, at: usize) -> impl Iterator<Item = (f64, f64)> {
-        let middle = (self.first + self.last) as f64 / 2.0;
-        let [low, high] = [self.low[at], self.high[at]].map(f64::from);
-        let count = if low.is_nan() { 0 } else { 1 + usize::from(low != high) };
-        [(middle, low), (middle, high)].into_iter().take(count)
     }
 }
 
@@ -94,44 +98,27 @@ impl PartialEq for Piece {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossCurve {
     kind: Kind,
-    pieces: Vec<Piece>,
-    /// Epochs that a piece spans.
-    width: u64,
+    pieces: Pieces<Piece>,
 }
 
 impl Default for LossCurve {
     fn default() -> Self {
-        Self { kind: Kind::Wasserstein, pieces: Vec::new(), width: 1 }
+        Self { kind: Kind::Wasserstein, pieces: Pieces::default() }
     }
 }
 
 impl LossCurve {
     /// Adds an epoch and the seconds it took.
     pub fn push(&mut self, losses: &Losses, seconds: f64) {
-        let piece = Piece::of(losses, seconds);
         self.kind = losses.kind;
-        match self.pieces.last_mut() {
-            Some(last) if last.first / self.width == piece.first / self.width => last.join(&piece),
-            _ => self.pieces.push(piece),
-        }
-        if self.pieces.len() > MOST {
-            self.width *= 2;
-            let mut wider: Vec<Piece> = Vec::with_capacity(MOST);
-            for piece in self.pieces.drain(..) {
-                match wider.last_mut() {
-                    Some(last) if last.first / self.width == piece.first / self.width => last.join(&piece),
-                    _ => wider.push(piece),
-                }
-            }
-            self.pieces = wider;
-        }
+        self.pieces.push(Piece::of(losses, seconds));
     }
 
     /// Forgets the epochs from `epoch` on. A piece that reaches beyond it keeps its losses, and of its epochs and
     /// seconds the share before it.
     pub fn cut(&mut self, epoch: u64) {
-        self.pieces.retain(|piece| piece.first < epoch);
-        if let Some(last) = self.pieces.last_mut().filter(|last| last.last >= epoch) {
+        self.pieces.list.retain(|piece| piece.first < epoch);
+        if let Some(last) = self.pieces.list.last_mut().filter(|last| last.last >= epoch) {
             let share = (epoch - last.first) as f64 / (last.last - last.first + 1) as f64;
             last.last = epoch - 1;
             last.epochs = (last.epochs as f64 * share).ceil() as u64;
@@ -141,18 +128,18 @@ impl LossCurve {
 
     /// Epochs that were done.
     pub fn epochs(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.epochs).sum()
+        self.pieces.list.iter().map(|piece| piece.epochs).sum()
     }
 
     /// Seconds spent in them.
     pub fn seconds(&self) -> f64 {
-        self.pieces.iter().map(|piece| piece.seconds).sum()
+        self.pieces.list.iter().map(|piece| piece.seconds).sum()
     }
 
     /// The plots and the names of their files. What is shown of the losses leaves out the first tenth, whose thousands
     /// would flatten the rest; what lies in 0..1 is shown whole.
     pub fn plots(&self) -> Vec<(&'static str, Plot)> {
-        let measured = |at: usize| self.pieces.iter().any(|piece| !piece.low[at].is_nan());
+        let measured = |at: usize| self.pieces.list.iter().any(|piece| !piece.low[at].is_nan());
         let plots = drawn(self.kind).iter().map(|(file, label, curves)| {
             let curves: Vec<(usize, &'static str, [u8; 3])> =
                 curves.iter().filter_map(|(name, colour)| Some((self.place(name)?, *name, *colour))).collect();
@@ -174,7 +161,7 @@ impl LossCurve {
         let curve = |(at, name, colour): &(usize, &'static str, [u8; 3])| Curve {
             name: called(name).into(),
             colour: *colour,
-            points: self.pieces.iter().flat_map(|piece| piece.points(*at)).collect(),
+            points: self.pieces.list.iter().flat_map(|piece| piece.points(*at)).collect(),
         };
         let curves = drawn.iter().map(curve).collect();
         let title = format!("{} epochs, {:.1} hours", self.epochs(), self.seconds() / 3600.0);
@@ -185,7 +172,7 @@ impl LossCurve {
 
     /// What is shown of these losses.
     fn range(&self, drawn: &[(usize, &'static str, [u8; 3])]) -> (f64, f64) {
-        let settled = &self.pieces[self.pieces.len() / 10..];
+        let settled = &self.pieces.list[self.pieces.list.len() / 10..];
         let of = |piece: &Piece| -> Vec<f32> {
             drawn.iter().flat_map(|(at, ..)| [piece.low[*at], piece.high[*at]]).collect()
         };
@@ -200,6 +187,7 @@ impl LossCurve {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pieces::MOST;
     use super::*;
 
     fn losses(epoch: u64) -> Losses {
@@ -242,16 +230,16 @@ mod tests {
     #[test]
     fn a_long_one_is_thinned_and_loses_no_peak() {
         let mut long = curve(200_000);
-        assert!((MOST / 2..=MOST).contains(&long.pieces.len()), "{}", long.pieces.len());
+        assert!((MOST / 2..=MOST).contains(&long.pieces.list.len()), "{}", long.pieces.list.len());
         assert_eq!((long.epochs(), long.seconds()), (200_000, 100_000.0));
         let plot = &long.plots()[0].1;
         assert!(plot.curves[3].points.iter().any(|p| p.1 == 1000.0 && (p.0 - 77_777.0).abs() < 64.0));
         assert!(plot.curves.iter().all(|curve| curve.points.len() <= 2 * MOST));
         long.cut(150_001);
-        assert_eq!(long.pieces.last().map(|piece| piece.last), Some(150_000));
+        assert_eq!(long.pieces.list.last().map(|piece| piece.last), Some(150_000));
         assert!((150_001..150_064).contains(&long.epochs()) && (long.seconds() - 75_000.5).abs() < 1.0);
         long.push(&losses(150_001), 0.5);
         long.cut(0);
-        assert_eq!((long.epochs(), long.pieces.len()), (0, 0));
+        assert_eq!((long.epochs(), long.pieces.list.len()), (0, 0));
     }
 }

@@ -30,6 +30,7 @@ pub mod memory;
 pub mod optimiser;
 pub mod pending;
 pub mod picture_writer;
+mod pieces;
 mod pipes;
 pub mod protocol;
 pub mod published;

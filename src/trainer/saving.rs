@@ -207,7 +207,8 @@ impl Training<'_> {
         };
         let training = self.plan.folder.join("training");
         let fingerprint = &self.plan.card.data_fingerprint;
-        let (path, size) = checkpoint::write(&training, self.state, fingerprint, self.history.seconds())?;
+        let kept = self.options.reading.kept();
+        let (path, size) = checkpoint::write(&training, self.state, fingerprint, kept, self.history.seconds())?;
         bytes += size + self.history.write(&training)? + self.pictures.bytes();
         let given = self.pictures.plot(training, self.history.curve().clone());
         self.report_pictures(given);

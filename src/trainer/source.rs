@@ -4,11 +4,13 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::protocol::{Lines, Source};
 use super::run::TrainError;
 use crate::dataset::lines::{PALETTE, Rules, colour};
 use crate::dataset::read::{self, Fit};
-use crate::dataset::store::{self, Options, Store};
+use crate::dataset::store::{self, Classes, Options, Store};
 use crate::dataset::write::{Drawing, Format};
 use crate::net::arch::Arch;
 
@@ -37,11 +39,41 @@ pub struct Reading {
     pub seed: u32,
     /// Bytes of decoded pictures that are kept in memory.
     pub cache: u64,
+    /// What the classes of pictures have to be.
+    pub classes: Classes,
+}
+
+/// What of it a checkpoint keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// How pictures of another size are fitted.
+    pub fit: Fit,
+    /// Whether each is there a second time, flipped left to right.
+    #[serde(default)]
+    pub mirror: bool,
+    /// How many are chosen; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<usize>,
+}
+
+impl Reading {
+    /// What a checkpoint keeps of it.
+    pub fn kept(&self) -> Kept {
+        Kept { fit: self.fit, mirror: self.mirror, subset: self.subset }
+    }
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { fit: Fit::default(), mirror: false, subset: None, seed: 0, cache: store::CACHE }
+        Self {
+            fit: Fit::default(),
+            mirror: false,
+            subset: None,
+            seed: 0,
+            cache: store::CACHE,
+            classes: Classes::AsFound,
+        }
     }
 }
 
@@ -52,9 +84,14 @@ impl Default for Reading {
 pub fn open(source: &Source, arch: &Arch, batch: usize, reading: &Reading) -> Result<Pictures, TrainError> {
     let (data, name) = match (&source.path, &source.lines) {
         (Some(path), None) => {
-            let Reading { fit, mirror, subset, seed, cache } = reading.clone();
-            let options = Options { size: arch.picture(), fit, least: batch, mirror, subset, seed, cache };
+            let Reading { fit, mirror, subset, seed, cache, classes } = reading.clone();
+            let options = Options { size: arch.picture(), fit, least: batch, mirror, subset, seed, cache, classes };
             (Store::open(Path::new(path), &options)?, short(path))
+        }
+        (None, Some(_)) if matches!(reading.classes, Classes::Needed | Classes::Of(_)) => {
+            return Err(TrainError::Command(
+                "lines that are drawn have no classes; give a folder or zip of pictures".into(),
+            ));
         }
         (None, Some(lines)) => {
             let drawing = drawing(lines, arch).map_err(TrainError::Command)?;

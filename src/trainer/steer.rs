@@ -10,7 +10,8 @@ use super::protocol::{Command, Event, Reason, Source};
 use super::published::{self, Weights};
 use super::run::{TrainError, Training};
 use super::settings::{SETTINGS, Settings};
-use super::source;
+use super::source::{self, Pictures};
+use crate::dataset::store::Classes;
 use crate::model::{self, Card};
 use crate::net::params::Params;
 
@@ -159,7 +160,7 @@ impl Training<'_> {
     }
 
     fn change_data(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, &self.options.reading)?;
+        let named = self.open(source)?;
         let card = &mut self.plan.card;
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         (self.named, self.data) = (named.data.bad().len(), named.data);
@@ -168,8 +169,18 @@ impl Training<'_> {
         Ok(())
     }
 
+    /// Opens pictures; where the judge sees classes, they have those of the network.
+    fn open(&self, source: &Source) -> Result<Pictures, TrainError> {
+        let mut reading = self.options.reading.clone();
+        reading.classes = match self.state.arch.planes() {
+            0 => Classes::AsFound,
+            _ => Classes::Of(self.plan.card.classes.clone()),
+        };
+        source::open(source, &self.state.arch, self.state.recipe.batch_size, &reading)
+    }
+
     fn change_second(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = source::open(source, &self.state.arch, self.state.recipe.batch_size, &self.options.reading)?;
+        let named = self.open(source)?;
         self.second = Some((named.data, named.name));
         self.guard.reset();
         Ok(())
@@ -222,12 +233,15 @@ impl Training<'_> {
     fn fork(&mut self, name: &str) -> Result<(), TrainError> {
         let folder = model::folder(name);
         let card = Card::read(&folder)?;
-        if !card.arch.same_networks(&self.state.arch) {
+        if !card.arch.same_generator(&self.state.arch) {
             return Err(TrainError::OtherNetworks(name.to_owned()));
         }
-        let weights = Weights::of_model(&folder, &self.state.arch, self.device)?;
+        let mut weights = Weights::of_model(&folder, &card.arch, self.device)?;
+        if !card.arch.same_critic(&self.state.arch) {
+            weights.critic = None;
+        }
         if weights.critic.is_none() {
-            self.warn(format!("{name} has no critic; the one of this training goes on"));
+            self.warn(format!("{name} has no critic of this kind; the one of this training goes on"));
         }
         weights.fork(self.state, self.device);
         self.guard.reset();

@@ -7,7 +7,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::batches::{Between, Mixture, Order};
+use super::batches::{Batch, Between, Mixture, Order};
 use super::losses::{Kind, Losses};
 use super::optimiser::Moments;
 use crate::dataset::DatasetError;
@@ -259,12 +259,17 @@ impl State {
 
     /// Inputs of the generator `[count, input_len]`: z, and behind it one class each, by chance.
     pub(super) fn noise(&self, count: usize, random: &mut RandomState, device: &Device) -> Tensor<2> {
+        self.inputs(count, &[], random, device)
+    }
+
+    /// The same with these classes as far as they go.
+    pub(super) fn inputs(&self, count: usize, of: &[usize], random: &mut RandomState, device: &Device) -> Tensor<2> {
         let (dim, classes) = (self.arch.z_dim(), self.arch.classes());
         let mut values: Vec<f32> = random.normals(count * dim).iter().map(|v| *v as f32).collect();
         if classes > 0 {
             let mut all = Vec::with_capacity(count * (dim + classes));
-            for z in values.chunks(dim) {
-                let class = random.below(classes);
+            for (at, z) in values.chunks(dim).enumerate() {
+                let class = of.get(at).copied().unwrap_or_else(|| random.below(classes));
                 all.extend_from_slice(z);
                 all.extend((0..classes).map(|at| if at == class { 1.0 } else { 0.0 }));
             }
@@ -284,16 +289,21 @@ impl State {
     }
 
     /// Returns total, real, fake and penalty.
-    fn critic_update(&mut self, real: Tensor<4>, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
+    fn critic_update(&mut self, real: Batch, fakes: &Ready, update: u32, device: &Device) -> [f32; 4] {
         let mut random = self.random(Stream::CriticStep, update);
         let n = self.recipe.batch_size;
-        let z = self.noise(n, &mut random, device);
-        let fake = fakes.pictures(z, &self.masks(&self.arch.generator(), n, &mut random, device));
+        let Batch { pictures: real, classes } = real;
+        // A pair of the same class, so that it is that of the picture between them too.
+        let z = self.inputs(n, &classes, &mut random, device);
+        let fake = fakes.pictures(z.clone(), &self.masks(&self.arch.generator(), n, &mut random, device));
+        let fake = critic::seen(&self.arch, fake, &z);
         let judge = self.judge();
         let alpha: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
         let masks = [(); 3].map(|()| self.masks(&judge, n, &mut random, device));
         match Stack::of(&judge).filter(|_| ops::ours(device)) {
-            Some(stack) => self.critic_written_out(&stack, real, fake, alpha, &masks, device),
+            Some(stack) => {
+                self.critic_written_out(&stack.with_planes(self.arch.planes()), real, fake, alpha, &masks, device)
+            }
             None => self.critic_tracked(&judge, real, fake, alpha, masks, device),
         }
     }
@@ -355,7 +365,9 @@ impl State {
             (scores.clone().narrow(0, 0, n), scores.narrow(0, n, n))
         };
         let (real_term, fake_term) = (real_scores.mean().neg(), fake_scores.mean());
-        let gradient = critic::input_gradient(judge, &tracked, lifted(between), &masks[2]);
+        // In the picture alone: a class cannot be changed a little.
+        let [.., channels] = self.arch.picture();
+        let gradient = critic::input_gradient(judge, &tracked, lifted(between), &masks[2]).narrow(3, 0, channels);
         let penalty = (ops::row_norms(gradient).neg() + 1.0).powi_scalar(2).mean();
         let total = real_term.clone() + fake_term.clone() + penalty.clone() * self.recipe.grad_weight;
         let numbers = [total.clone(), real_term, fake_term, penalty].map(scalar);
@@ -381,8 +393,9 @@ impl State {
         let drop = lifted(self.masks(&generator, n, &mut random, device));
         let masks = lifted(self.masks(&judge, n, &mut random, device));
         let tracked = self.generator.tracked();
-        let trained = chain::train(&generator, &tracked, Value::Flat(z), &drop);
-        let loss = critic::score(&judge, &self.constant_critic(), trained.output.map(), &masks).mean().neg();
+        let trained = chain::train(&generator, &tracked, Value::Flat(z.clone()), &drop);
+        let seen = critic::seen(&self.arch, trained.output.map(), &z);
+        let loss = critic::score(&judge, &self.constant_critic(), seen, &masks).mean().neg();
         let mut gradients = loss.backward();
         self.generator_updated(tracked.gradients(&mut gradients), trained.statistics);
         scalar(loss)

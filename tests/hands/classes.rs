@@ -186,6 +186,13 @@ fn dials_of_classes_follow_the_model_and_snapshots_bring_them_back() {
     assert_eq!((scene.pose.class(1)[1], scene.pose.class(1)[6]), (0.5, 0.5));
     show.act(Act::Class("dark_brown".into(), 1.0));
     one(&mut show, &[(1, 1.0 / 3.0), (2, 2.0 / 3.0)]);
+    // The desk has a dial for each, where the hands have put them.
+    let desk = show.desk();
+    let dials: Vec<(&str, f32)> = desk.classes.iter().map(|dial| (dial.name.as_str(), dial.value)).collect();
+    assert_eq!(
+        (desk.class_count, &dials[..4]),
+        (8, &[("amber", 0.0), ("blue", 0.5), ("dark brown", 1.0), ("green", 0.0)][..])
+    );
     show.act(Act::Store("brown".into()));
     show.act(Act::Class("dark brown".into(), 0.0));
     show.act(Act::Class("hazel".into(), 0.25));
@@ -210,6 +217,7 @@ fn dials_of_classes_follow_the_model_and_snapshots_bring_them_back() {
     assert!(show.board().of("sketch").is_some_and(|line| line.text.contains("there is no class \"red\"")));
     load(&mut show, &models[0].0);
     until(&mut show, &mut |_| {}, &|show, _| show.board().of("class").is_some());
+    assert!(show.desk().classes.is_empty() && show.desk().class_count == 0);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::super::train::FitChoice;
 use super::super::{DeviceChoice, free};
 use super::table;
 use crate::dataset::measure::filters::{self, Filters};
@@ -43,9 +42,9 @@ pub struct Data {
     /// Seed of the model's first picture, the others follow; also of the choice of the data's
     #[arg(long, default_value_t = 1_000_000)]
     seed: u32,
-    /// How pictures of another size are brought to the model's; give what the model was trained with
-    #[arg(long, value_enum)]
-    fit: Option<FitChoice>,
+    /// How pictures of another size are brought to the model's (stretch, crop, pad, pad:white, pad:#rrggbb); give what the model was trained with
+    #[arg(long, value_name = "HOW")]
+    fit: Option<Fit>,
     /// Compare in grey, where the model draws in grey and the data have colours
     #[arg(long)]
     grey: bool,
@@ -188,7 +187,7 @@ impl Data {
         }
         let other = glance.sizes.iter().find(|size| **size != (w as u32, h as u32));
         match (self.fit, other) {
-            (Some(fit), _) => Ok(fit.fit()),
+            (Some(fit), _) => Ok(fit),
             (None, None) => Ok(Fit::default()),
             (None, Some((width, height))) => bail!(
                 "pictures of {} have another size ({width}x{height}) than those of {name} ({w}x{h}); say with --fit \

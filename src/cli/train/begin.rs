@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 
-use super::{Report, Train};
+use super::{Report, Subset, Train};
+use crate::dataset::store::{Classes, Store};
 use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::{self, Arch, NAMES};
@@ -17,24 +18,24 @@ use crate::trainer::history::History;
 use crate::trainer::protocol::{Lines, Source};
 use crate::trainer::published::Weights;
 use crate::trainer::run;
-use crate::trainer::source::{self, Pictures, Reading};
+use crate::trainer::source::{self, Kept, Pictures, Reading};
 use crate::trainer::step::State;
 
 impl Train {
     /// The data: lines that are drawn, or files that are read.
-    pub(super) fn pictures(&self, arch: &Arch, batch: usize, seed: u32) -> anyhow::Result<Pictures> {
+    pub(super) fn pictures(&self, arch: &Arch, batch: usize, reading: &Reading) -> anyhow::Result<Pictures> {
         if self.data == Path::new("lines") && !self.data.exists() {
             let lines = match &self.lines {
                 Some(text) => serde_json::from_str(text).context("--lines")?,
                 None => Lines::default(),
             };
             let lines = Source { path: None, lines: Some(lines) };
-            return Ok(source::open(&lines, arch, batch, &self.reading(seed))?);
+            return Ok(source::open(&lines, arch, batch, reading)?);
         }
         let path = self.data.display().to_string();
-        let found = source::open(&Source { path: Some(path), lines: None }, arch, batch, &self.reading(seed))?;
-        let (files, data) = (found.count / if self.mirror { 2 } else { 1 }, self.data.display());
-        tell(format_args!("found {files} pictures in {data}{}", self.how(&found)));
+        let found = source::open(&Source { path: Some(path), lines: None }, arch, batch, reading)?;
+        let (files, data) = (found.count / if reading.mirror { 2 } else { 1 }, self.data.display());
+        tell(format_args!("found {files} pictures in {data}{}", self.how(&found, reading)));
         for bad in &found.data.bad() {
             tell(format_args!("skipped {}: {}", bad.name, bad.why));
         }
@@ -42,8 +43,8 @@ impl Train {
     }
 
     /// How pictures are read, where that is worth a word.
-    fn how(&self, found: &Pictures) -> String {
-        let mirrored = if self.mirror { ", each also mirrored" } else { "" };
+    fn how(&self, found: &Pictures, reading: &Reading) -> String {
+        let mirrored = if reading.mirror { ", each also mirrored" } else { "" };
         let cache = match found.data.is_whole() {
             true => String::new(),
             false => format!(", read as they are needed ({} GB of them stay in memory)", self.cache),
@@ -51,10 +52,80 @@ impl Train {
         format!("{mirrored}{cache}")
     }
 
-    /// How pictures are read.
-    pub(super) fn reading(&self, seed: u32) -> Reading {
-        let cache = (self.cache * 1e9) as u64;
-        Reading { fit: self.fit(), mirror: self.mirror, subset: self.subset.map(|count| count as usize), seed, cache }
+    /// How pictures are read: as it is given, else as the training was begun, which goes on here or in another folder.
+    pub(super) fn reading(&self, resumed: Option<&(State, Record)>, folder: &Path) -> anyhow::Result<Reading> {
+        let before = match (resumed, &self.from) {
+            (Some((_, record)), _) => record.reading.unwrap_or_default(),
+            // A choice is one of its own pictures.
+            (None, Some(name)) => {
+                let kept = checkpoint::reading(&model::folder(name).join("training")).unwrap_or_default();
+                Kept { subset: None, ..kept }
+            }
+            (None, None) => Kept::default(),
+        };
+        let now = Kept {
+            fit: self.fit.unwrap_or(before.fit),
+            mirror: self.mirror.unwrap_or(before.mirror),
+            subset: self.subset.map_or(before.subset, |Subset(count)| count),
+        };
+        if resumed.is_some() || self.from.is_some() {
+            for text in changes(before, now) {
+                tell(format_args!("note: {text}"));
+            }
+        }
+        let Kept { fit, mirror, subset } = now;
+        let seed = resumed.map_or(self.seed, |(state, _)| state.seed);
+        let classes = self.classes_wanted(resumed.map(|(state, _)| &state.arch), folder)?;
+        Ok(Reading { fit, mirror, subset, seed, cache: (self.cache * 1e9) as u64, classes })
+    }
+
+    /// What the classes of the pictures have to be.
+    fn classes_wanted(&self, resumed: Option<&Arch>, folder: &Path) -> anyhow::Result<Classes> {
+        let names = |folder: &Path, arch: &Arch| {
+            let known = Card::read(folder).map(|card| card.classes).unwrap_or_default();
+            if known.len() == arch.classes() { known } else { numbers(arch) }
+        };
+        if let Some(arch) = resumed {
+            if self.classes && arch.planes() == 0 {
+                bail!("{} was begun with a judge that sees no classes; leave out --classes to go on", self.model);
+            }
+            return Ok(if arch.planes() > 0 { Classes::Of(names(folder, arch)) } else { Classes::AsFound });
+        }
+        let (arch, _) = self.networks()?;
+        if let (Some(name), true, 0) = (&self.from, self.classes, arch.classes()) {
+            bail!("{name} has no classes, so it cannot go on with some; begin anew with --arch and --classes");
+        }
+        if arch.classes() == 0 {
+            return Ok(if self.classes { Classes::Needed } else { Classes::AsFound });
+        }
+        let names = match &self.from {
+            Some(name) => names(&model::folder(name), &arch),
+            None => numbers(&arch),
+        };
+        let needed = self.classes || arch.planes() > 0;
+        Ok(if needed { Classes::Of(names) } else { Classes::OfIfAny(names) })
+    }
+
+    /// The networks with the classes of the pictures, where those are to be learnt.
+    pub(super) fn with_classes_of(&self, arch: Arch, data: &Store) -> anyhow::Result<Arch> {
+        let labels = data.labels();
+        let learns = !labels.is_empty() && (self.classes || arch.classes() > 0);
+        if !learns {
+            if arch.classes() > 0 {
+                tell(
+                    "note: the pictures have no classes, so the network's are drawn by chance, and its judge sees none",
+                );
+            } else if !labels.is_empty() {
+                tell(format_args!("note: the pictures have {} classes; --classes learns them", labels.len()));
+            }
+            return Ok(arch);
+        }
+        let arch = arch.with_classes(labels.len());
+        arch.check().context("these networks cannot have classes")?;
+        let first = labels.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if labels.len() > 12 { ", …" } else { "" };
+        tell(format_args!("learns {} classes: {first}{more}", labels.len()));
+        Ok(arch)
     }
 
     /// Networks, losses and card as they are before the first epoch of this sitting.
@@ -63,12 +134,12 @@ impl Train {
         folder: &Path,
         (arch, recipe): (&Arch, &Recipe),
         resumed: Option<(State, Record)>,
-        fingerprint: &str,
+        data: &Store,
         chosen: &Chosen,
     ) -> anyhow::Result<(State, History, Card)> {
         let device = &chosen.device;
         if let Some((state, record)) = resumed {
-            if record.data_fingerprint != fingerprint {
+            if !data.is_of(&record.data_fingerprint) {
                 tell(format_args!("note: these are not the pictures it was trained on so far"));
             }
             let card = match folder.join("model.toml").is_file() {
@@ -80,7 +151,14 @@ impl Train {
         }
         let mut state = State::new(arch, recipe, self.seed, self.settings.0.ema, device);
         if let Some(name) = &self.from {
-            Weights::of_model(&model::folder(name), arch, device)?.fork(&mut state, device);
+            let folder = model::folder(name);
+            let theirs = Card::read(&folder)?.arch;
+            let mut weights = Weights::of_model(&folder, &theirs, device)?;
+            if weights.critic.is_some() && !theirs.same_critic(arch) {
+                tell(format_args!("note: what judges the pictures of {name} sees no classes, so a fresh judge begins"));
+                weights.critic = None;
+            }
+            weights.fork(&mut state, device);
         }
         Ok((state, History::default(), self.card(folder, arch, recipe)?))
     }
@@ -205,7 +283,8 @@ impl Train {
             ..recipe.clone()
         };
         let given = self.arch.is_some() || self.config.is_some() || self.recipe.is_some();
-        if given && (self.arch.is_some() || self.config.is_some()) && *arch != state.arch {
+        let same = *arch == state.arch || arch.with_classes(state.arch.classes()) == state.arch;
+        if given && (self.arch.is_some() || self.config.is_some()) && !same {
             bail!("{} was begun with another architecture; leave out --arch and --config to go on", self.model);
         }
         if given && asked != *saved {
@@ -227,7 +306,7 @@ impl Train {
             (classes, licence) = (before.classes, before.licence);
         }
         if classes.len() != arch.classes() {
-            classes = (0..arch.classes()).map(|class| class.to_string()).collect();
+            classes = numbers(arch);
         }
         Ok(Card {
             format: model::FORMAT,
@@ -248,6 +327,37 @@ impl Train {
             recipe: recipe.clone(),
             score: None,
         })
+    }
+}
+
+/// Names for classes that have none.
+fn numbers(arch: &Arch) -> Vec<String> {
+    (0..arch.classes()).map(|class| class.to_string()).collect()
+}
+
+/// What is read otherwise than before, in sentences.
+fn changes(before: Kept, now: Kept) -> Vec<String> {
+    let count = |subset: Option<usize>| subset.map_or("all pictures".to_owned(), |count| format!("{count} pictures"));
+    let mirrored = |mirror: bool| if mirror { "mirrored ones too" } else { "no mirrored ones" };
+    let mut texts = Vec::new();
+    if before.fit != now.fit {
+        texts.push(format!("pictures are fitted by {} from now on, by {} before", now.fit, before.fit));
+    }
+    if before.mirror != now.mirror {
+        texts.push(format!("{} from now on, {} before", mirrored(now.mirror), mirrored(before.mirror)));
+    }
+    if before.subset != now.subset {
+        texts.push(format!("{} from now on, {} before", count(now.subset), count(before.subset)));
+    }
+    texts
+}
+
+/// How many of the pictures, from the command line.
+pub(super) fn subset(text: &str) -> Result<Subset, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(Subset(Some(count))),
+        _ if text == "all" => Ok(Subset(None)),
+        _ => Err("it takes a number of pictures, such as 500, or all".into()),
     }
 }
 

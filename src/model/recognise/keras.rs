@@ -74,7 +74,15 @@ pub(super) fn chain_to_network(
     }
     let generator = chain.layers.into_iter().map(|(name, layer)| Named { name, layer }).collect();
     let z_dim = inputs - classes;
-    let arch = Arch::Chain(Layers { input_dim, z_dim, classes, generator, critic: Vec::new(), init: Init::Keras });
+    let arch = Arch::Chain(Layers {
+        input_dim,
+        z_dim,
+        classes,
+        conditional: false,
+        generator,
+        critic: Vec::new(),
+        init: Init::Keras,
+    });
     Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
 }
 
@@ -104,28 +112,25 @@ impl Made {
                 self.layer(read, Layer::Dense { units, bias: settings.flag("use_bias", true) });
                 curve = settings.curve()?;
             }
-            "Conv2D" => {
+            "Conv2D" | "Conv2DTranspose" => {
                 settings.channels_last()?;
                 let (filters, kernel, stride) =
                     (settings.count("filters")?, settings.side("kernel_size")?, settings.side("strides")?);
-                if settings.optional("dilation_rate") > 1 || settings.optional("groups") > 1 {
-                    return Err("it is dilated or in groups, which is not known here".into());
-                }
-                let (padding, bias) = (settings.padding()?, settings.flag("use_bias", true));
-                self.layer(read, Layer::Conv2d { filters, kernel, stride, padding, bias });
-                curve = settings.curve()?;
-            }
-            "Conv2DTranspose" => {
-                settings.channels_last()?;
-                let (filters, kernel, stride) =
-                    (settings.count("filters")?, settings.side("kernel_size")?, settings.side("strides")?);
-                if settings.optional("dilation_rate") > 1 || settings.optional("output_padding") > 0 {
-                    return Err("it is dilated, or has an output_padding, which is not known here".into());
+                // A transposed one has no groups, and a plain one no output_padding.
+                for (name, most) in [("dilation_rate", 1), ("groups", 1), ("output_padding", 0)] {
+                    if settings.optional(name) > most {
+                        return Err(format!("its {name} is more than {most}, which is not known here"));
+                    }
                 }
                 let (padding, bias) = (settings.padding()?, settings.flag("use_bias", true));
                 let output_padding = if padding == Padding::Same { 0 } else { stride.saturating_sub(kernel) };
-                let layer = Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, bias };
-                self.layer(read, layer);
+                self.layer(
+                    read,
+                    match read.class_name.as_str() {
+                        "Conv2D" => Layer::Conv2d { filters, kernel, stride, padding, bias },
+                        _ => Layer::ConvTranspose2d { filters, kernel, stride, padding, output_padding, bias },
+                    },
+                );
                 curve = settings.curve()?;
             }
             "BatchNormalization" => {

@@ -278,7 +278,7 @@ fn transposed(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Resul
     }
     let (features, channels) = (hidden.last().map_or(1, |unit| unit.outputs), last.outputs);
     let arch = if usual {
-        Arch::Dcgan(Dcgan { size, channels, z_dim, classes, features, generator_dropout: None })
+        Arch::Dcgan(Dcgan { size, channels, z_dim, classes, conditional: false, features, generator_dropout: None })
     } else {
         recognised.push("widths that are no DCGAN's: its layers stand in the card one by one".into());
         let mut layers = vec![Named { name: String::new(), layer: Layer::Reshape { shape: [1, 1, first.inputs] } }];
@@ -303,7 +303,15 @@ fn transposed(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Resul
             layers.push(Named { name: String::new(), layer: Layer::Activation { curve } });
         }
         let input_dim = [map[0], map[1], channels];
-        Arch::Chain(Layers { input_dim, z_dim, classes, generator: layers, critic: Vec::new(), init: Init::Keras })
+        Arch::Chain(Layers {
+            input_dim,
+            z_dim,
+            classes,
+            conditional: false,
+            generator: layers,
+            critic: Vec::new(),
+            init: Init::Keras,
+        })
     };
     let mut arrays = Vec::new();
     for (i, unit) in units.iter().enumerate() {

@@ -31,9 +31,16 @@ pub struct Stack {
     names: Vec<String>,
     layers: Vec<Geometry>,
     negative_slope: f32,
+    /// Channels behind those of the pictures: the penalty is on the gradient in the pictures alone.
+    planes: usize,
 }
 
 impl Stack {
+    /// With so many planes of classes behind the channels of the pictures.
+    pub fn with_planes(self, planes: usize) -> Self {
+        Self { planes, ..self }
+    }
+
     /// From a critic's layers; none if there is anything else among them.
     pub fn of(chain: &Chain) -> Option<Self> {
         let biased = chain.layers.iter().all(|(_, layer)| match layer {
@@ -65,7 +72,7 @@ impl Stack {
         }
         names.push(last.name.clone());
         let negative_slope = *slopes.first()?;
-        slopes.iter().all(|slope| *slope == negative_slope).then_some(Self { names, layers, negative_slope })
+        slopes.iter().all(|slope| *slope == negative_slope).then_some(Self { names, layers, negative_slope, planes: 0 })
     }
 }
 
@@ -180,6 +187,14 @@ pub fn objective(
     let worth: Vec<f32> = [-one, one, 1.0].iter().flat_map(|v| vec![*v; n]).collect();
     let (slopes, mut tangent) = walk.back(&maps, &worth);
     let each = tangent.len() / n;
+    if critic.planes > 0 {
+        // A class cannot be changed a little, so nothing is asked of the slope along it.
+        let channels = layers.first().map_or(1, |g| g.c);
+        let planes = channels.saturating_sub(critic.planes)..channels;
+        let still =
+            |picture: &mut [f32]| picture.chunks_mut(channels).for_each(|pixel| pixel[planes.clone()].fill(0.0));
+        tangent.par_chunks_mut(each).for_each(still);
+    }
     let norms = pointwise::row_norms(&tangent, each);
     let penalty = norms.iter().map(|norm| (1.0 - norm).powi(2)).sum::<f32>() / n as f32;
     // From ∇D to v, the penalty's gradient in it; a length of 0 has none.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Family;
+use super::{Family, is_no};
 use crate::net::layers::{ArchError, Chain, Init, Layer, Shape};
 
 /// A layer and its name.
@@ -30,6 +30,10 @@ pub struct Layers {
     /// Classes, one number each behind z; 0 is none.
     #[serde(default)]
     pub classes: usize,
+    /// Whether the discriminator sees the classes as well: one plane of 0 or 1 each behind the channels of a picture
+    /// (Mirza & Osindero 2014, arXiv 1411.1784).
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub conditional: bool,
     /// From z, and classes behind it, to a picture.
     pub generator: Vec<Named>,
     /// From a picture to one number; empty if nothing judges it.
@@ -60,6 +64,10 @@ impl Family for Layers {
         self.classes
     }
 
+    fn conditional(&self) -> bool {
+        self.conditional
+    }
+
     fn picture(&self) -> [usize; 3] {
         self.input_dim
     }
@@ -69,7 +77,7 @@ impl Family for Layers {
     }
 
     fn critic(&self) -> Option<Chain> {
-        (!self.critic.is_empty()).then(|| self.chain(Shape::Map(self.input_dim), &self.critic))
+        (!self.critic.is_empty()).then(|| self.chain(self.judged(), &self.critic))
     }
 
     fn check(&self) -> Result<(), ArchError> {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Family;
+use super::{Family, is_no};
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, ArchError, Chain, Init, Layer, Shape};
 
@@ -27,6 +27,10 @@ pub struct Dcgan {
     /// Classes, one number each behind z; 0 is none.
     #[serde(default)]
     pub classes: usize,
+    /// Whether the discriminator sees the classes as well: one plane of 0 or 1 each behind the channels of a picture
+    /// (Mirza & Osindero 2014, arXiv 1411.1784).
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub conditional: bool,
     /// Channels of the generator's last hidden layer and of the discriminator's first.
     pub features: usize,
     /// Share of the generator's values that dropout leaves out behind its first layer, 0..1.
@@ -37,7 +41,15 @@ pub struct Dcgan {
 impl Default for Dcgan {
     /// 64 × 64 in colour.
     fn default() -> Self {
-        Self { size: 64, channels: 3, z_dim: 100, classes: 0, features: 64, generator_dropout: None }
+        Self {
+            size: 64,
+            channels: 3,
+            z_dim: 100,
+            classes: 0,
+            conditional: false,
+            features: 64,
+            generator_dropout: None,
+        }
     }
 }
 
@@ -64,6 +76,10 @@ impl Family for Dcgan {
 
     fn classes(&self) -> usize {
         self.classes
+    }
+
+    fn conditional(&self) -> bool {
+        self.conditional
     }
 
     fn picture(&self) -> [usize; 3] {
@@ -96,7 +112,7 @@ impl Family for Dcgan {
 
     /// The sigmoid is left to the loss.
     fn critic(&self) -> Option<Chain> {
-        let mut chain = Chain::new(Shape::Map([self.size, self.size, self.channels]), Init::Dcgan);
+        let mut chain = Chain::new(self.judged(), Init::Dcgan);
         let (mut widths, padding) = (self.widths(), Padding::Pixels(1));
         widths.reverse();
         for (i, filters) in widths.iter().enumerate() {

@@ -14,7 +14,15 @@ const LEAKY: Activation = Activation::LeakyRelu(0.2);
 /// As layers that stand in a card one by one.
 fn layers(generator: Chain, critic: Chain) -> Layers {
     let init = generator.init;
-    Layers { input_dim: SIZE, z_dim: Z, classes: 0, generator: generator.into(), critic: critic.into(), init }
+    Layers {
+        input_dim: SIZE,
+        z_dim: Z,
+        classes: 0,
+        conditional: false,
+        generator: generator.into(),
+        critic: critic.into(),
+        init,
+    }
 }
 
 fn curve(curve: Activation) -> Layer {

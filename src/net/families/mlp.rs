@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Family;
+use super::{Family, is_no};
 use crate::net::layers::{Activation, ArchError, Chain, Init, Layer, Shape};
 
 /// The settings of a GAN of dense layers.
@@ -19,6 +19,10 @@ pub struct Mlp {
     /// Classes, one number each behind z; 0 is none.
     #[serde(default)]
     pub classes: usize,
+    /// Whether the discriminator sees the classes as well: one plane of 0 or 1 each behind the channels of a picture
+    /// (Mirza & Osindero 2014, arXiv 1411.1784).
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub conditional: bool,
     /// Features behind each of the generator's hidden layers.
     pub generator_units: Vec<usize>,
     /// Share of the moving statistics that stays; absent means no batch norm in the generator.
@@ -37,6 +41,7 @@ impl Default for Mlp {
             input_dim: [28, 28, 1],
             z_dim: 100,
             classes: 0,
+            conditional: false,
             generator_units: vec![256, 512, 1024],
             generator_batch_norm_momentum: Some(0.8),
             critic_units: vec![512, 256],
@@ -68,6 +73,10 @@ impl Family for Mlp {
         self.classes
     }
 
+    fn conditional(&self) -> bool {
+        self.conditional
+    }
+
     fn picture(&self) -> [usize; 3] {
         self.input_dim
     }
@@ -91,7 +100,7 @@ impl Family for Mlp {
 
     /// The sigmoid is left to the loss.
     fn critic(&self) -> Option<Chain> {
-        let mut chain = Chain::new(Shape::Map(self.input_dim), Init::Torch);
+        let mut chain = Chain::new(self.judged(), Init::Torch);
         chain.then(Layer::Flatten);
         for (i, units) in self.critic_units.iter().enumerate() {
             chain.push(format!("dense_{i}"), Layer::Dense { units: *units, bias: true });

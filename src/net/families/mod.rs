@@ -9,7 +9,7 @@ pub mod lesson;
 pub mod mlp;
 pub mod wgan_gp;
 
-use super::layers::{ArchError, Chain};
+use super::layers::{ArchError, Chain, Shape};
 
 /// What every family says of its networks.
 pub trait Family {
@@ -24,13 +24,19 @@ pub trait Family {
         0
     }
 
+    /// Whether what judges the pictures sees the classes too.
+    fn conditional(&self) -> bool {
+        false
+    }
+
     /// Height, width and channels of a picture.
     fn picture(&self) -> [usize; 3];
 
     /// From z, and the classes behind it, to a picture.
     fn generator(&self) -> Chain;
 
-    /// From a picture to one number, if anything judges it.
+    /// From a picture to one number, if anything judges it; where it is conditional, from a picture with a plane for
+    /// each class behind its channels.
     fn critic(&self) -> Option<Chain>;
 
     /// Checks the settings by themselves; whether the layers fit together is found by [`super::arch::Arch::check`].
@@ -38,4 +44,15 @@ pub trait Family {
     /// # Errors
     /// At the first that cannot be meant, in a sentence.
     fn check(&self) -> Result<(), ArchError>;
+
+    /// What goes into the network that judges.
+    fn judged(&self) -> Shape {
+        let [h, w, c] = self.picture();
+        Shape::Map([h, w, c + if self.conditional() { self.classes() } else { 0 }])
+    }
+}
+
+/// Whether a setting is as it is where nothing is said.
+fn is_no(value: &bool) -> bool {
+    !*value
 }

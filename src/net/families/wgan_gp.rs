@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Family;
+use super::{Family, is_no};
 use crate::net::geometry::Padding;
 use crate::net::layers::{self, ArchError, Chain, Init, Layer, Shape};
 use crate::net::shapes::{MAP, WEIGHTS};
@@ -86,6 +86,13 @@ pub struct WganGp {
     pub generator_dropout_rate: Option<f32>,
     /// Dimensions of z.
     pub z_dim: usize,
+    /// Classes, one number each behind z; 0 is none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub classes: usize,
+    /// Whether the critic sees the classes as well: one plane of 0 or 1 each behind the channels of a picture
+    /// (Mirza & Osindero 2014, arXiv 1411.1784).
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub conditional: bool,
 }
 
 impl WganGp {
@@ -108,6 +115,8 @@ impl WganGp {
             generator_activation: Activation::LeakyRelu,
             generator_dropout_rate: None,
             z_dim: 100,
+            classes: 0,
+            conditional: false,
         }
     }
 
@@ -156,7 +165,7 @@ impl WganGp {
             false => Err(ArchError(format!("{what} has {size} values, at most {most} are taken; make it smaller"))),
         };
         limit("the generator's dense layer".into(), h * w * c, MAP)?;
-        limit("the generator's dense layer's kernel".into(), self.z_dim as u128 * h * w * c, WEIGHTS)?;
+        limit("the generator's dense layer's kernel".into(), (self.z_dim + self.classes) as u128 * h * w * c, WEIGHTS)?;
         for (i, filters) in self.generator_conv_filters.iter().enumerate() {
             let (k, filters) = (self.generator_conv_kernel_size[i] as u128, *filters as u128);
             let grow = if self.generator_upsample[i] == 2 { 2 } else { self.generator_conv_strides[i] as u128 };
@@ -165,7 +174,7 @@ impl WganGp {
             limit(format!("the kernel of the generator's layer {i}"), k * k * c * filters, WEIGHTS)?;
             c = filters;
         }
-        let [h, w, mut c] = self.input_dim.map(|n| n as u128);
+        let [h, w, mut c] = self.judged().map().map(|n| n as u128);
         limit("a picture".into(), h * w * c, MAP)?;
         for (i, filters) in self.critic_conv_filters.iter().enumerate() {
             let (k, filters) = (self.critic_conv_kernel_size[i] as u128, *filters as u128);
@@ -185,13 +194,21 @@ impl Family for WganGp {
         self.z_dim
     }
 
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn conditional(&self) -> bool {
+        self.conditional
+    }
+
     fn picture(&self) -> [usize; 3] {
         self.input_dim
     }
 
     /// dense → norm → activation → (dropout) → stages of (transposed) convolution, the last through tanh.
     fn generator(&self) -> Chain {
-        let mut chain = Chain::new(Shape::Flat(self.z_dim), Init::Normal);
+        let mut chain = Chain::new(Shape::Flat(self.z_dim + self.classes), Init::Normal);
         let shape = self.generator_initial_dense_layer_size;
         chain.push("dense", Layer::Dense { units: shape.iter().product(), bias: true });
         self.behind(&mut chain, "dense");
@@ -221,7 +238,7 @@ impl Family for WganGp {
     /// Convolutions, each with its activation (and norm and dropout, if wanted; never a norm behind the first), and a
     /// dense layer to one number.
     fn critic(&self) -> Option<Chain> {
-        let mut chain = Chain::new(Shape::Map(self.input_dim), Init::Normal);
+        let mut chain = Chain::new(self.judged(), Init::Normal);
         for (i, filters) in self.critic_conv_filters.iter().copied().enumerate() {
             let (kernel, stride) = (self.critic_conv_kernel_size[i], self.critic_conv_strides[i]);
             let conv = Layer::Conv2d { filters, kernel, stride, padding: Padding::Same, bias: true };
@@ -266,7 +283,7 @@ impl Family for WganGp {
             &self.generator_conv_strides,
         ]);
         let sizes = [&self.input_dim[..], &self.generator_initial_dense_layer_size[..]];
-        let counts = [self.z_dim];
+        let counts = [self.z_dim, self.classes.max(1)];
         if numbers.map(|n| &n[..]).chain(sizes).flatten().chain(&counts).any(|n| *n == 0 || *n > 65_536) {
             return err("every size, filter, kernel and stride must lie in 1..=65536".into());
         }
@@ -302,6 +319,10 @@ impl Family for WganGp {
         }
         Ok(())
     }
+}
+
+fn is_none(value: &usize) -> bool {
+    *value == 0
 }
 
 fn norm(momentum: f32) -> Layer {

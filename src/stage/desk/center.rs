@@ -27,7 +27,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
             map(ui, desk, side);
         });
         ui.add_space(10.0);
-        ui.vertical(|ui| knobs(ui, &desk.knobs, desk.learning.is_some(), acts));
+        ui.vertical(|ui| knobs(ui, desk, acts));
     });
 }
 
@@ -185,7 +185,9 @@ fn map(ui: &mut Ui, desk: &Desk, side: f32) {
     }
 }
 
-fn knobs(ui: &mut Ui, knobs: &[KnobView], learning: bool, acts: &mut Vec<Act>) {
+/// The knobs of the sketch, and behind them the classes of the model, if it has some.
+fn knobs(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
+    let learning = desk.learning.is_some();
     ui.horizontal(|ui| {
         style::heading(ui, "Knobs");
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -194,36 +196,75 @@ fn knobs(ui: &mut Ui, knobs: &[KnobView], learning: bool, acts: &mut Vec<Act>) {
             }
         });
     });
-    if knobs.is_empty() {
+    if desk.knobs.is_empty() {
         style::quiet(ui, "none yet: c.knob(\"name\", 0.5) in the sketch makes one");
-        return;
     }
     egui::ScrollArea::vertical().id_salt("knobs").auto_shrink(false).show(ui, |ui| {
-        let width = ui.available_width();
-        let columns = if width > 420.0 && knobs.len() > 5 { 2 } else { 1 };
-        egui::Grid::new("knobs").num_columns(columns).spacing([18.0, 6.0]).show(ui, |ui| {
-            for (i, view) in knobs.iter().enumerate() {
-                knob(ui, view, (width - 18.0 * (columns - 1) as f32 - 8.0) / columns as f32, learning, acts);
-                if i % columns == columns - 1 {
-                    ui.end_row();
-                }
+        grid(ui, "knobs", &desk.knobs, Moves::Knob, learning, acts);
+        if desk.classes.is_empty() {
+            return;
+        }
+        ui.add_space(8.0);
+        style::heading(ui, "Classes");
+        grid(ui, "classes", &desk.classes, Moves::Class, learning, acts);
+        let more = desk.class_count.saturating_sub(desk.classes.len());
+        if more > 0 {
+            style::quiet(ui, format!("and {more} more: /flaneur/class/<name>"));
+        }
+    });
+}
+
+/// What a dial in a grid moves.
+#[derive(Clone, Copy)]
+enum Moves {
+    Knob,
+    Class,
+}
+
+impl Moves {
+    fn address(self, name: &str) -> String {
+        let kind = match self {
+            Self::Knob => "knob",
+            Self::Class => "class",
+        };
+        format!("/flaneur/{kind}/{}", slug(name))
+    }
+
+    fn act(self, name: &str, value: f32) -> Act {
+        match self {
+            Self::Knob => Act::Knob(name.to_owned(), value),
+            Self::Class => Act::Class(name.to_owned(), value),
+        }
+    }
+}
+
+/// Dials in one column, or in two where there is room.
+fn grid(ui: &mut Ui, id: &str, views: &[KnobView], moves: Moves, learning: bool, acts: &mut Vec<Act>) {
+    let width = ui.available_width();
+    let columns = if width > 420.0 && views.len() > 5 { 2 } else { 1 };
+    egui::Grid::new(id).num_columns(columns).spacing([18.0, 6.0]).show(ui, |ui| {
+        for (i, view) in views.iter().enumerate() {
+            let width = (width - 18.0 * (columns - 1) as f32 - 8.0) / columns as f32;
+            knob(ui, view, moves, width, learning, acts);
+            if i % columns == columns - 1 {
+                ui.end_row();
             }
-        });
+        }
     });
 }
 
 /// Width of a knob's name.
 const NAME: f32 = 92.0;
 
-/// One knob in `width` points: name, slider, what it means to the sketch.
-fn knob(ui: &mut Ui, view: &KnobView, width: f32, learning: bool, acts: &mut Vec<Act>) {
+/// One dial in `width` points: name, slider, what it means to the sketch.
+fn knob(ui: &mut Ui, view: &KnobView, moves: Moves, width: f32, learning: bool, acts: &mut Vec<Act>) {
     ui.allocate_ui_with_layout(egui::vec2(width, 22.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
         ui.set_width(width);
         let touched = (view.value - view.default).abs() > 1e-4;
         // Names take the same room, or the sliders would not stand in a column.
         let (area, name) = ui.allocate_exact_size(egui::vec2(NAME, 20.0), Sense::click());
         if learning && name.clicked() {
-            acts.push(Act::LearnTo(format!("/flaneur/knob/{}", slug(&view.name))));
+            acts.push(Act::LearnTo(moves.address(&view.name)));
         }
         let ink = match (learning, touched) {
             (true, _) => LIT,
@@ -240,9 +281,9 @@ fn knob(ui: &mut Ui, view: &KnobView, width: f32, learning: bool, acts: &mut Vec
         let says = format!("{:.3}; untouched {:.3}; double-click: untouched{by}", view.value, view.default);
         let slider = slider.on_hover_text(says);
         if slider.double_clicked() {
-            acts.push(Act::Knob(view.name.clone(), view.default));
+            acts.push(moves.act(&view.name, view.default));
         } else if slider.changed() {
-            acts.push(Act::Knob(view.name.clone(), value));
+            acts.push(moves.act(&view.name, value));
         }
         let meant = view.range[0] + f64::from(view.value) * (view.range[1] - view.range[0]);
         ui.label(RichText::new(format!("{meant:.2}")).monospace().size(11.0).color(QUIET));

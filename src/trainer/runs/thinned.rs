@@ -4,95 +4,77 @@
 
 use std::collections::VecDeque;
 
-/// Pieces at most; a plot is 860 pixels wide.
-const MOST: usize = 4096;
+use super::super::pieces::{self, Pieces};
+
 /// Pieces in which x grows to e times itself, where it is drawn by powers of ten.
 const PER_E: f64 = 150.0;
 
 /// Neighbouring epochs.
 struct Piece {
-    key: i64,
+    /// The row it begins with, or what stands for x by powers of ten.
+    place: i64,
     /// From the first to the last.
     x: (f64, f64),
     /// Lowest and highest of each loss; the wrong way round where there is none.
     ends: Vec<[f32; 2]>,
 }
 
+impl pieces::Piece for Piece {
+    fn place(&self) -> i64 {
+        self.place
+    }
+
+    fn join(&mut self, next: Self) {
+        self.x.1 = next.x.1;
+        for (ends, [low, high]) in self.ends.iter_mut().zip(next.ends) {
+            *ends = [ends[0].min(low), ends[1].max(high)];
+        }
+    }
+}
+
 /// A course in pieces.
 pub(super) struct Thinned {
     log: bool,
-    pieces: Vec<Piece>,
-    /// Rows that were added, and how many are a piece.
+    pieces: Pieces<Piece>,
+    /// Rows that were added.
     rows: i64,
-    width: i64,
 }
 
 impl Thinned {
     /// The first x and the last, if there are any.
     pub(super) fn range(&self) -> Option<(f64, f64)> {
-        Some((self.pieces.first()?.x.0, self.pieces.last()?.x.1))
+        Some((self.pieces.list.first()?.x.0, self.pieces.list.last()?.x.1))
     }
 
     /// Pieces there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.pieces.len()
+        self.pieces.list.len()
     }
 
     /// An empty course; `log`: x is drawn by powers of ten.
     pub(super) fn new(log: bool) -> Self {
-        Self { log, pieces: Vec::new(), rows: 0, width: 1 }
+        Self { log, pieces: Pieces::default(), rows: 0 }
     }
 
     /// Adds a row.
     pub(super) fn push(&mut self, x: f64, values: impl Iterator<Item = f32>) {
-        let key = match self.log {
+        let place = match self.log {
             true => (x.max(1e-9).ln() * PER_E).floor() as i64,
-            false => self.rows / self.width,
+            false => self.rows,
         };
         self.rows += 1;
-        match self.pieces.last_mut() {
-            Some(piece) if piece.key == key => {
-                piece.x.1 = x;
-                piece.ends.iter_mut().zip(values).for_each(|(ends, value)| widen(ends, value));
-            }
-            _ => {
-                let ends = values.map(|value| {
-                    let mut ends = [f32::INFINITY, f32::NEG_INFINITY];
-                    widen(&mut ends, value);
-                    ends
-                });
-                self.pieces.push(Piece { key, x: (x, x), ends: ends.collect() });
-            }
-        }
-        if !self.log && self.pieces.len() > MOST {
-            self.halve();
-        }
-    }
-
-    /// Each two pieces become one.
-    fn halve(&mut self) {
-        self.width *= 2;
-        let mut wider: Vec<Piece> = Vec::with_capacity(MOST);
-        for mut piece in self.pieces.drain(..) {
-            piece.key /= 2;
-            match wider.last_mut() {
-                Some(last) if last.key == piece.key => {
-                    last.x.1 = piece.x.1;
-                    for (ends, [low, high]) in last.ends.iter_mut().zip(&piece.ends) {
-                        *ends = [ends[0].min(*low), ends[1].max(*high)];
-                    }
-                }
-                _ => wider.push(piece),
-            }
-        }
-        self.pieces = wider;
+        let ends = values.map(|value| match value.is_finite() {
+            true => [value, value],
+            false => [f32::INFINITY, f32::NEG_INFINITY],
+        });
+        self.pieces.push(Piece { place, x: (x, x), ends: ends.collect() });
     }
 
     /// The points of a loss, in order of x.
     pub(super) fn points(&self, loss: usize) -> Vec<(f64, f64)> {
-        let mut points = Vec::with_capacity(self.pieces.len() * 2);
-        for piece in &self.pieces {
+        let mut points = Vec::with_capacity(self.pieces.list.len() * 2);
+        for piece in &self.pieces.list {
             let (x, [low, high]) = ((piece.x.0 + piece.x.1) / 2.0, piece.ends[loss]);
             if low <= high {
                 points.push((x, f64::from(low)));
@@ -102,12 +84,6 @@ impl Thinned {
             }
         }
         points
-    }
-}
-
-fn widen(ends: &mut [f32; 2], value: f32) {
-    if value.is_finite() {
-        *ends = [ends[0].min(value), ends[1].max(value)];
     }
 }
 
