@@ -432,11 +432,3 @@ fn a_banner_in_a_comment_is_no_long_expression() {
     let banner = format!("/*{}*/\npub fn walk(me, t, c) {{ seed(7) }}", format!("{}\n", "=".repeat(80)).repeat(40));
     assert_eq!(walked(&banner), None);
 }
-
-#[test]
-fn the_readme_holds_the_table() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("<!-- verbs -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /verbs -->").unwrap();
-    assert!(table == verbs::markdown(), "the README's table is not flaneur verbs --markdown");
-}

@@ -11,13 +11,13 @@ use crate::sketch::verbs::{self, FIELDS, Group, Verb};
 pub struct Verbs {
     /// Only this verb, or those whose name or sentence holds this word
     word: Option<String>,
-    /// As the table of the README
+    /// As the table of docs/verbs.md
     #[arg(long)]
     markdown: bool,
 }
 
 impl Verbs {
-    /// Prints the verbs that fit the word, by group, or all of them as a table for the README.
+    /// Prints the verbs that fit the word, by group, or all of them as a table for docs/verbs.md.
     ///
     /// # Errors
     /// If no verb fits the word; it says which one was probably meant.
