@@ -248,7 +248,10 @@ fn missing(arguments: &[String], made: &BTreeSet<String>) -> Option<String> {
     let (words, inner) = innermost(&matches);
     let shipped = |name: &str, folder: &str, ending: &str| root().join(folder).join(format!("{name}{ending}")).exists();
     let show = |name: &str| {
-        made.contains(name) || shipped(name, "sketches", ".rn") || shipped(name, "presets", ".toml") || name.contains('/')
+        made.contains(name)
+            || shipped(name, "sketches", ".rn")
+            || shipped(name, "presets", ".toml")
+            || name.contains('/')
     };
     // A training beside a show writes NAME-live.
     let model = |name: &str| {
@@ -257,7 +260,9 @@ fn missing(arguments: &[String], made: &BTreeSet<String>) -> Option<String> {
     };
     let target = text(inner, "target").filter(|name| !show(name) && words[0] != "learn");
     let sketch = text(inner, "sketch").filter(|name| !show(name));
-    let models = ["model", "from"].into_iter().filter_map(|id| text(inner, id).filter(|_| words != ["still", "interpolate"] || id == "model"));
+    let models = ["model", "from"]
+        .into_iter()
+        .filter_map(|id| text(inner, id).filter(|_| words != ["still", "interpolate"] || id == "model"));
     target.or(sketch).map(str::to_owned).or_else(|| models.into_iter().find(|name| !model(name)).map(str::to_owned))
 }
 
@@ -426,7 +431,9 @@ fn tables_are_those_of_the_program() {
     assert!(table == addresses::markdown(), "docs/addresses.md is not flaneur addresses --markdown");
     let keys = read("docs/show.md");
     for key in KEYS {
-        let row = |line: &str| line.starts_with("| ") && line.split('|').nth(1).unwrap().split(", ").any(|k| k.trim() == key.key);
+        let row = |line: &str| {
+            line.starts_with("| ") && line.split('|').nth(1).unwrap().split(", ").any(|k| k.trim() == key.key)
+        };
         assert!(keys.lines().any(row), "docs/show.md has no row for the key {}", key.key);
     }
 }

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod export;
 pub mod film;
 pub mod gallery;
+pub mod given;
 pub mod history;
 pub mod import;
 pub mod learn;

@@ -13,7 +13,7 @@ use rune::{Value, Vm};
 use super::complaint::Complaint;
 use super::meter::{self, BUDGET, INSTRUCTIONS, MEMORY, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
-use super::{Language, Program, reworded, saved, state};
+use super::{Language, Program, doubt, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
@@ -51,7 +51,7 @@ pub struct Tried {
     pub pose: Arc<Pose>,
     /// What becomes of the state when it takes over.
     pub keeps: Keeps,
-    /// Worth saying: that the state begins anew, and why.
+    /// Worth saying: that the state begins anew, and why, or what is probably not meant.
     pub note: Option<String>,
 }
 
@@ -162,7 +162,7 @@ impl Host {
             self.pose(program, &out).map(|(pose, _)| Arc::new(pose))
         };
         let begin = fresh()?;
-        let whole = |pose, keeps| Ok(Tried { pose, keeps, note: None });
+        let whole = |pose, keeps| Ok(Tried { pose, keeps, note: doubt(program.text()) });
         match handed {
             Handed::Nothing => whole(trial(begin)?, Keeps::Nothing),
             // What cannot be copied (a generator) is tried from a fresh start.
