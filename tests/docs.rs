@@ -196,7 +196,8 @@ fn lines_of_program(block: &Block) -> Vec<Vec<String>> {
     let joined = block.text.replace("\\\n", " ");
     let all = joined.lines().flat_map(commands);
     all.filter_map(|words| {
-        let words: Vec<String> = words.into_iter().skip_while(|word| word == "xvfb-run").collect();
+        let begins = words.iter().position(|word| word != "xvfb-run" && !word.starts_with('-')).unwrap_or(0);
+        let words = &words[begins..];
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["flaneur", ..] => Some(words[1..].to_vec()),
             ["cargo", "run", ..] => words.iter().position(|word| word == "--").map(|at| words[at + 1..].to_vec()),
