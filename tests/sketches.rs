@@ -233,6 +233,21 @@ fn what_does_not_compile_is_named_with_its_place() {
     check("pub fn walk(me, t, c) { let s = \"aaaaaaaa\"; loop { s = s + s; } }", 1, "MB in one frame", "list");
     check("pub fn walk(me, t, c) { let l = []; loop { l.push(seed(1)); } }", 1, "in one frame", "");
     check("fn f(x) { f(x + 1) + 1 } pub fn walk(me, t, c) { f(1) }", 1, "in one frame", "");
+    for (body, what, hint) in [
+        ("seed(1) * (1 - t.phase(1))", "", "write 2.0"),
+        ("let n = 3.0; for i in 0..n { } seed(1)", "", "0..n as i64"),
+        ("if t.frame > 4.0 { } seed(1)", "", "do not mix"),
+        ("draw().text(\"seed \" + floor(t.secs))", "", "`seed ${n}`"),
+        ("seed(1).ring()", "no method ring", "ring is a function: ring(points"),
+        ("println!(\"x\"); seed(1)", "println", "draw it"),
+        ("seed(t.bars)", "there is no t.bars", "t has secs, dt"),
+        ("let a = true; let b = a ? 1 : 2; seed(b)", "", "if a { b } else { c }"),
+        ("seed(1) * Math.sin(1.0)", "Math", "sin(x)"),
+        ("draw().rect(0.1, 0.1, 0.2, 0.2, \"gold\")", "argument 5 (colour)", "black, white, grey"),
+    ] {
+        check(&format!("pub fn walk(me, t, c) {{ {body} }}"), 1, what, hint);
+    }
+    check("seed(7)", 1, "", "pub fn walk(me, t, c)");
     let nested = format!("pub fn walk(me, t, c) {{ {}1{} }}", "(".repeat(5000), ")".repeat(5000));
     check(&nested, 1, "nested deeper than 256", "");
 }
@@ -433,12 +448,4 @@ fn what_nests_without_end_has_an_end() {
 fn a_banner_in_a_comment_is_no_long_expression() {
     let banner = format!("/*{}*/\npub fn walk(me, t, c) {{ seed(7) }}", format!("{}\n", "=".repeat(80)).repeat(40));
     assert_eq!(walked(&banner), None);
-}
-
-#[test]
-fn the_readme_holds_the_table() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("<!-- verbs -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /verbs -->").unwrap();
-    assert!(table == verbs::markdown(), "the README's table is not flaneur verbs --markdown");
 }

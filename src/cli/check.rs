@@ -98,6 +98,7 @@ fn check_sketch(path: &Path) -> Result<String, String> {
     // Points are the performer's own; whatever a sketch loads is stood in for by a seed.
     let names = text.split("load(\"").skip(1).filter_map(|rest| rest.split('"').next());
     walk.add_points(names.map(|name| (name.to_owned(), vec![latent::seed(1, DIM)].into())).collect());
+    let doubt = sketch::doubt(&text).map_or(String::new(), |doubt| format!("; {doubt}"));
     walk.take_now(path, text, &controls).map_err(|c| c.to_string())?;
     for frame in 0..FRAMES {
         controls.glide(1.0 / 60.0);
@@ -110,7 +111,8 @@ fn check_sketch(path: &Path) -> Result<String, String> {
         }
     }
     let knobs: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
-    Ok(if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) })
+    let knobs = if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) };
+    Ok(knobs + &doubt)
 }
 
 fn check_drawing(path: &Path, text: &str) -> Result<String, String> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
+use super::given::InPlace;
 use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
 use crate::picture::canvas::LARGEST;
@@ -41,6 +42,8 @@ pub struct FilmOf {
     /// Width and height [default: 720 high; with --raw the generator's own]
     #[arg(long, value_name = "WxH")]
     size: Option<Size>,
+    #[command(flatten)]
+    in_place: InPlace,
     /// Only the generator's pictures, without marks
     #[arg(long)]
     raw: bool,
@@ -100,7 +103,7 @@ impl FilmOf {
         if !(self.fps.is_finite() && (1.0..=1000.0).contains(&self.fps)) {
             bail!("--fps takes 1 to 1000");
         }
-        Codec::check(&self.output)?;
+        let codec = Codec::check(&self.output)?;
         let automation = match &self.knobs {
             Some(path) => {
                 let text = crate::files::read_text(path)?;
@@ -114,6 +117,7 @@ impl FilmOf {
             target: self.target.clone(),
             preset: take.as_ref().map(|take| take.start.preset.clone()),
             model: self.model.clone(),
+            given: self.in_place.given()?,
             device: self.device.wanted(),
             automation,
             // A take brings its own sketches.
@@ -143,6 +147,11 @@ impl FilmOf {
             }
         };
         tell(format_args!("{frames} frames of {}x{} at {} a second, composed on the CPU", size[0], size[1], self.fps));
+        let padded = codec.is_some_and(|usual| !matches!(usual, Codec::Gif)) && size.iter().any(|side| side % 2 == 1);
+        if padded {
+            let [w, h] = size.map(|side| side.next_multiple_of(2));
+            tell(format_args!("this kind of film has even sides: it becomes {w}x{h}, with a black edge"));
+        }
         // Chosen when everything else is settled: old pictures in a folder make way here.
         let path = recorder::names::film(&self.output, self.overwrite)?;
         if path != self.output {

@@ -53,10 +53,31 @@ impl History {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         for (i, version) in versions.iter().enumerate() {
             let text = crate::files::read_text(&version.path).unwrap_or_default();
-            let first = text.lines().next().unwrap_or_default();
+            let before = i.checked_sub(1).and_then(|at| crate::files::read_text(&versions[at].path).ok());
+            let first = telling(&text, before.as_deref().unwrap_or_default());
             let ago = indicatif::HumanDuration(std::time::Duration::from_secs(now.saturating_sub(version.secs)));
             say(format_args!("{:4}  {}  {ago} ago  {first}", i + 1, version.fingerprint));
         }
         Ok(())
+    }
+}
+
+/// The line by which a version is known: the first one that the version `before` did not have, or its first one.
+fn telling<'a>(text: &'a str, before: &str) -> &'a str {
+    let old: Vec<&str> = before.lines().map(str::trim).collect();
+    let new = text.lines().map(str::trim).find(|line| !before.is_empty() && !line.is_empty() && !old.contains(line));
+    new.or_else(|| text.lines().map(str::trim).find(|line| !line.is_empty())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_known_by_what_changed() {
+        assert_eq!(telling("fn walk() {\n  seed(8)\n}", "fn walk() {\n  seed(7)\n}"), "seed(8)");
+        assert_eq!(telling("fn walk() {\n  seed(7)\n}", ""), "fn walk() {");
+        assert_eq!(telling("a", "a\nb"), "a");
+        assert_eq!(telling("", "a"), "");
     }
 }

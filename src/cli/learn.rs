@@ -63,7 +63,7 @@ impl Learn {
     fn listen(&self, stop: &Stop) -> anyhow::Result<Learning> {
         let (board, start) = (Board::echoing(), Instant::now());
         let mut midi = Midi::start(start, &board)?;
-        tell(format_args!("touch a control"));
+        tell(format_args!("touch a control within {} s (Ctrl-C ends this)", self.wait));
         let (mut learning, mut since) = (Learning::default(), None);
         while !stop.raised() && since.is_none_or(|at: Instant| at.elapsed() < LISTEN) {
             let heard = midi.heard();

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod export;
 pub mod film;
 pub mod gallery;
+pub mod given;
 pub mod history;
 pub mod import;
 pub mod learn;
@@ -52,7 +53,7 @@ enum Command {
     /// List what a sketch can say
     Verbs(verbs::Verbs),
     /// List everything a show can be steered by
-    Addresses,
+    Addresses(addresses::Addresses),
     /// Watch what comes into a show, and what it does
     Monitor(monitor::Monitor),
     /// Touch a control and choose what it is for
@@ -170,8 +171,8 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Play(play) => play.run(),
         Command::Film(film) => film.run(),
         Command::Verbs(verbs) => verbs.run(),
-        Command::Addresses => {
-            addresses::print();
+        Command::Addresses(addresses) => {
+            addresses.run();
             Ok(())
         }
         Command::Monitor(monitor) => monitor.run(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::given::InPlace;
 use super::supervise::{end_with_parent, supervise};
 use super::{DeviceChoice, Size};
 use crate::picture::canvas::Canvas;
@@ -49,6 +50,8 @@ pub struct Play {
     /// Write recording, take and screenshots over files of the same names, which otherwise get the next free ones
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    in_place: InPlace,
     /// Write the output window as a PNG at the end
     #[arg(long, value_name = "FILE")]
     screenshot: Option<PathBuf>,
@@ -112,6 +115,7 @@ impl Play {
         let options = Options {
             target: self.target.clone(),
             model: self.model.clone(),
+            given: self.in_place.given()?,
             device: self.device.wanted(),
             safe: self.safe,
             frames: self.frames,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Controls;
+use crate::hints::meant;
 
 /// What is wrong with a line.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -64,6 +65,12 @@ impl Automation {
         Ok(out)
     }
 
+    /// The first name that is neither of `asked` nor a trigger's, and the one of `asked` that was probably meant.
+    pub fn stranger<'a>(&'a self, asked: &'a [String]) -> Option<(&'a str, Option<&'a str>)> {
+        let name = self.curves.keys().find(|name| !asked.contains(name))?;
+        Some((name, meant(name, asked.iter().map(String::as_str), 2)))
+    }
+
     /// Moves the knobs to where they are at `secs`, and pulls the triggers up to there.
     pub fn apply(&mut self, secs: f64, controls: &mut Controls) {
         for (name, curve) in &self.curves {
@@ -98,6 +105,15 @@ mod tests {
             (controls.knob("x", 0.7), controls.hit("kick"))
         };
         assert_eq!([at(0.0), at(1.25), at(1.5), at(9.0)], [(0.7, false), (0.25, false), (0.5, true), (1.0, false)]);
+    }
+
+    #[test]
+    fn a_knob_that_is_not_there_is_named() {
+        let moves = Automation::read("0 cuont 1\n1 seed 0\n2 kick!").unwrap();
+        let asked = ["count".to_owned(), "seed".to_owned()];
+        assert_eq!(moves.stranger(&asked), Some(("cuont", Some("count"))));
+        assert_eq!(moves.stranger(&["cuont".into(), "seed".into()]), None);
+        assert_eq!(moves.stranger(&[]), Some(("cuont", None)));
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub(super) struct Engine {
     pub(super) blend: Blend,
     /// What the last blend took, and when it was made.
     blending: (Duration, Instant),
+    /// Whether a glide began elsewhere than at the weights that are drawn with.
+    stale: bool,
     /// The critic's weights.
     pub(super) critic: Option<Params>,
     pub(super) name: String,
@@ -80,6 +82,7 @@ impl Engine {
             before: None,
             blend: Blend::WHOLE,
             blending: (Duration::ZERO, Instant::now()),
+            stale: false,
             critic,
             name: name.to_owned(),
             number: 0,
@@ -116,12 +119,17 @@ impl Engine {
         self.blend = blend;
         self.ready.renew(&self.weights());
         self.blending = (start.elapsed(), Instant::now());
+        self.stale = false;
     }
 
     /// Whether another blend is due. The steps of a glide wait until they are cheap; hands and ends do not.
     pub(super) fn due(&self, wanted: Blend, exact: bool) -> bool {
         let only_share = Blend { share: self.blend.share, ..wanted } == self.blend;
         let (took, at) = self.blending;
+        // A film whose glide ends and the next one begins within a frame is drawn with the end of the first.
+        if exact && self.stale {
+            return true;
+        }
         wanted != self.blend && (exact || !only_share || wanted.share >= 1.0 || at.elapsed() >= took * BLENDING)
     }
 
@@ -131,6 +139,7 @@ impl Engine {
             let next = lock(&slots.glides).pop_front_if(|glide| glide.number <= wanted);
             let Some(Glide { number, left_at, to }) = next else { return };
             if to.model == self.name {
+                self.stale |= left_at != self.blend.share;
                 self.from = self.learnt(left_at);
                 self.take_state(&to);
             }

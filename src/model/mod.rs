@@ -123,11 +123,7 @@ impl Card {
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("model.toml");
         if !path.is_file() {
-            let known = known_models();
-            let hint = match known.is_empty() {
-                true => "train one with flaneur train, or give the path of a model folder".to_owned(),
-                false => format!("known here: {}; or give the path of a model folder", known.join(", ")),
-            };
+            let hint = what_to_do(folder);
             return Err(ModelError::Missing(folder.display().to_string(), hint));
         }
         let text = files::read_text(&path)?;
@@ -173,6 +169,28 @@ impl Card {
         Ok(files::write(&path, text.as_bytes())?)
     }
 }
+
+/// What to do where a folder is no model's: import a file of weights, give the folder of one, or take a known name.
+fn what_to_do(folder: &Path) -> String {
+    let above = folder.parent().filter(|above| above.join("model.toml").is_file());
+    let ending = folder.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if let Some(above) = above {
+        return format!("give its folder: {}", above.display());
+    }
+    if WEIGHTS_OF_OTHERS.contains(&ending.as_str()) {
+        return "a file of weights becomes a model by flaneur import FILE --name NAME, if its network is one of those that \
+                are known (docs/import.md); StyleGAN's are not"
+            .to_owned();
+    }
+    let known = known_models();
+    match known.is_empty() {
+        true => "train one with flaneur train, or give the path of a model folder".to_owned(),
+        false => format!("known here: {}; or give the path of a model folder", known.join(", ")),
+    }
+}
+
+/// Endings of files in which others keep weights.
+const WEIGHTS_OF_OTHERS: [&str; 10] = ["pth", "pt", "tar", "ckpt", "pkl", "h5", "hdf5", "keras", "npz", "safetensors"];
 
 /// Names of the models there are.
 pub fn known_models() -> Vec<String> {

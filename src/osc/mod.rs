@@ -25,7 +25,7 @@ pub use listener::Listener;
 pub use out::packet;
 pub use pattern::matching;
 pub use tags::TimeTags;
-pub use tree::{Kind, Node};
+pub use tree::{Kind, Node, Slider};
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

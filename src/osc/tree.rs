@@ -36,6 +36,15 @@ impl Kind {
     }
 }
 
+/// How a knob is shown: its place among the others, and what 0 and 1 are in the sketch's own unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slider {
+    /// From 0, in the order in which the sketch names them.
+    pub place: usize,
+    /// What the ends of its range mean.
+    pub unit: [f64; 2],
+}
+
 /// One address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -53,6 +62,8 @@ pub struct Node {
     pub choices: Vec<String>,
     /// Where a knob stands when no hand has moved it, 0..1; nothing else has one.
     pub default: Option<f64>,
+    /// How a knob is shown; nothing else has it.
+    pub slider: Option<Slider>,
     /// A sentence for people.
     pub says: String,
     /// What stands there now; empty if there is nothing to read.
@@ -62,8 +73,9 @@ pub struct Node {
 impl Node {
     /// Whether it is the same door, whatever stands in it.
     pub fn same(&self, other: &Self) -> bool {
-        let own = (&self.path, self.kind, self.range, &self.choices, self.default, &self.says);
-        own == (&other.path, other.kind, other.range, &other.choices, other.default, &other.says)
+        let form = |node: &Self| (node.kind, node.range, node.default, node.slider);
+        let words = |node: &Self| (node.path.clone(), node.choices.clone(), node.says.clone());
+        form(self) == form(other) && words(self) == words(other)
     }
 
     fn access(&self) -> u8 {
@@ -96,6 +108,11 @@ impl Node {
             out.insert("CLIPMODE".into(), Json::Array(vec![json!("none"); count.max(1)]));
         } else if !self.choices.is_empty() {
             out.insert("RANGE".into(), json!([{"VALS": self.choices}]));
+        }
+        if let Some(Slider { place, unit }) = self.slider {
+            // Attributes of ours, for the page.
+            out.insert("PLACE".into(), json!(place));
+            out.insert("ENDS".into(), json!(unit));
         }
         if let Some(default) = self.default {
             out.insert("DEFAULT".into(), json!([default]));
@@ -227,9 +244,19 @@ mod tests {
             range,
             choices: vec![],
             default: None,
+            slider: None,
             says,
             value,
         }
+    }
+
+    #[test]
+    fn a_knob_has_its_place_and_its_unit() {
+        let knob = Node { slider: Some(Slider { place: 3, unit: [-4.0, 4.0] }), ..node("/a", vec![]) };
+        let found = Json::Object(knob.attributes());
+        assert_eq!((&found["PLACE"], &found["ENDS"]), (&json!(3), &json!([-4.0, 4.0])));
+        assert!(!knob.same(&node("/a", vec![])), "another order is another form");
+        assert!(Json::Object(node("/a", vec![]).attributes()).get("PLACE").is_none());
     }
 
     #[test]

@@ -267,8 +267,14 @@ pub fn take_preset(show: &mut Show, preset: Preset) {
         show.lesson.take_train(&preset.train, &mut around!(show));
     }
     let doors = |p: &Preset| (p.osc.on, p.osc.bind, p.query.clone(), p.midi.on);
-    if doors(&preset) != doors(&show.preset) {
-        show.board.notice("preset", "other ports, the page and MIDI on or off take effect at the next start");
+    let waits = match (doors(&preset) != doors(&show.preset), preset.size != show.preset.size) {
+        (false, false) => "",
+        (true, false) => "other ports, the page and MIDI on or off",
+        (false, true) => "another size of the window",
+        (true, true) => "other ports, the page, MIDI on or off and another size of the window",
+    };
+    if !waits.is_empty() {
+        show.board.notice("preset", format!("{waits}: at the next start"));
     }
     show.preset = preset;
 }

@@ -164,8 +164,19 @@ impl Show {
             }
         }
         progress.finish();
+        if let Some(text) = self.unknown_knob() {
+            self.board.notice("knobs", text);
+        }
         let (_, path) = recorder.finish_as()?;
         Ok(Filmed { path, frames: done, interrupted: done < frames, faults })
+    }
+
+    /// What is moved by a file and is no knob of the sketch, in a sentence.
+    fn unknown_knob(&self) -> Option<String> {
+        let asked: Vec<String> = self.controls.asked().into_iter().map(|knob| knob.name).collect();
+        let (name, meant) = self.automation.as_ref()?.stranger(&asked)?;
+        let meant = meant.map_or(String::new(), |knob| format!("; did you mean {knob}?"));
+        Some(format!("the sketch has no knob \"{name}\", so moving it did nothing{meant} It has: {}", asked.join(", ")))
     }
 
     /// Walks some frames; gives what is to be drawn for all of them at once, each latent only once: a network draws

@@ -37,9 +37,15 @@ fn obey(show: &mut Show, message: &Message) -> Result<String, String> {
         count += acts::steer(show, path, &message.values, &hand)?;
     }
     show.hands.spend(count.saturating_sub(paths.len()));
-    let knob = message.address.strip_prefix("/flaneur/knob/").map(|name| show.controls.named(name));
-    if knob.is_some_and(|name| !show.controls.asks(&name) && paths.len() == 1) {
-        return Ok("kept; the running sketch has no such knob".into());
+    if let [path] = &paths[..] {
+        let knob = path.strip_prefix("/flaneur/knob/").map(|name| show.controls.named(name));
+        if knob.is_some_and(|name| !show.controls.asks(&name)) {
+            return Ok("kept; the running sketch has no such knob".into());
+        }
+        // These are read from the disk, which no frame waits for.
+        if ["sketch", "preset", "model"].iter().any(|kind| *path == format!("/flaneur/{kind}/load")) {
+            return Ok("done: it is being read; the board says if it is not there".into());
+        }
     }
     Ok(if count == 1 { "done".into() } else { format!("done, {count} values") })
 }

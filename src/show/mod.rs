@@ -43,7 +43,7 @@ use hands::Hands;
 use health::Health;
 use lesson::{Around, Lesson};
 use library::Library;
-pub use open::{OpenError, Options};
+pub use open::{Given, OpenError, Options};
 use output::Output;
 pub use parts::Parts;
 use parts::{around, parts, told};

@@ -20,7 +20,7 @@ use crate::control::{Controls, Dial};
 use crate::files;
 use crate::generator::{Generator, GeneratorError, Loaded};
 use crate::net::device::Wanted;
-use crate::preset::{self, Preset, PresetError, Target};
+use crate::preset::{self, Filter, Fit, Preset, PresetError, Target};
 use crate::recorder::{Recorder, RecorderError, Settings, names};
 use crate::report::{Board, Stop};
 use crate::sketch::{Complaint, history, source};
@@ -29,6 +29,26 @@ use crate::worker::rehearsed_freeze;
 /// Seconds between two states that are kept, and after something was done.
 const KEEP_SECS: f64 = 3.0;
 const CHANGED_SECS: f64 = 0.5;
+
+/// Values of a preset that were given on the command line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// Beats a minute.
+    pub bpm: Option<f64>,
+    /// How the frame sits in a window of another shape.
+    pub fit: Option<Fit>,
+    /// How pictures become larger.
+    pub filter: Option<Filter>,
+}
+
+impl Given {
+    /// Puts them in place of the preset's.
+    fn put(self, preset: &mut Preset) {
+        preset.bpm = self.bpm.unwrap_or(preset.bpm);
+        preset.fit = self.fit.unwrap_or(preset.fit);
+        preset.filter = self.filter.unwrap_or(preset.filter);
+    }
+}
 
 /// What a show is opened with; what is not given comes from the preset.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +59,8 @@ pub struct Options {
     pub preset: Option<Preset>,
     /// A model, by name or path, in place of the preset's.
     pub model: Option<String>,
+    /// What else is given in place of the preset's.
+    pub given: Given,
     /// Where the generator draws.
     pub device: Wanted,
     /// Start with the built-in sketch; the one that was asked for can be loaded later.
@@ -187,6 +209,7 @@ impl Show {
         if let Some(model) = &options.model {
             preset.model.clone_from(model);
         }
+        options.given.put(&mut preset);
         let child = match film {
             true => None,
             false => lesson::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,

@@ -92,7 +92,10 @@ pub type Wrong = String;
 impl Call<'_> {
     fn mistaken(&self, i: usize, expected: &str) -> Wrong {
         let found = self.values.get(i).map_or_else(|| "nothing".into(), plain_type);
-        format!("{}: argument {} ({}) is {found}, and it takes {expected}", self.verb, i + 1, self.args[i].name)
+        // Counted as they were typed: what stands before the point of a method is none of them.
+        let method = matches!(self.args.first().map(|arg| arg.kind), Some(Kind::Drawing | Kind::Time | Kind::Hand));
+        let at = if method { i.max(1) } else { i + 1 };
+        format!("{}: argument {at} ({}) is {found}, and it takes {expected}", self.verb, self.args[i].name)
     }
 
     /// A number, clamped to its range; one that is not finite is the default.
@@ -468,11 +471,42 @@ const COLOURS: [(&str, u32); 14] = [
 ];
 
 fn named_colour(text: &str) -> Option<Colour> {
-    let rgb = match text.strip_prefix('#') {
-        Some(hex) if hex.len() == 6 => u32::from_str_radix(hex, 16).ok()?,
+    let digits = match text.strip_prefix('#') {
+        Some(hex) if hex.chars().all(|c| c.is_ascii_hexdigit()) => match hex.len() {
+            // One digit stands for two alike.
+            3 | 4 => hex.chars().flat_map(|c| [c, c]).collect(),
+            _ => hex.to_owned(),
+        },
         Some(_) => return None,
-        None => COLOURS.iter().find(|(name, _)| *name == text)?.1,
+        None => {
+            let name = if text == "gray" { "grey" } else { text };
+            format!("{:06x}", COLOURS.iter().find(|(known, _)| *known == name)?.1)
+        }
     };
-    let part = |shift: u32| (rgb >> shift & 0xff) as f32 / 255.0;
-    Some([part(16), part(8), part(0), 1.0])
+    let part = |at: usize| Some(f32::from(u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?) / 255.0);
+    match digits.len() {
+        6 => Some([part(0)?, part(2)?, part(4)?, 1.0]),
+        8 => Some([part(0)?, part(2)?, part(4)?, part(6)?]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_have_names_and_digits() {
+        let orange = [1.0, 136.0 / 255.0, 0.0, 1.0];
+        for text in ["#ff8800", "#f80", "#FF8800FF", "#f80f", "orange"] {
+            assert_eq!(named_colour(text), Some(orange), "{text}");
+        }
+        assert_eq!(named_colour("#ff880080"), Some([1.0, 136.0 / 255.0, 0.0, 128.0 / 255.0]));
+        assert_eq!(named_colour("gray"), named_colour("grey"));
+        for text in ["", "#", "gold", "#ff", "#ff880", "#gg8800", "#ff88001", "ff8800", "#\u{e9}\u{e9}\u{e9}", "Red"] {
+            assert_eq!(named_colour(text), None, "{text}");
+        }
+        // The message about a colour lists all of them.
+        assert!(COLOURS.iter().all(|(name, _)| super::super::COLOURS.contains(name)));
+    }
 }

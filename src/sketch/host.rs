@@ -14,7 +14,7 @@ use super::complaint::Complaint;
 use super::instrument::OWN_DRAW;
 use super::meter::{self, BUDGET, MEMORY, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
-use super::{Language, Program, SketchKind, reworded, saved, state};
+use super::{Language, Program, SketchKind, doubt, reworded, saved, state};
 use crate::clock::Tick;
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
@@ -52,7 +52,7 @@ pub struct Tried {
     pub pose: Arc<Pose>,
     /// What becomes of the state when it takes over.
     pub keeps: Keeps,
-    /// Worth saying: that the state begins anew, and why.
+    /// Worth saying: that the state begins anew, and why, or what is probably not meant.
     pub note: Option<String>,
 }
 
@@ -163,7 +163,7 @@ impl Host {
             self.pose(program, &out).map(|(pose, _)| Arc::new(pose))
         };
         let begin = fresh()?;
-        let whole = |pose, keeps| Ok(Tried { pose, keeps, note: None });
+        let whole = |pose, keeps| Ok(Tried { pose, keeps, note: doubt(program.text()) });
         match handed {
             Handed::Nothing => whole(trial(begin)?, Keeps::Nothing),
             // What cannot be copied (a generator) is tried from a fresh start.

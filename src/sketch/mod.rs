@@ -10,6 +10,7 @@ mod call;
 mod chance;
 mod colours;
 pub mod complaint;
+mod doubts;
 pub mod drawer;
 mod env;
 mod guard;
@@ -36,6 +37,7 @@ use rune::runtime::RuntimeContext;
 use rune::{Context, Diagnostics, Item, Module, Source, Sources, Unit};
 
 pub use complaint::Complaint;
+pub use doubts::doubt;
 pub use env::{Env, MEASURED, Measure, arc_lengths};
 use instrument::{Instrumented, OWN_DRAW};
 use sha2::{Digest, Sha256};
@@ -321,23 +323,60 @@ fn reworded(what: String, text: &str, range: &std::ops::Range<usize>) -> (String
     }
     if what.contains("issing instance function") || what.contains("Missing associated") {
         let name = method_name(there);
-        return (format!("there is no method {name} on this"), Some(suggestion(&name)));
+        let hint = match verbs::all().find(|verb| verb.name == name) {
+            Some(verb) => format!("{name} is a function: {}", verb.signature()),
+            None => suggestion(&name),
+        };
+        return (format!("there is no method {name} on this"), Some(hint));
     }
     if what.starts_with("Missing index by static string") || what.starts_with("Missing field") {
         let hint = "a field of me is made in setup: pub fn setup() { #{ name: 0.0 } }";
         return (format!("there is no {there}"), Some(hint.into()));
     }
-    let hint = if what.starts_with("Unsupported binary operation") || what.starts_with("Bad type; expected number") {
-        "numbers with and without a point do not mix in + - * /: write 2.0, or n as f64; and z * 2.0, not 2.0 * z"
-    } else if what.starts_with("Unsupported unary operation") {
-        "write z * -1.0"
-    } else {
-        return (what, None);
-    };
-    (what, Some(hint.to_owned()))
+    if what.starts_with("Field ") && what.contains("::flaneur::Time") {
+        return (format!("there is no {there}"), Some("t has secs, dt, frame, beat, bar, bpm and critic".into()));
+    }
+    let hint = hint_for(&what, text, range.start);
+    (what, hint.map(str::to_owned))
 }
 
+/// What to do about a sentence of the engine, by its beginning and by the line that it is about.
+fn hint_for(what: &str, text: &str, at: usize) -> Option<&'static str> {
+    let line = text.get(..at).and_then(|before| text.lines().nth(before.matches('\n').count())).unwrap_or_default();
+    let begins = |words: &[&str]| words.iter().any(|word| what.starts_with(word));
+    let numbers = ["Unsupported binary operation", "Bad type; expected number", "Expected number type"];
+    Some(match () {
+        () if what.contains("and it takes a colour") => COLOURS,
+        () if begins(&numbers) => {
+            "numbers with and without a point do not mix in + - * / < > and ..: write 2.0, or n as f64, or 0..n as i64; \
+             and z * 2.0, not 2.0 * z"
+        }
+        () if begins(&["Unsupported unary operation"]) => "write z * -1.0",
+        () if what.starts_with("Expected type") && what.contains("::String") => {
+            "a number in a text stands in back-ticks: `seed ${n}`"
+        }
+        () if what.contains("Expected `!` but got `(`") => {
+            "what is to be shown stands in a function: pub fn walk(me, t, c) { seed(7) }"
+        }
+        () if what.starts_with("Expected `;`") && line.contains(" ? ") => {
+            "there is no a ? b : c; write if a { b } else { c }"
+        }
+        () => return None,
+    })
+}
+
+/// The forms of a colour.
+const COLOURS: &str = "names: black, white, grey, red, green, blue, yellow, cyan, magenta, orange, pink, violet, paper, \
+ink; or \"#ff8800\", \"#f80\", with opacity \"#ff880080\"; a grey 0..1; [r, g, b] or [r, g, b, opacity], 0..1 each";
+
 fn suggestion(name: &str) -> String {
+    let last = name.rsplit("::").next().unwrap_or(name);
+    if ["print", "println", "dbg"].contains(&last) {
+        return "to see a value, draw it: draw().text(x, 0.5, 0.9)".into();
+    }
+    if name == "Math" {
+        return "sin, cos, floor and the others are functions of their own: sin(x)".into();
+    }
     match verbs::meant(name) {
         Some(verb) => format!("did you mean {}? {}", verb.signature(), verb.says),
         None => "flaneur verbs lists what there is".into(),

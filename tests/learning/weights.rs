@@ -167,6 +167,11 @@ fn a_training_is_filmed_as_a_walk_through_its_states() {
     };
     let (one, two) = (film("one"), film("two"));
     assert_eq!((one.len(), &one), (21, &two));
+    // The first frame is of the first state, and not of the model as it is now: from there it is a small step.
+    let pixels = |name: &str, at: usize| Picture::read(&here.join(name).join(format!("{at:06}.png"))).unwrap().pixels;
+    let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+    let (first, second, last) = (pixels("one", 0), pixels("one", 1), pixels("one", 20));
+    assert!(apart(&first, &second) < apart(&first, &last), "the first frame is the last one");
     assert!(one.windows(2).filter(|pair| pair[0] != pair[1]).count() >= 18);
     crate::common::fail(here, &["film", "still.rn", "--model", "t", "--history", "-o", "none"], "keeps them");
 }

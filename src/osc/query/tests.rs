@@ -17,7 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn node(path: &str, value: Value) -> Node {
     let (range, choices, default, says) = (None, Vec::new(), None, String::new());
     let kind = if matches!(value, Value::Text(_)) { Kind::Text } else { Kind::Float };
-    Node { path: path.into(), kind, readable: true, writable: true, range, choices, default, says, value: vec![value] }
+    Node {
+        path: path.into(),
+        kind,
+        readable: true,
+        writable: true,
+        range,
+        choices,
+        default,
+        slider: None,
+        says,
+        value: vec![value],
+    }
 }
 
 fn limits() -> Limits {

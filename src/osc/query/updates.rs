@@ -121,6 +121,7 @@ mod tests {
             range: None,
             choices: vec![],
             default: None,
+            slider: None,
             says: String::new(),
             value: vec![Value::Number(0.0)],
         }

@@ -16,10 +16,18 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// What goes wrong for a watcher.
 #[derive(Debug, thiserror::Error)]
-#[error("no show answers at {at}: {why}; is one playing here, with [query] on?")]
-pub struct WatchError {
-    at: SocketAddr,
-    why: String,
+pub enum WatchError {
+    /// Nothing that answers is there.
+    #[error("no show answers at {at}: {why}; is one playing here, with [query] on?")]
+    Silent {
+        /// Where it was looked for.
+        at: SocketAddr,
+        /// Why nothing came.
+        why: String,
+    },
+    /// A show is there, and only who has its token may watch.
+    #[error("the show at {0} lets only those watch who have its token: give the one that its board shows (--token)")]
+    Token(SocketAddr),
 }
 
 /// Watches what comes into a show, line by line, until `line` gives false or the show ends. `line` also gets nothing
@@ -40,7 +48,7 @@ pub fn watch_one(
     token: &str,
     mut line: impl FnMut(Option<&str>) -> bool,
 ) -> Result<(), WatchError> {
-    let mut failed = WatchError { at: SocketAddr::from(([0, 0, 0, 0], 0)), why: "no address was given".into() };
+    let mut failed = WatchError::Silent { at: SocketAddr::from(([0, 0, 0, 0], 0)), why: "no address was given".into() };
     let mut reached = None;
     for at in all.iter().copied() {
         match TcpStream::connect_timeout(&at, PATIENCE) {
@@ -48,11 +56,11 @@ pub fn watch_one(
                 reached = Some((at, stream));
                 break;
             }
-            Err(error) => failed = WatchError { at, why: error.to_string() },
+            Err(error) => failed = WatchError::Silent { at, why: error.to_string() },
         }
     }
     let Some((at, stream)) = reached else { return Err(failed) };
-    let wrong = |why: String| WatchError { at, why };
+    let wrong = |why: String| WatchError::Silent { at, why };
     stream.set_read_timeout(Some(PATIENCE)).map_err(|e| wrong(e.to_string()))?;
     let request = format!("ws://{at}/?token={token}");
     let (mut socket, _) = tungstenite::client(request, stream).map_err(|e| wrong(e.to_string()))?;
@@ -64,7 +72,7 @@ pub fn watch_one(
             // Other texts are about the namespace.
             Ok(Message::Text(text)) if !text.starts_with('{') => line(Some(&text)),
             Ok(Message::Close(Some(frame))) if frame.code == CloseCode::Policy => {
-                return Err(wrong("watching takes the token that its board shows (--token)".into()));
+                return Err(WatchError::Token(at));
             }
             Ok(Message::Close(_)) => return Ok(()),
             Ok(_) => line(None),

@@ -126,7 +126,7 @@ const ROWS: [Address; 66] = [
             address(
                 "/flaneur/z/<i>",
                 OFFSETS,
-                "Added to one dimension of z, or to a range such as 0..8, on top of the sketch.",
+                "Added to one dimension of z, or to a range such as 0..8; the sketch goes on.",
                 |g| g.each(Act::Z),
                 Some(|r| number(r.show.controls.offset(r.part.parse().ok()?))),
             ),
@@ -139,7 +139,7 @@ const ROWS: [Address; 66] = [
             address(
                 "/flaneur/z/<i>/set",
                 OFFSETS,
-                "Sets one dimension of z, or a range, over the sketch.",
+                "Sets one dimension of z, or a range, instead of what the sketch gives.",
                 |g| g.each(Act::ZSet),
                 Some(|r| number(r.show.controls.over(r.part.parse().ok()?).unwrap_or(0.0))),
             ),

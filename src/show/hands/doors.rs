@@ -16,6 +16,14 @@ use crate::picture::scene::Scene;
 use crate::preset::{Preset, Query};
 use crate::show::health::Vitals;
 
+/// Who can open the page, and where.
+fn page_for(only_here: bool, page: &str) -> String {
+    match only_here {
+        true => format!("on this machine: {page} (for a phone, bind = \"0.0.0.0:9001\" under [query])"),
+        false => format!("for the phone: {page}"),
+    }
+}
+
 /// Width of the page's picture in pixels, and its JPEG's quality.
 const PAGE_WIDTH: usize = 480;
 const PAGE_QUALITY: u8 = 82;
@@ -38,7 +46,7 @@ impl Hands {
             match Server::start(self.query_settings(&preset.query, shown, vitals), &self.inbox, &board) {
                 Ok(server) => {
                     if let Some(page) = server.page() {
-                        board.notice("page", format!("for the phone: {page}"));
+                        board.notice("page", page_for(bind.ip().is_loopback(), &page));
                     }
                     self.server = Some(server);
                 }

@@ -11,7 +11,7 @@ use crate::control::hand::Value;
 use crate::control::mapper::Changed;
 use crate::control::{KnobState, classes, slug};
 use crate::latent::space::Space;
-use crate::osc::{Kind, Node, packet};
+use crate::osc::{Kind, Node, Slider, packet};
 use crate::report::Board;
 use crate::show::Parts;
 use crate::show::addresses::{self, ADDRESSES, Address, Reading};
@@ -237,7 +237,9 @@ fn all_of_z(parts: &Parts) -> Vec<Value> {
 /// An address as OSCQuery has it.
 fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
     let Entry { path, address, part, last } = entry;
-    let knob = knobs.iter().find(|knob| address.path.starts_with("/flaneur/knob/") && slug(&knob.name) == *part);
+    let named = |knob: &KnobState| address.path.starts_with("/flaneur/knob/") && slug(&knob.name) == *part;
+    let place = knobs.iter().position(named);
+    let knob = place.map(|place| &knobs[place]);
     let names = parts.library.names();
     let choices = match address.path {
         "/flaneur/sketch/load" => names.sketches.clone(),
@@ -266,6 +268,7 @@ fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
         range: address.range(),
         choices,
         default: knob.map(|knob| knob.default).or((address.path == CLASS).then_some(0.0)),
+        slider: place.map(|place| Slider { place, unit: knobs[place].range }),
         says,
         value: if all { all_of_z(parts) } else { last.iter().cloned().collect() },
     }

@@ -18,7 +18,7 @@ use crate::picture::canvas::Canvas;
 use crate::picture::scene::Scene;
 use crate::preset::Record;
 use crate::recorder::names;
-use crate::report::Board;
+use crate::report::{Board, tell};
 use crate::sketch::thread::Points;
 use crate::sketch::{Program, history};
 use crate::worker::Chores;
@@ -265,8 +265,9 @@ impl Takes {
         }
     }
 
-    /// A version runs: it is kept in the history, and marked as the one that runs.
+    /// A version runs: that is said, it is kept in the history, and marked as the one that runs.
     pub fn ran(&self, program: Program) {
+        tell(format_args!("{} runs", program.path.display()));
         let board = self.board.clone();
         self.chores.give(move || {
             if let Err(error) = history::keep(&program) {

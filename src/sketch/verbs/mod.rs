@@ -1,5 +1,5 @@
 //! The verbs: one table that registers them with the script engine, answers `flaneur verbs`, fills the
-//! README, feeds "did you mean", and whose every example is run by a test.
+//! docs/verbs.md, feeds "did you mean", and whose every example is run by a test.
 
 mod chance;
 mod colours;
@@ -254,7 +254,7 @@ pub fn meant(name: &str) -> Option<&'static Verb> {
     if near { Some(best) } else { all().find(|verb| name.len() > 3 && verb.name.starts_with(name)) }
 }
 
-/// The table as the README holds it.
+/// The table as docs/verbs.md holds it.
 pub fn markdown() -> String {
     let mut out = String::new();
     let mut verbs: Vec<&Verb> = all().collect();
