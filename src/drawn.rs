@@ -174,7 +174,7 @@ impl Drawings {
                 }
             }
         };
-        let result = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel((workers * AHEAD) as usize);
             for n in 0..workers {
                 let (sender, work) = (sender.clone(), &work);
@@ -209,8 +209,7 @@ impl Drawings {
             // The workers see that at once, since nothing takes from the channel any longer.
             drop(receiver);
             ended
-        });
-        result
+        })
     }
 }
 

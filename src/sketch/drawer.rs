@@ -27,7 +27,7 @@ use crate::latest::Latest;
 use crate::worker::caught;
 
 /// How long a picture, or compiling, may take before its thread counts as hanging.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 8 });
 /// How long a thread that is at work may take to end, when its owner goes.
 const GRACE: Duration = Duration::from_millis(100);
 /// Length of z for verbs on latents: a drawing has no network.

@@ -164,7 +164,7 @@ pub const VERBS: &[Verb] = &[
     Verb {
         name: "arc",
         group: Group::Marks,
-        args: &[DRAW, X, Y, W, H, ANGLE, arg("over", -7.0, 7.0, 3.141_592_653_589_793), LINE_WEIGHT, colour()],
+        args: &[DRAW, X, Y, W, H, ANGLE, arg("over", -7.0, 7.0, std::f64::consts::PI), LINE_WEIGHT, colour()],
         says: "Part of an ellipse in a rectangle: from an angle (0 is right, clockwise) over an angle; weight 0 is a filled slice.",
         example: "draw().arc(0.2, 0.2, 0.6, 0.6, 0, tau(0.75), 0.05, \"orange\")",
         run: |c| {
