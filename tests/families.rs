@@ -221,7 +221,15 @@ fn random_chain(random: &mut RandomState) -> Arch {
     }
     let generator: Vec<Named> =
         layers.into_iter().enumerate().map(|(at, layer)| Named { name: format!("layer_{at}"), layer }).collect();
-    let mut arch = Layers { input_dim: [1, 1, 1], z_dim, classes, generator, critic: Vec::new(), init: Init::Keras };
+    let mut arch = Layers {
+        input_dim: [1, 1, 1],
+        z_dim,
+        classes,
+        conditional: false,
+        generator,
+        critic: Vec::new(),
+        init: Init::Keras,
+    };
     if let Shape::Map(map) = arch.generator().output() {
         arch.input_dim = map;
     }
