@@ -175,7 +175,7 @@ impl Show {
     fn unknown_knob(&self) -> Option<String> {
         let asked: Vec<String> = self.controls.asked().into_iter().map(|knob| knob.name).collect();
         let (name, meant) = self.automation.as_ref()?.stranger(&asked)?;
-        let meant = meant.map_or(String::new(), |knob| format!("; did you mean {knob}?"));
+        let meant = meant.map_or(".".to_owned(), |knob| format!("; did you mean {knob}?"));
         Some(format!("the sketch has no knob \"{name}\", so moving it did nothing{meant} It has: {}", asked.join(", ")))
     }
 
