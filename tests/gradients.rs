@@ -83,7 +83,7 @@ fn kinds() -> Vec<(Shape, Vec<Layer>)> {
         kinds.push((map, vec![Layer::Upsample2d, transposed(3, 3, 1, padding, 0), curve(Activation::Elu)]));
         kinds.push((
             map,
-            vec![curve(Activation::Tanh), Layer::Upsample2d, conv(2, 3, 1, padding, true), curve(Activation::Relu)],
+            vec![curve(Activation::Tanh), Layer::Upsample2d, conv(2, 3, 1, padding, true), curve(Activation::Tanh)],
         ));
     }
     kinds.push((
