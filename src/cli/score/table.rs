@@ -62,7 +62,7 @@ impl Table<'_> {
         let mut parts =
             vec![(format!("By fixed random filters (seed {filters_seed}, pictures at {side}x{side}):"), rows(filters))];
         if let (Some(critic), Some(of)) = (critic, self.critic) {
-            parts.push((format!("By the model's own critic (the {of} numbers before its last layer):"), rows(critic)));
+            parts.push((format!("By the model's own critic, which learnt to tell them apart (the {of} numbers before its last layer):"), rows(critic)));
         }
         parts
     }
