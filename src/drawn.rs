@@ -48,9 +48,16 @@ pub fn find(name: &str) -> Result<PathBuf, String> {
     }
     let names = home::names(FOLDER, "rn");
     let near =
-        meant(short, names.iter().map(String::as_str), 2).map_or(String::new(), |k| format!("; did you mean {k}?"));
+        meant(short, names.iter().map(String::as_str), 2).map_or(".".to_owned(), |k| format!("; did you mean {k}?"));
     let list = if names.is_empty() { "There is none".to_owned() } else { format!("There are: {}", names.join(", ")) };
     Err(format!("there is no drawing sketch \"{name}\" in {FOLDER}{near} {list}. A path ends in .rn."))
+}
+
+/// Whether a word that names pictures names a drawing sketch: a path that ends in `.rn`, or `data/NAME` where there is
+/// nothing else of that name.
+pub fn is_named_by(word: &str) -> bool {
+    let path = Path::new(word);
+    path.extension().is_some_and(|e| e == "rn") || (word.starts_with("data/") && !home::at(path).exists())
 }
 
 /// A drawing sketch, ready to draw.

@@ -248,7 +248,7 @@ pub fn spread() {
             return;
         }
         let looked = LOOKED.fetch_add(1, Ordering::Relaxed);
-        if looked >= LOOKS && looked % SELDOM != 0 {
+        if looked >= LOOKS && !looked.is_multiple_of(SELDOM) {
             return;
         }
         let mut places = rayon::broadcast(|_| rustix::thread::sched_getcpu());

@@ -288,6 +288,41 @@ fn other_data_is_learnt_from() {
 }
 
 #[test]
+fn a_drawing_sketch_is_learnt_from() {
+    let folder = ready();
+    let here = folder.path();
+    let sketch = |colour: &str| {
+        let text = format!("pub fn draw(r, i) {{\n  canvas(\"{colour}\").disc(0.5, 0.5, r.uniform(0.1, 0.4)) }}");
+        fs::write(here.join("discs.rn"), text).unwrap();
+    };
+    sketch("red");
+    let mut it = fresh(here);
+    it.step();
+    let data = |it: &Driven, words: &str| {
+        it.until(|e| match e {
+            Event::State { data, .. } if data.contains(words) => Some(data.clone()),
+            _ => None,
+        })
+    };
+    let source = Source { path: Some("discs.rn".into()), lines: None };
+    it.say(&Command::Data(source.clone()));
+    let red = data(&it, "2000 pictures of discs.rn, version ");
+    let of_red = fs::read(here.join("models/t/training/data.png")).unwrap();
+    // What is broken changes nothing; the training goes on.
+    fs::write(here.join("discs.rn"), "pub fn draw(r, i) {\n  canvas(\"red\").dics() }").unwrap();
+    it.say(&Command::Data(source.clone()));
+    it.warning("discs.rn:2:");
+    assert_eq!(data(&it, "discs.rn"), red);
+    it.step();
+    sketch("blue");
+    it.say(&Command::Data(source));
+    it.until(|e| matches!(e, Event::State { data, .. } if *data != red).then_some(()));
+    assert_ne!(fs::read(here.join("models/t/training/data.png")).unwrap(), of_red);
+    it.say(&Command::Stop);
+    assert_eq!(it.end().0, Some(0));
+}
+
+#[test]
 fn a_flood_is_bounded_and_the_newest_wins() {
     let folder = ready();
     let mut it = fresh(folder.path());

@@ -264,6 +264,26 @@ fn a_fault_keeps_the_last_pose_and_the_sketch_goes_on() {
 }
 
 #[test]
+fn a_drawing_sketch_shows_a_new_picture_each_beat() {
+    let mut host = host();
+    let discs = "pub fn draw(r, i) { canvas(\"paper\").disc(0.5, 0.5, r.uniform(0.1, 0.4)).text(`${i}`) }";
+    take(&mut host, discs).unwrap();
+    let at = |host: &mut Host, beat: f64| host.walk(Tick { beat, ..tick() });
+    let first = at(&mut host, 0.0).pose;
+    assert!(Arc::ptr_eq(&first, &at(&mut host, 0.9).pose), "drawn anew within a beat");
+    let second = at(&mut host, 1.0).pose;
+    assert!(first != second && first == at(&mut host, 0.5).pose);
+    // One that fails keeps the last picture, is said once a beat, and may become a walk.
+    take(&mut host, "pub fn draw(r, i) { if i > 2 { panic(\"no\") } canvas() }").unwrap();
+    let good = at(&mut host, 2.0).pose;
+    let failed = at(&mut host, 3.0);
+    assert!(failed.complaint.is_some() && failed.pose == good);
+    assert!(at(&mut host, 3.5).complaint.is_none());
+    take(&mut host, "pub fn walk(me, t, c) { seed(7) }").unwrap();
+    assert_eq!(at(&mut host, 3.6).pose.latents.len(), 1);
+}
+
+#[test]
 fn not_a_number_never_leaves() {
     let mut host = host();
     take(&mut host, "pub fn walk(me, t, c) { seed(1) * (0.0 / 0.0) }").unwrap();

@@ -25,7 +25,7 @@ impl Addresses {
         let longest = |words: fn(&Address) -> String| {
             ADDRESSES.iter().map(|address| words(address).chars().count()).max().unwrap_or_default()
         };
-        let (path, value) = (longest(|address| address.path.to_owned()), longest(|address| takes(address)));
+        let (path, value) = (longest(|address| address.path.to_owned()), longest(takes));
         let keys = ADDRESSES.iter().map(|address| key(address).len()).max().unwrap_or_default();
         for address in ADDRESSES {
             let (takes, key) = (takes(address), key(address));

@@ -9,6 +9,7 @@ use clap::Args;
 use super::given::InPlace;
 use super::supervise::{end_with_parent, supervise};
 use super::{DeviceChoice, Size};
+use crate::drawn;
 use crate::picture::canvas::Canvas;
 use crate::recorder::Codec;
 use crate::report::{Board, Stop, begin_log, tell};
@@ -20,6 +21,9 @@ use crate::worker::SUPERVISED;
 pub struct Play {
     /// A preset or a sketch, by name or path [default: the preset "default"]
     target: Option<String>,
+    /// A drawing sketch, by name or path: what it draws, a new picture each beat
+    #[arg(long, value_name = "SKETCH", conflicts_with = "target")]
+    data: Option<String>,
     /// A model, by name or path
     #[arg(long)]
     model: Option<String>,
@@ -112,8 +116,12 @@ impl Play {
         }
         let board = Board::echoing();
         let stop = Stop::of_show()?;
+        let target = match &self.data {
+            Some(name) => Some(drawn::find(name).map_err(anyhow::Error::msg)?.display().to_string()),
+            None => self.target.clone(),
+        };
         let options = Options {
-            target: self.target.clone(),
+            target,
             model: self.model.clone(),
             given: self.in_place.given()?,
             device: self.device.wanted(),

@@ -259,6 +259,17 @@ pub fn drawn(drawing: &Drawing, size: [usize; 3]) -> Result<Pictures, DatasetErr
     Ok(Pictures { fingerprint: fingerprint(size, &bytes), bytes, count, bad: Vec::new() })
 }
 
+/// A picture's RGB bytes as those of a picture of this size, `[height, width, channels]`, which it has: in grey with 1
+/// channel, opaque with 4.
+pub fn of_rgb(bytes: Vec<u8>, [h, w, c]: [usize; 3]) -> Vec<u8> {
+    let Some(picture) = image::RgbImage::from_raw(w as u32, h as u32, bytes) else { return vec![0; h * w * c] };
+    match c {
+        1 => DynamicImage::from(picture).into_luma8().into_raw(),
+        4 => DynamicImage::from(picture).into_rgba8().into_raw(),
+        _ => picture.into_raw(),
+    }
+}
+
 /// The bytes of a picture file as those of a picture at `[height, width, channels]`.
 pub(super) fn pixels(file: &[u8], [h, w, c]: [usize; 3], fit: Fit) -> Result<Vec<u8>, String> {
     let alpha = if c == 4 { Alpha::Keep } else { Alpha::Ground };

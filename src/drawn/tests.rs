@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dataset::lines::Rules;
-use crate::sketch::{Env, Language};
+use crate::sketch::{Env, Language, SketchKind};
 
 fn drawings(text: &str) -> Result<Drawings, Box<Complaint>> {
     Drawings::of(Path::new("sketches/data/try.rn"), text, 3, [32, 32])
@@ -82,7 +82,8 @@ fn a_broken_sketch_is_told_its_place() {
     check("pub fn draw(r, i) { canvas( }", &["try.rn:1:", "^"]);
     check("pub fn draw(r) { canvas() }", &["draw takes 1 arguments", "pub fn draw(r, i)"]);
     check("pub fn walk(me, t, c) { seed(1) }", &["walks"]);
-    let walks = Language::new(Env::new(4)).unwrap().compile(Path::new("a.rn"), DISCS).unwrap_err();
+    let language = Language::new(Env::new(4)).unwrap();
+    let walks = language.compile_as(SketchKind::Walk, Path::new("a.rn"), DISCS).unwrap_err();
     assert!(walks.to_string().contains("it is a drawing sketch\n flaneur dataset draw"), "{walks}");
     check("pub fn drow(r, i) { canvas() }", &["there is no draw in it"]);
     check("pub fn draw(r, i) { 7 }", &["try.rn:1:", "has to give a drawing"]);

@@ -51,7 +51,7 @@ impl Picture {
         Self { width, height, pixels: colour.repeat(width * height) }
     }
 
-    /// Cuts a batch `[n, height, width, channels]` of bytes (3: RGB, 1: grey) into pictures. A lone RGB picture
+    /// Cuts a batch `[n, height, width, channels]` of bytes (3: RGB, 4: RGBA, 1: grey) into pictures. A lone RGB picture
     /// keeps its memory.
     pub fn batch(bytes: Vec<u8>, [height, width, channels]: [usize; 3]) -> Vec<Self> {
         let each = height * width * channels;
@@ -66,7 +66,10 @@ impl Picture {
                 pixels: if channels == 3 {
                     p.to_vec()
                 } else {
-                    p.chunks_exact(channels).flat_map(|v| [v[0]; 3]).collect()
+                    // Grey, or RGB with opacity, which is left out.
+                    p.chunks_exact(channels)
+                        .flat_map(|v| if v.len() > 2 { [v[0], v[1], v[2]] } else { [v[0]; 3] })
+                        .collect()
                 },
             })
             .collect()

@@ -84,6 +84,8 @@ pub struct Lesson {
     pub steps: Vec<u64>,
     /// Step and sheet of the state that somebody looks at, or else of the one that is shown.
     pub sheet: Option<(u64, Arc<Picture>)>,
+    /// Some of the pictures that are learnt from.
+    pub real: Option<Arc<Picture>>,
     /// What the critic thinks of the picture.
     pub critic: Option<f64>,
     /// The last thing worth knowing.

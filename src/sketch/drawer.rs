@@ -16,7 +16,7 @@ use rune::{Value, Vm};
 use super::chance::Random;
 use super::complaint::Complaint;
 use super::env::Env;
-use super::host::{call, plain};
+use super::host::{call, not_drawn};
 use super::meter::{self, Whereabouts};
 use super::thread::STACKS;
 use super::values::Drawing;
@@ -221,13 +221,7 @@ fn picture(
     let out = call(&mut vm, program, "draw", (random, index as i64))?;
     let mut pose = match out.borrow_ref::<Drawing>() {
         Ok(drawing) => drawing.pose.clone(),
-        Err(_) => {
-            let text = program.text();
-            let at = text.find("fn draw").unwrap_or(0);
-            let what = format!("draw gave {}, and it has to give a drawing", plain(&out));
-            let hint = "its last line, without a semicolon, is what it gives, as in: canvas(\"paper\").disc()";
-            return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
-        }
+        Err(_) => return Err(not_drawn(program, &out)),
     };
     drop(out);
     *machine = Some((of, vm));

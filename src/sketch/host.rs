@@ -10,18 +10,21 @@ use std::sync::Arc;
 use rune::runtime::{Object, Vec as List, VmError, budget};
 use rune::{Value, Vm};
 
+use super::chance::Random;
 use super::complaint::Complaint;
 use super::instrument::OWN_DRAW;
 use super::meter::{self, BUDGET, MEMORY, OVER_BUDGET, TOO_DEEP};
 use super::values::{Drawing, Hand, Latent, Time};
 use super::{Language, Program, SketchKind, doubt, reworded, saved, state};
 use crate::clock::Tick;
-use crate::latent::pose::Pose;
+use crate::latent::pose::{MOST_DRAWN, MOST_MARKS, Pose};
 use crate::latent::space::Space;
 use crate::worker::caught;
 
 /// Frames between two looks at the size of a state that is large; a small one is looked at in every frame.
 const LOOK_EVERY: u64 = 16;
+/// The seed of the pictures that a drawing sketch shows; that of a dataset if nothing else is said.
+const SHOWN_SEED: u32 = 1;
 /// Values of a small state.
 const SMALL: usize = 500;
 
@@ -32,6 +35,8 @@ struct Running {
     /// Its state was kept though it could not be tried: if the first frame fails, the state begins anew.
     unproven: bool,
     size: usize,
+    /// The picture that a drawing sketch drew last.
+    picture: Option<u64>,
 }
 
 /// What becomes of the state when a program that was tried takes over.
@@ -159,7 +164,7 @@ impl Host {
             if program.has_on_load {
                 call(&mut vm, program, "on_load", (me.clone(),))?;
             }
-            let out = call(&mut vm, program, "walk", (me, Time::from(tick), Hand {}))?;
+            let out = self.shown(&mut vm, program, me, tick)?;
             self.pose(program, &out).map(|(pose, _)| Arc::new(pose))
         };
         let begin = fresh()?;
@@ -204,7 +209,7 @@ impl Host {
         if program.has_on_load {
             call(&mut vm, &program, "on_load", (me.clone(),))?;
         }
-        self.running = Some(Running { program, vm, me, unproven: keeps == Keeps::Unproven, size: 0 });
+        self.running = Some(Running { program, vm, me, unproven: keeps == Keeps::Unproven, size: 0, picture: None });
         Ok(())
     }
 
@@ -240,14 +245,21 @@ impl Host {
         let Some(mut running) = self.running.take() else {
             return Walked { pose: self.last.clone(), complaint: self.found.take() };
         };
-        let Running { program, vm, me, unproven, .. } = &mut running;
-        let mut out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+        if running.picture.is_some_and(|picture| picture == number(tick)) {
+            let pose = self.last.clone();
+            self.running = Some(running);
+            return Walked { pose, complaint: self.found.take() };
+        }
+        let Running { program, vm, me, unproven, picture, .. } = &mut running;
+        let mut out = self.shown(vm, program, me.clone(), tick);
         if out.is_err() && *unproven {
             *vm = Vm::new(self.language.runtime.clone(), program.unit.clone());
             *me = begin(vm, program);
-            out = call(vm, program, "walk", (me.clone(), Time::from(tick), Hand {}));
+            out = self.shown(vm, program, me.clone(), tick);
         }
         *unproven = false;
+        // What failed is not tried sixty times a second: a drawing sketch's next picture comes with the next beat.
+        *picture = (program.kind == SketchKind::Drawing).then(|| number(tick));
         let posed = out.and_then(|out| self.pose(program, &out));
         self.frames += 1;
         let complaint = match posed {
@@ -265,6 +277,19 @@ impl Host {
         };
         self.running = Some(running);
         Walked { pose: self.last.clone(), complaint: self.found.take().or(complaint) }
+    }
+
+    /// Calls a program for a frame: a walk with its state, a drawing sketch for the picture of this beat.
+    fn shown(&self, vm: &mut Vm, program: &Program, me: Value, tick: Tick) -> Result<Value, Box<Complaint>> {
+        let drawing = program.kind == SketchKind::Drawing;
+        self.language.env.lock().drawing = drawing;
+        if !drawing {
+            return call(vm, program, "walk", (me, Time::from(tick), Hand {}));
+        }
+        let index = number(tick);
+        let random = Value::new(Random::of_picture(SHOWN_SEED, index));
+        let random = random.map_err(|e| Box::new(Complaint::whole(&program.path, e.to_string(), None)))?;
+        call(vm, program, "draw", (random, index as i64))
     }
 
     /// Measures the state; one that only grows begins anew, which the next frame says.
@@ -299,15 +324,33 @@ impl Host {
         } else if let Some(pose) = list() {
             pose
         } else {
+            if program.kind == SketchKind::Drawing {
+                return Err(not_drawn(program, out));
+            }
             let text = program.text();
             let at = text.find("fn walk").unwrap_or(0);
             let what = format!("walk gave {}, and it has to give a latent or a drawing", plain(out));
             let hint = "its last line, without a semicolon, is what it gives: pub fn walk(me, t, c) { seed(7) }";
             return Err(Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into()))));
         };
-        let said = pose.settle(&self.language.env.lock().space);
+        let most = if program.kind == SketchKind::Drawing { MOST_DRAWN } else { MOST_MARKS };
+        let said = pose.settle_within(&self.language.env.lock().space, most);
         Ok((pose, said))
     }
+}
+
+/// The number of the picture that a drawing sketch shows: a new one each beat.
+fn number(tick: Tick) -> u64 {
+    tick.beat.max(0.0) as u64
+}
+
+/// What is said of a drawing sketch that gave something else.
+pub(super) fn not_drawn(program: &Program, out: &Value) -> Box<Complaint> {
+    let text = program.text();
+    let at = text.find("fn draw").unwrap_or(0);
+    let what = format!("draw gave {}, and it has to give a drawing", plain(out));
+    let hint = "its last line, without a semicolon, is what it gives, as in: canvas(\"paper\").disc()";
+    Box::new(Complaint::at(&program.path, text, at..at, what, Some(hint.into())))
 }
 
 pub(super) fn plain(out: &Value) -> String {

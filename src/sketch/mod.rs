@@ -137,12 +137,12 @@ impl Language {
         self.compile(path, &source(path)?)
     }
 
-    /// Compiles a sketch that walks from its text.
+    /// Compiles a sketch of either kind from its text.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn compile(&self, path: &Path, text: &str) -> Result<Program, Box<Complaint>> {
-        self.compile_as(SketchKind::Walk, path, text)
+        self.compile_as(kind(text), path, text)
     }
 
     /// Compiles a sketch of one kind from its text.

@@ -73,7 +73,8 @@ pub(super) struct Quads {
     pub(super) shade: Option<u32>,
     /// Width and height of the window.
     pub(super) window: [u32; 2],
-    paths: Paths,
+    /// Makes pixels of paths.
+    pub(super) paths: Paths,
 }
 
 impl Quads {

@@ -34,6 +34,7 @@ mod pieces;
 mod pipes;
 pub mod protocol;
 pub mod published;
+mod redraw;
 pub mod run;
 pub mod runs;
 pub mod saving;

@@ -28,6 +28,8 @@ use crate::random::RandomState;
 
 /// Rows and columns of a model's `sheet.png`.
 pub(super) const SHEET_SIDE: usize = 5;
+/// In a model's folder `training`: a sheet of the first pictures that it learns from.
+pub const DATA_SHEET: &str = "data.png";
 /// Rows and columns of a state's sheet.
 pub(super) const SMALL_SIDE: usize = 3;
 

@@ -22,6 +22,7 @@ use super::memory::MemoryFolder;
 use super::picture_writer::PictureWriter;
 use super::protocol::{Event, Reason, Step};
 use super::published::seeds;
+use super::redraw::Redraw;
 use super::schedule::{self, Schedule};
 use super::source::Reading;
 use super::step::{State, Turn};
@@ -200,6 +201,8 @@ pub struct Training<'a> {
     /// The second dataset, its name, and its share.
     pub(super) second: Option<(Store, String)>,
     pub(super) mix: f64,
+    /// Pictures of drawing sketches that are on their way, for the data and the second data.
+    pub(super) redraws: [Option<Redraw>; 2],
     pub(super) rest: f64,
     pub(super) paused: bool,
     pub(super) guard: Guard,
@@ -255,6 +258,7 @@ impl<'a> Training<'a> {
             stop,
             second: None,
             mix: 0.0,
+            redraws: [None, None],
             rest: 0.0,
             paused: false,
             guard: Guard::default(),

@@ -13,7 +13,7 @@ use super::checkpoint;
 use super::disk;
 use super::memory::MemoryFolder;
 use super::protocol::{Command, Event, Reason};
-use super::published::{self, Encoded, SHEET_SIDE, SMALL_SIDE, sample_pictures, state_files};
+use super::published::{self, DATA_SHEET, Encoded, SHEET_SIDE, SMALL_SIDE, sample_pictures, state_files};
 use super::run::{TrainError, Training};
 use super::schedule::{Due, Limits};
 use crate::files;
@@ -54,6 +54,7 @@ impl Training<'_> {
         };
         let now = self.now();
         self.schedule.done(Due::Save, bytes, now);
+        self.write_data_sheet();
         Ok(())
     }
 
@@ -183,6 +184,29 @@ impl Training<'_> {
     fn is_asked_to_end(&self) -> bool {
         let by_command = self.commands.is_some_and(|commands| commands.owner_gone() || commands.holds(&Command::Stop));
         by_command || self.stop.raised()
+    }
+
+    /// Writes a sheet of the first pictures that it learns from, for who drives it; what is away is not waited for.
+    pub(super) fn write_data_sheet(&mut self) {
+        if self.commands.is_none() {
+            return;
+        }
+        let training = self.plan.folder.join("training");
+        let path = training.join(DATA_SHEET);
+        let some: Vec<usize> = (0..self.data.len().min(SMALL_SIDE * SMALL_SIDE)).collect();
+        let mut bytes = Vec::new();
+        let drawn = match self.data.read(&some, &mut bytes) {
+            Ok(()) => Picture::batch(bytes, self.data.size()),
+            Err(_) => return,
+        };
+        let written = (|| {
+            let content = sheet(&drawn, SMALL_SIDE).png(&path)?;
+            files::make_folder(&training).map_err(ModelError::from)?;
+            disk::put(&path, &content).map_err(|error| TrainError::from(ModelError::from(error)))
+        })();
+        if let Err(error) = written {
+            self.warn(error.to_string());
+        }
     }
 
     /// Pictures of the first seeds, which all sheets and samples are made of.

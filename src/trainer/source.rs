@@ -1,7 +1,10 @@
-//! Pictures for a running training, as a command names them: a folder, a zip, or lines drawn in memory.
+//! Pictures for a running training, as a command names them: a folder, a zip, or lines and a drawing sketch's pictures,
+//! which are drawn in memory.
 //!
-//! Read by `trainer::steer` between two epochs; the pictures before stay until these are whole.
+//! Read by `trainer::steer` between two epochs, and what takes long on a thread of its own ([`super::redraw`]); the
+//! pictures before stay until these are whole.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +15,13 @@ use crate::dataset::lines::{PALETTE, Rules, colour};
 use crate::dataset::read::{self, Fit};
 use crate::dataset::store::{self, Classes, Options, Store};
 use crate::dataset::write::{Drawing, Format};
+use crate::drawn::{self, Drawings, Ended};
 use crate::net::arch::Arch;
+use crate::picture::Picture;
+use crate::report::Stop;
+
+/// Pictures of a drawing sketch, if no subset is asked for.
+const DRAWN: usize = 2000;
 
 /// Pictures, and what a model's card says of them.
 pub struct Pictures {
@@ -82,16 +91,31 @@ impl Default for Reading {
 /// # Errors
 /// When it names nothing, or what it names cannot be learnt from.
 pub fn open(source: &Source, arch: &Arch, batch: usize, reading: &Reading) -> Result<Pictures, TrainError> {
+    open_unless(source, arch, batch, reading, &Stop::default())
+}
+
+/// The same; a request to stop ends the drawing of a sketch.
+///
+/// # Errors
+/// As [`open`], and if it was stopped.
+pub fn open_unless(
+    source: &Source,
+    arch: &Arch,
+    batch: usize,
+    reading: &Reading,
+    stop: &Stop,
+) -> Result<Pictures, TrainError> {
+    let drawn = matches!(&source.path, Some(path) if drawn::is_named_by(path)) || source.lines.is_some();
+    if drawn && matches!(reading.classes, Classes::Needed | Classes::Of(_)) {
+        let text = "pictures that are drawn have no classes; give a folder or zip of pictures";
+        return Err(TrainError::Command(text.into()));
+    }
     let (data, name) = match (&source.path, &source.lines) {
+        (Some(path), None) if drawn::is_named_by(path) => sketched(path, arch, batch, reading, stop)?,
         (Some(path), None) => {
             let Reading { fit, mirror, subset, seed, cache, classes } = reading.clone();
             let options = Options { size: arch.picture(), fit, least: batch, mirror, subset, seed, cache, classes };
             (Store::open(Path::new(path), &options)?, short(path))
-        }
-        (None, Some(_)) if matches!(reading.classes, Classes::Needed | Classes::Of(_)) => {
-            return Err(TrainError::Command(
-                "lines that are drawn have no classes; give a folder or zip of pictures".into(),
-            ));
         }
         (None, Some(lines)) => {
             let drawing = drawing(lines, arch).map_err(TrainError::Command)?;
@@ -102,6 +126,45 @@ pub fn open(source: &Source, arch: &Arch, batch: usize, reading: &Reading) -> Re
     };
     let (count, fingerprint) = (data.len(), data.fingerprint());
     Ok(Pictures { data, name, count, fingerprint })
+}
+
+/// Pictures of a drawing sketch, and what they are called.
+fn sketched(
+    word: &str,
+    arch: &Arch,
+    batch: usize,
+    reading: &Reading,
+    stop: &Stop,
+) -> Result<(Store, String), TrainError> {
+    let path = drawn::find(word).map_err(TrainError::Command)?;
+    let ([h, w, channels], seed) = (arch.picture(), if reading.seed == 0 { 1 } else { reading.seed });
+    let drawings = Drawings::open(&path, seed, [w, h]).map_err(|what| TrainError::Command(what.to_string()))?;
+    let count = reading.subset.unwrap_or(DRAWN).max(batch);
+    let needed = (count * h * w * channels) as u64;
+    if needed > reading.cache {
+        return Err(TrainError::Command(format!(
+            "{count} pictures of {} take {} MB of memory, and --cache leaves {}; take fewer with --subset, or write them to \
+             a zip with flaneur dataset draw",
+            path.display(),
+            needed >> 20,
+            reading.cache >> 20
+        )));
+    }
+    let mut bytes = Vec::with_capacity(needed as usize);
+    // One worker leaves a core to whatever else goes on.
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, 4));
+    let make = |_, picture: Picture| Ok(read::of_rgb(picture.pixels, [h, w, channels]));
+    let take = |_, picture: Vec<u8>| {
+        bytes.extend(picture);
+        Ok(())
+    };
+    drawings.each(0..count as u64, workers, stop, make, take).map_err(|ended: Ended<Infallible>| match ended {
+        Ended::Sketch(i, complaint) => TrainError::Command(format!("{complaint}\n (in picture {i})")),
+        Ended::Stopped => TrainError::Command("the drawing of the pictures was stopped".into()),
+        Ended::Other(never) => match never {},
+    })?;
+    let version = drawings.fingerprint().get(..6).unwrap_or_default().to_owned();
+    Ok((Store::of_bytes(bytes, arch.picture()), format!("{count} pictures of {}, version {version}", short(word))))
 }
 
 /// The last part of a path, which is what a card names.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::checkpoint;
 use super::protocol::{Command, Event, Reason, Source};
 use super::published::{self, Weights};
+use super::redraw::Redraw;
 use super::run::{TrainError, Training};
 use super::settings::{SETTINGS, Settings};
-use super::source::{self, Pictures};
+use super::source::{self, Pictures, Reading};
 use crate::dataset::store::Classes;
+use crate::drawn;
 use crate::model::{self, Card};
 use crate::net::params::Params;
 
@@ -48,6 +50,7 @@ impl Training<'_> {
             if owner_gone {
                 return Some(Reason::OwnerGone);
             }
+            self.take_redrawn();
             if !self.paused {
                 return None;
             }
@@ -159,31 +162,79 @@ impl Training<'_> {
         (self.on_event)(event);
     }
 
+    /// Other pictures; those of a drawing sketch come once they are drawn.
     fn change_data(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = self.open(source)?;
-        let card = &mut self.plan.card;
-        (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
-        (self.named, self.data) = (named.data.bad().len(), named.data);
-        self.guard.reset();
-        self.watch.reset();
+        if self.redraws(source, 0)? {
+            return Ok(());
+        }
+        let pictures = self.open(source)?;
+        self.set_data(pictures);
         Ok(())
-    }
-
-    /// Opens pictures; where the judge sees classes, they have those of the network.
-    fn open(&self, source: &Source) -> Result<Pictures, TrainError> {
-        let mut reading = self.options.reading.clone();
-        reading.classes = match self.state.arch.planes() {
-            0 => Classes::AsFound,
-            _ => Classes::Of(self.plan.card.classes.clone()),
-        };
-        source::open(source, &self.state.arch, self.state.recipe.batch_size, &reading)
     }
 
     fn change_second(&mut self, source: &Source) -> Result<(), TrainError> {
-        let named = self.open(source)?;
-        self.second = Some((named.data, named.name));
-        self.guard.reset();
+        if self.redraws(source, 1)? {
+            return Ok(());
+        }
+        let pictures = self.open(source)?;
+        self.set_second(pictures);
         Ok(())
+    }
+
+    fn set_data(&mut self, pictures: Pictures) {
+        let card = &mut self.plan.card;
+        (card.data, card.data_count, card.data_fingerprint) = (pictures.name, pictures.count, pictures.fingerprint);
+        (self.named, self.data) = (pictures.data.bad().len(), pictures.data);
+        self.guard.reset();
+        self.watch.reset();
+        self.write_data_sheet();
+    }
+
+    fn set_second(&mut self, pictures: Pictures) {
+        self.second = Some((pictures.data, pictures.name));
+        self.guard.reset();
+    }
+
+    /// Ends what was on its way for the data (0) or the second data (1), and begins to draw where `source` names a
+    /// drawing sketch; gives whether it does.
+    fn redraws(&mut self, source: &Source, which: usize) -> Result<bool, TrainError> {
+        self.redraws[which] = None;
+        if !source.path.as_deref().is_some_and(drawn::is_named_by) {
+            return Ok(false);
+        }
+        let (arch, batch) = (&self.state.arch, self.state.recipe.batch_size);
+        let begun = Redraw::start(source, arch, batch, self.reading());
+        let begun = begun.map_err(|error| TrainError::Command(format!("no thread draws the pictures: {error}")))?;
+        self.redraws[which] = Some(begun);
+        Ok(true)
+    }
+
+    /// Takes pictures that were drawn meanwhile.
+    fn take_redrawn(&mut self) {
+        for which in [0, 1] {
+            let Some(made) = self.redraws[which].as_ref().and_then(Redraw::take) else { continue };
+            self.redraws[which] = None;
+            match made {
+                Ok(pictures) if which == 0 => self.set_data(pictures),
+                Ok(pictures) => self.set_second(pictures),
+                Err(error) => self.warn(error.to_string()),
+            }
+            self.report_state();
+        }
+    }
+
+    /// Opens pictures.
+    fn open(&self, source: &Source) -> Result<Pictures, TrainError> {
+        source::open(source, &self.state.arch, self.state.recipe.batch_size, &self.reading())
+    }
+
+    /// How pictures are read; where the judge sees classes, they have those of the network.
+    fn reading(&self) -> Reading {
+        let classes = match self.state.arch.planes() {
+            0 => Classes::AsFound,
+            _ => Classes::Of(self.plan.card.classes.clone()),
+        };
+        Reading { classes, ..self.options.reading.clone() }
     }
 
     /// Goes back to the state of a step: with its optimisers if the checkpoint is of that state, otherwise with

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Around, Lesson};
+use crate::drawn;
 use crate::generator::Loaded;
 use crate::generator::fingerprint_of;
 use crate::generator::learnt::Candidate;
@@ -17,6 +18,8 @@ use crate::trainer::published;
 
 /// Between two looks.
 const LOOK_SECS: f64 = 2.0;
+/// The same where a drawing sketch is learnt from, which somebody may be typing.
+const SKETCH_LOOK_SECS: f64 = 0.5;
 
 /// What a look at the disk found.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub(super) struct Found {
     steps: Vec<u64>,
     /// The sheet of the newest one that was wanted.
     sheet: Option<(u64, Arc<Picture>)>,
+    /// The sheet of what is learnt from, if it was written anew, and when.
+    real: Option<(SystemTime, Arc<Picture>)>,
     /// Numbers that change with the pictures in the folders of both data; none where there is no such folder, or
     /// where nobody looked.
     data: Option<[Option<u64>; 2]>,
@@ -65,14 +70,19 @@ impl Lesson {
         let looked_at = self.looked_at.filter(|(_, at)| real - at < LOOK_SECS).map(|(step, _)| step);
         let wants = looked_at.or(self.at());
         let wants = wants.filter(|step| self.sheet.as_ref().is_none_or(|(shown, _)| shown != step));
-        let pause = if wants.is_some() && looked_at.is_some() { LOOK_SECS / 20.0 } else { LOOK_SECS };
+        let typed = self.words.iter().any(|word| drawn::is_named_by(word));
+        let pause = match wants.is_some() && looked_at.is_some() {
+            true => LOOK_SECS / 20.0,
+            false if typed => SKETCH_LOOK_SECS,
+            false => LOOK_SECS,
+        };
         if self.folder.as_os_str().is_empty() || real - self.looked < pause {
             return;
         }
         self.looked = real;
         let (folder, out) = (self.folder.clone(), self.found.clone());
         let watched = self.child.is_none();
-        let known = self.written;
+        let (known, known_real) = (self.written, self.real.as_ref().map(|(at, _)| *at));
         let words = self.words.clone();
         let fed = self.fed_folder(around.output.model());
         // A state that is only looked at has its sheet beside it, others theirs in the history.
@@ -84,12 +94,15 @@ impl Lesson {
                 let picture = Picture::read(&kept).or_else(|| Picture::read(&beside?))?;
                 Some((step, Arc::new(picture)))
             });
+            let real = folder.join("training").join(published::DATA_SHEET);
+            let at = std::fs::metadata(&real).and_then(|about| about.modified()).ok();
+            let real = at.filter(|_| at != known_real).and_then(|at| Some((at, Arc::new(Picture::read(&real)?))));
             // Only what was written anew is read.
             let written = written_at(&folder);
             let weights = if watched && written != known { weights_of(&folder) } else { None };
-            let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of(Path::new(&word)) });
+            let data = words.map(|word| if word == "fed" { mark_of(&fed) } else { mark_of_word(&word) });
             let steps = published::steps(&folder);
-            out.put(Found { steps, sheet, data: Some(data), weights, written });
+            out.put(Found { steps, sheet, real, data: Some(data), weights, written });
         });
     }
 
@@ -103,6 +116,9 @@ impl Lesson {
         }
         if found.sheet.is_some() {
             self.sheet = found.sheet;
+        }
+        if found.real.is_some() {
+            self.real = found.real;
         }
         for (which, mark) in found.data.into_iter().flatten().enumerate() {
             self.take_mark(which, mark, around.output.model());
@@ -132,6 +148,8 @@ impl Lesson {
             (None, _) => (None, false),
             (Some(mark), None) => (Some((mark, false)), false),
             (Some(mark), Some((before, changed))) if before == mark => (Some((mark, false)), changed),
+            // A sketch is saved at once; what of it does not work is said, and the next save comes.
+            (Some(mark), Some(_)) if drawn::is_named_by(&self.words[which]) => (Some((mark, false)), true),
             (Some(mark), Some(_)) => (Some((mark, true)), false),
         };
         self.data_marks[which] = now;
@@ -152,6 +170,14 @@ fn weights_of(folder: &Path) -> Option<(PathBuf, String, u64)> {
 /// When the weights of a folder were written.
 fn written_at(folder: &Path) -> Option<SystemTime> {
     std::fs::metadata(folder.join(model::WEIGHTS)).ok()?.modified().ok()
+}
+
+/// The same for a word that names data; of a drawing sketch for the folder that it lies in, because of what it imports.
+fn mark_of_word(word: &str) -> Option<u64> {
+    match drawn::is_named_by(word) {
+        true => mark_of(drawn::find(word).ok()?.parent()?),
+        false => mark_of(Path::new(word)),
+    }
 }
 
 /// A number that changes with the files in a folder: their names, sizes and times.

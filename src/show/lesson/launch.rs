@@ -63,7 +63,7 @@ impl Lesson {
         if self.folder != folder {
             self.steps.clear();
             self.losses.clear();
-            (self.sheet, self.rewound, self.step) = (None, None, None);
+            (self.sheet, self.real, self.rewound, self.step) = (None, None, None, None);
         }
         self.look_soon();
         self.folder = folder;

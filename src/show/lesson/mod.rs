@@ -122,6 +122,8 @@ pub struct Lesson {
     /// When the weights that were looked at last were written.
     written: Option<SystemTime>,
     sheet: Option<(u64, Arc<Picture>)>,
+    /// Some of the pictures that are learnt from, and when the file was written.
+    real: Option<(SystemTime, Arc<Picture>)>,
     /// The state whose sheet somebody wants to see, and since when.
     looked_at: Option<(u64, f64)>,
     /// For the data and the second data: the folder's mark, and whether it has just changed.
@@ -286,8 +288,13 @@ impl Lesson {
                     unsent.fill(&self.settings);
                     self.settings = unsent;
                 }
-                self.data = data;
-                self.second = data2.unwrap_or_default();
+                let second = data2.unwrap_or_default();
+                if !self.data.is_empty() && data != self.data {
+                    self.say(format!("learns from {data} now"));
+                } else if second != self.second && !second.is_empty() {
+                    self.say(format!("mixes in {second} now"));
+                }
+                (self.data, self.second) = (data, second);
             }
             Event::Warning { text } => {
                 // Perhaps of a rewind that was not done.

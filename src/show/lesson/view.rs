@@ -33,6 +33,7 @@ impl Lesson {
             losses: self.losses.iter().copied().collect(),
             steps: self.steps.clone(),
             sheet: self.sheet.clone(),
+            real: self.real.as_ref().map(|(_, picture)| picture.clone()),
             critic: self.critic(),
             message: self.message.clone(),
             morph_secs: self.morph_secs(bpm),

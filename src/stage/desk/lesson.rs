@@ -27,6 +27,8 @@ const STRIP_HIGH: f32 = 18.0;
 const CELL: f32 = 20.0;
 /// Width of a dial's name.
 const NAME: f32 = 56.0;
+/// Between the sheet of what is learnt from and that of what is drawn.
+const SHEET_GAP: f32 = 6.0;
 /// Highest learning rate that the dial reaches.
 const MOST_RATE: f64 = 0.001;
 /// Longest glide, in seconds.
@@ -34,17 +36,17 @@ const MOST_MORPH: f64 = 30.0;
 /// Ink of the generator's losses; the critic's are lit.
 const GENERATOR: Color32 = Color32::from_gray(150);
 
-/// The sheet of the shown state as egui has it.
+/// A sheet of pictures as egui has it.
 #[derive(Default)]
-pub(in crate::stage) struct Sheet {
+struct Held {
     picture: Option<Arc<Picture>>,
     texture: Option<TextureHandle>,
 }
 
-impl Sheet {
-    /// Uploads the lesson's sheet if it is a new one.
-    pub(super) fn upload(&mut self, context: &Context, lesson: &Lesson) {
-        let Some((_, picture)) = &lesson.sheet else {
+impl Held {
+    /// Uploads the sheet if it is a new one.
+    fn upload(&mut self, context: &Context, name: &str, sheet: Option<&Arc<Picture>>) {
+        let Some(picture) = sheet else {
             *self = Self::default();
             return;
         };
@@ -54,26 +56,50 @@ impl Sheet {
         let image = preview::small(picture);
         match &mut self.texture {
             Some(texture) => texture.set(image, TextureOptions::LINEAR),
-            None => self.texture = Some(context.load_texture("sheet", image, TextureOptions::LINEAR)),
+            None => self.texture = Some(context.load_texture(name, image, TextureOptions::LINEAR)),
         }
         self.picture = Some(picture.clone());
     }
 
-    /// Shows it as wide as there is room; paler while it is that of another state than the shown one.
-    fn show(&self, ui: &mut Ui, lesson: &Lesson) {
+    /// Shows it as large as there is room, with a text for the pointer.
+    fn show(&self, ui: &mut Ui, wide: f32, tint: Color32, text: &str) {
         let (Some(picture), Some(texture)) = (&self.picture, &self.texture) else { return };
         let aspect = picture.width.max(1) as f32 / picture.height.max(1) as f32;
-        let wide = ui.available_width();
         let high = (wide / aspect).min(SHEET_HIGH);
         let (row, response) = ui.allocate_exact_size(egui::vec2(wide, high), Sense::hover());
         let area = Rect::from_center_size(row.center(), egui::vec2(high * aspect, high));
-        let step = lesson.sheet.as_ref().map(|(step, _)| *step);
-        let tint = if step == lesson.shown { Color32::WHITE } else { Color32::from_white_alpha(110) };
         let whole = Rect::from_min_max(Pos2::ZERO, egui::pos2(1.0, 1.0));
         ui.painter().image(texture.id(), area, whole, tint);
-        if let Some(step) = step {
-            response.on_hover_text_at_pointer(format!("step {}", style::grouped(step)));
-        }
+        response.on_hover_text_at_pointer(text);
+    }
+}
+
+/// The sheet of the shown state, and one of what it learns from.
+#[derive(Default)]
+pub(in crate::stage) struct Sheet {
+    drawn: Held,
+    real: Held,
+}
+
+impl Sheet {
+    /// Uploads the lesson's sheets if they are new ones.
+    pub(super) fn upload(&mut self, context: &Context, lesson: &Lesson) {
+        self.drawn.upload(context, "sheet", lesson.sheet.as_ref().map(|(_, picture)| picture));
+        self.real.upload(context, "real", lesson.real.as_ref());
+    }
+
+    /// Shows both beside each other, or the one that there is; that of another state than the shown one is paler.
+    fn show(&self, ui: &mut Ui, lesson: &Lesson) {
+        let step = lesson.sheet.as_ref().map(|(step, _)| *step);
+        let tint = if step == lesson.shown { Color32::WHITE } else { Color32::from_white_alpha(110) };
+        let text = step.map_or(String::new(), |step| format!("step {}", style::grouped(step)));
+        let both = self.drawn.picture.is_some() && self.real.picture.is_some();
+        let wide = if both { (ui.available_width() - SHEET_GAP) / 2.0 } else { ui.available_width() };
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = SHEET_GAP;
+            self.real.show(ui, wide, Color32::WHITE, &format!("it learns from {}", lesson.data));
+            self.drawn.show(ui, wide, tint, &text);
+        });
     }
 }
 
