@@ -212,8 +212,10 @@ impl Training<'_> {
     /// Takes pictures that were drawn meanwhile.
     fn take_redrawn(&mut self) {
         for which in [0, 1] {
-            let Some(made) = self.redraws[which].as_ref().and_then(Redraw::take) else { continue };
-            self.redraws[which] = None;
+            let Some((made, all)) = self.redraws[which].as_ref().and_then(Redraw::take) else { continue };
+            if all {
+                self.redraws[which] = None;
+            }
             match made {
                 Ok(pictures) if which == 0 => self.set_data(pictures),
                 Ok(pictures) => self.set_second(pictures),
