@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures of docs/gallery.md again, and the moving one of the README: a still of each sketch, 12.5 seconds on.
+# Makes the pictures of docs/gallery.md again, and the moving one of the README: a still of each sketch, 12.5 seconds on,
+# and eight pictures of each drawing sketch.
 #   docs/gallery.sh [NAME …]       (all sketches and the moving picture if none is named)
 # FLANEUR names the program (target/release/flaneur if it is not set).
 set -euo pipefail
@@ -26,4 +27,7 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 for sketch in sketches/*.rn; do still "$(basename "$sketch" .rn)"; done
+for sketch in sketches/data/*.rn; do
+  "$flaneur" dataset sheet "$sketch" -o "docs/pictures/data-$(basename "$sketch" .rn).png" --overwrite --count 8 --columns 4 --size 96
+done
 "$flaneur" film triptych -o docs/pictures/walk.gif --overwrite --bars 10 --fps 8 --size 480x157

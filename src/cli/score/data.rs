@@ -15,21 +15,25 @@ use crate::dataset::measure::filters::{self, Filters};
 use crate::dataset::measure::{self, Compared, LEAST, Rows};
 use crate::dataset::read::{self, Fit, Glance};
 use crate::dataset::store::{Options, Store};
+use crate::drawn;
 use crate::files::{self, shown};
 use crate::generator::fingerprint_of;
 use crate::latent;
 use crate::model::critic::CriticFeatures;
 use crate::model::score::Score;
 use crate::model::{self, Model};
+use crate::net::arch::Arch;
 use crate::net::draw::Ready;
 use crate::random::RandomState;
 use crate::report::{Progress, Stop, tell};
 use crate::trainer::lock::ModelLock;
+use crate::trainer::protocol::Source;
+use crate::trainer::source::{self, Reading};
 
 /// What `flaneur score DATA` takes.
 #[derive(Args)]
 pub struct Data {
-    /// A folder or zip of pictures (one called lines: ./lines)
+    /// A folder or zip of pictures (one called lines: ./lines), or a drawing sketch (data/NAME, or a path that ends in .rn)
     #[arg(required = true)]
     data: Option<PathBuf>,
     /// Name or folder of the model
@@ -111,15 +115,21 @@ impl Data {
     pub fn run(self) -> anyhow::Result<()> {
         let (Some(data), Some(name)) = (&self.data, &self.model) else { bail!("give DATA and --model") };
         let begun = Instant::now();
-        let glance = read::glance(data, GLANCED)?;
+        let sketch = data.to_str().filter(|word| drawn::is_named_by(word));
+        let glance = if sketch.is_none() { Some(read::glance(data, GLANCED)?) } else { None };
         let chosen = self.device.choose()?;
         let model = Model::read(name, &chosen.device)?;
         let weights = model::folder(name).join(model::WEIGHTS);
         let fingerprint = fingerprint_of(&weights)?;
         let size = model.card.arch.picture();
-        let fit = self.fits(data, &glance, name, size)?;
-        let asked = self.asked(data, &glance)?;
-        let store = open(data, size, fit, asked, self.seed)?;
+        let (asked, store) = match (&glance, sketch) {
+            (Some(glance), _) => {
+                let fit = self.fits(data, glance, name, size)?;
+                let asked = self.asked(data, glance)?;
+                (asked, open(data, size, fit, asked, self.seed)?)
+            }
+            (None, word) => self.drawn(word.unwrap_or_default(), &model.card.arch)?,
+        };
         let count = asked.min(store.len() / 2);
         if count < asked && self.count.is_some() {
             bail!(
@@ -195,6 +205,16 @@ impl Data {
                 shown(data)
             ),
         }
+    }
+
+    /// Pictures that a drawing sketch draws at the model's size: by the seed of this measure, so that they are others
+    /// than those it was trained on.
+    fn drawn(&self, word: &str, arch: &Arch) -> anyhow::Result<(usize, Store)> {
+        let asked = self.count.map_or(COUNT, |count| count as usize);
+        let reading = Reading { subset: Some(2 * asked), seed: self.seed, cache: u64::MAX, ..Reading::default() };
+        tell(format_args!("{} pictures are drawn", 2 * asked));
+        let source = Source { path: Some(word.to_owned()), lines: None };
+        Ok((asked, source::open(&source, arch, LEAST, &reading)?.data))
     }
 
     /// Pictures of each kind, as far as can be said before they are read.
