@@ -233,11 +233,11 @@ pub fn work_along() -> std::io::Result<()> {
 /// A system that does not look for a free processor when it wakes a thread (seen in a virtual machine whose two
 /// processors share no known cache) leaves both threads of a pool on one of them for up to 60 ms, which is longer than
 /// a picture takes. Other systems are left alone, and so is a pool of more than four threads.
-/// Comes at the beginning of a draw, on any thread.
+/// Comes at the beginning of a draw or of a turn of a training, on any thread.
 pub fn spread() {
     #[cfg(target_os = "linux")]
     {
-        /// Draws before which it always looks, and behind those, one in how many.
+        /// Calls before which it always looks, and behind those, one in how many.
         const LOOKS: u32 = 64;
         const SELDOM: u32 = 16;
         /// How often threads are found on one processor before each gets its own.

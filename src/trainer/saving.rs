@@ -188,10 +188,11 @@ impl Training<'_> {
 
     /// Writes a sheet of the first pictures that it learns from, for who drives it; what is away is not waited for.
     pub(super) fn write_data_sheet(&mut self) {
-        if self.commands.is_none() {
+        let training = self.plan.folder.join("training");
+        // Where a share is away no folder is made in its place.
+        if self.commands.is_none() || self.check_folder().is_err() || !training.is_dir() {
             return;
         }
-        let training = self.plan.folder.join("training");
         let path = training.join(DATA_SHEET);
         let some: Vec<usize> = (0..self.data.len().min(SMALL_SIDE * SMALL_SIDE)).collect();
         let mut bytes = Vec::new();
@@ -201,7 +202,6 @@ impl Training<'_> {
         };
         let written = (|| {
             let content = sheet(&drawn, SMALL_SIDE).png(&path)?;
-            files::make_folder(&training).map_err(ModelError::from)?;
             disk::put(&path, &content).map_err(|error| TrainError::from(ModelError::from(error)))
         })();
         if let Err(error) = written {

@@ -22,6 +22,7 @@ use crate::net::ops;
 use crate::net::params::{Params, Plan, Statistics, floats};
 use crate::net::recipe::{Epoch, Recipe};
 use crate::random::RandomState;
+use crate::worker;
 
 /// Everything that training changes.
 pub struct State {
@@ -213,6 +214,7 @@ impl State {
         device: &Device,
         between: &mut Between,
     ) -> Result<Turn, DatasetError> {
+        worker::spread();
         if let Some(own) = self.recipe.cross_entropy.clone() {
             let turn = self.cross_entropy(&own, data, between, device)?;
             (between.updates)(self);

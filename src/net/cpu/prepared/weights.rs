@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use crate::net::cpu::layout::{Row, WIDE, zeros};
 
-/// Weights of a network from which on they are kept in 16 bits: 8 MiB of floats.
-const LONG: usize = 2 << 20;
+/// Weights of a network from which on they are kept in 16 bits: 32 MiB of floats.
+const LONG: usize = 8 << 20;
 /// The largest number of 16 bits, and what is added so that none is below zero.
 const LARGEST: f32 = i16::MAX as f32;
 const MIDDLE: f32 = 32768.0;
