@@ -228,7 +228,7 @@ pub fn work_along() -> std::io::Result<()> {
     }
 }
 
-/// Gives each of the threads that share out work a processor of its own, if they were found on the same one before.
+/// Gives each of the threads that share out work a processor of its own, if after a rest they were found on the same one.
 ///
 /// A system that does not look for a free processor when it wakes a thread (seen in a virtual machine whose two
 /// processors share no known cache) leaves both threads of a pool on one of them for up to 60 ms, which is longer than
@@ -237,24 +237,37 @@ pub fn work_along() -> std::io::Result<()> {
 pub fn spread() {
     #[cfg(target_os = "linux")]
     {
-        /// Calls before which it always looks, and behind those, one in how many.
+        /// Without a call for so long, they have slept.
+        const REST: Duration = Duration::from_millis(5);
+        /// What they are given to fall asleep in between, as they may between two stages.
+        const BETWEEN: Duration = Duration::from_micros(100);
+        /// How often they are looked at, and found on one processor before each gets its own.
         const LOOKS: u32 = 64;
-        const SELDOM: u32 = 16;
-        /// How often threads are found on one processor before each gets its own.
         const TOGETHER: u32 = 3;
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        static LAST: AtomicU64 = AtomicU64::new(0);
         static LOOKED: AtomicU32 = AtomicU32::new(0);
         static FOUND: AtomicU32 = AtomicU32::new(0);
-        if !(2..=4).contains(&rayon::current_num_threads()) || FOUND.load(Ordering::Relaxed) >= TOGETHER {
+        if !(2..=4).contains(&rayon::current_num_threads()) || LOOKED.load(Ordering::Relaxed) >= LOOKS {
             return;
         }
-        let looked = LOOKED.fetch_add(1, Ordering::Relaxed);
-        if looked >= LOOKS && !looked.is_multiple_of(SELDOM) {
+        let now = BEGUN.elapsed();
+        let before = LAST.swap(now.as_micros() as u64, Ordering::Relaxed);
+        if now.saturating_sub(Duration::from_micros(before)) < REST {
             return;
         }
-        let mut places = rayon::broadcast(|_| rustix::thread::sched_getcpu());
-        places.sort_unstable();
-        let together = places.windows(2).any(|pair| pair[0] == pair[1]);
-        if together && FOUND.fetch_add(1, Ordering::Relaxed) + 1 == TOGETHER {
+        LOOKED.fetch_add(1, Ordering::Relaxed);
+        let together = || {
+            let mut places = rayon::broadcast(|_| rustix::thread::sched_getcpu());
+            places.sort_unstable();
+            places.windows(2).any(|pair| pair[0] == pair[1])
+        };
+        let found = together() || {
+            std::thread::sleep(BETWEEN);
+            together()
+        };
+        if found && FOUND.fetch_add(1, Ordering::Relaxed) + 1 == TOGETHER {
+            LOOKED.store(LOOKS, Ordering::Relaxed);
             rayon::broadcast(|context| stay(context.index(), context.num_threads()));
         }
     }
