@@ -248,25 +248,31 @@ fn conv_t_scatter(out: &mut [f32], y: &[f32], weights: &[f32], g: &Geometry, aft
                 rows(&y[from..from + len], pictures * lines, g.o),
                 rows(weights, patch, g.o).transpose(),
             );
-            for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch)) {
-                for (at, cell) in cols.chunks_exact(patch).enumerate() {
-                    let (oy, ox) = (y_from + at / ow, at % ow);
-                    let x0 = (ox * g.stride) as isize - pad_x as isize;
-                    let skip = (-x0).max(0) as usize;
-                    let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
-                    for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
-                        let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
-                        if sy < 0 || sy >= tall as isize || skip >= end {
-                            continue;
-                        }
-                        let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
-                        let segment = &segment[skip * g.c..end * g.c];
-                        for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
-                            *sum += v;
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (picture, cols) in part.chunks_exact_mut(tall * g.w * g.c).zip(cols.chunks_exact(lines * patch))
+                    {
+                        for (at, cell) in cols.chunks_exact(patch).enumerate() {
+                            let (oy, ox) = (y_from + at / ow, at % ow);
+                            let x0 = (ox * g.stride) as isize - pad_x as isize;
+                            let skip = (-x0).max(0) as usize;
+                            let end = (g.w as isize - x0).clamp(0, g.k as isize) as usize;
+                            for (ky, segment) in cell.chunks_exact(g.k * g.c).enumerate() {
+                                let sy = (oy * g.stride + ky) as isize - pad_y as isize - top as isize;
+                                if sy < 0 || sy >= tall as isize || skip >= end {
+                                    continue;
+                                }
+                                let to = (sy as usize * g.w + (x0 + skip as isize) as usize) * g.c;
+                                let segment = &segment[skip * g.c..end * g.c];
+                                for (sum, v) in picture[to..to + segment.len()].iter_mut().zip(segment) {
+                                    *sum += v;
+                                }
+                            }
                         }
                     }
-                }
-            }
+                },
+            );
         });
         after.apply(part, i * step);
     });
@@ -387,7 +393,10 @@ pub fn conv_w(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
     // swap_remove moved the last to the front; any fixed order will do.
     for sum in &sums {
         total.par_chunks_mut(1 << 16).zip(sum.par_chunks(1 << 16)).for_each(|(t, s)| {
-            t.iter_mut().zip(s).for_each(|(t, s)| *t += s);
+            Arch::new().dispatch(
+                #[inline(always)]
+                || t.iter_mut().zip(s).for_each(|(t, s)| *t += s),
+            );
         });
     }
     total

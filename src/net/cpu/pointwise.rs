@@ -38,7 +38,12 @@ pub fn zeros(len: usize) -> Vec<f32> {
 
 /// `dy · act'(y)` in the place of dy, for a leaky activation whose *output* is y (slope > 0 or y = 0 where it is 0).
 pub fn leaky_grad(y: &[f32], dy: &mut [f32], negative_slope: f32) {
-    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| leaky(y, dy, negative_slope));
+    dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || leaky(y, dy, negative_slope),
+        );
+    });
 }
 
 /// [`leaky_grad`] on the calling thread, with the vectors of the machine where this is part of a loop that has them.
@@ -52,9 +57,10 @@ pub fn leaky(y: &[f32], dy: &mut [f32], negative_slope: f32) {
 /// `dy · (1 − y²)` in the place of dy, the gradient before a tanh whose output is y.
 pub fn tanh_grad(y: &[f32], dy: &mut [f32]) {
     dy.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(dy, y)| {
-        for (d, y) in dy.iter_mut().zip(y) {
-            *d *= 1.0 - y * y;
-        }
+        Arch::new().dispatch(
+            #[inline(always)]
+            || dy.iter_mut().zip(y).for_each(|(d, y)| *d *= 1.0 - y * y),
+        );
     });
 }
 
@@ -130,11 +136,16 @@ pub fn moments(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     let count = (x.len() / channels) as f32;
     let mut mean = channel_sum(x, channels);
     mean.iter_mut().for_each(|m| *m /= count);
-    let mut var = channel_fold(x, channels, |sum, pixel| {
-        for ((s, v), m) in sum.iter_mut().zip(pixel).zip(&mean) {
-            *s += (v - m) * (v - m);
-        }
-    });
+    let mut var = channel_fold(
+        x,
+        channels,
+        #[inline(always)]
+        |sum, pixel| {
+            for ((s, v), m) in sum.iter_mut().zip(pixel).zip(&mean) {
+                *s += (v - m) * (v - m);
+            }
+        },
+    );
     var.iter_mut().for_each(|v| *v /= count);
     (mean, var)
 }
@@ -155,12 +166,17 @@ pub fn batch_norm(
     let mut out = zeros(x.len());
     let share = share_of(x.len(), channels);
     out.par_chunks_mut(share).zip(x.par_chunks(share)).for_each(|(out, x)| {
-        for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-            for (((o, v), s), t) in out.iter_mut().zip(x).zip(&scale).zip(&shift) {
-                let y = v * s + t;
-                *o = if y > 0.0 { y } else { y * negative_slope };
-            }
-        }
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    for (((o, v), s), t) in out.iter_mut().zip(x).zip(&scale).zip(&shift) {
+                        let y = v * s + t;
+                        *o = if y > 0.0 { y } else { y * negative_slope };
+                    }
+                }
+            },
+        );
     });
     (out, rstd)
 }
@@ -181,13 +197,18 @@ pub fn batch_norm_grad(
         .zip(dz.par_chunks(share))
         .map(|(x, dz)| {
             let mut sums = (vec![0.0; channels], vec![0.0; channels]);
-            for (x, dz) in x.chunks_exact(channels).zip(dz.chunks_exact(channels)) {
-                let cells = sums.0.iter_mut().zip(&mut sums.1).zip(x).zip(dz).zip(mean.iter().zip(rstd));
-                for ((((dgamma, dbeta), x), dz), (mean, rstd)) in cells {
-                    *dgamma += dz * (x - mean) * rstd;
-                    *dbeta += dz;
-                }
-            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (x, dz) in x.chunks_exact(channels).zip(dz.chunks_exact(channels)) {
+                        let cells = sums.0.iter_mut().zip(&mut sums.1).zip(x).zip(dz).zip(mean.iter().zip(rstd));
+                        for ((((dgamma, dbeta), x), dz), (mean, rstd)) in cells {
+                            *dgamma += dz * (x - mean) * rstd;
+                            *dbeta += dz;
+                        }
+                    }
+                },
+            );
             sums
         })
         .collect();
@@ -204,12 +225,17 @@ pub fn batch_norm_grad(
     let mut dx = zeros(x.len());
     dx.par_chunks_mut(share).zip(x.par_chunks(share)).zip(dz.par_chunks(share)).for_each(|((dx, x), dz)| {
         let pixels = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dz.chunks_exact(channels));
-        for ((dx, x), dz) in pixels {
-            let channels = of_dz.iter().zip(&of_x).zip(shift.iter().zip(mean));
-            for (((dx, x), dz), ((of_dz, of_x), (shift, mean))) in dx.iter_mut().zip(x).zip(dz).zip(channels) {
-                *dx = of_dz * dz + of_x * (x - mean) + shift;
-            }
-        }
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for ((dx, x), dz) in pixels {
+                    let channels = of_dz.iter().zip(&of_x).zip(shift.iter().zip(mean));
+                    for (((dx, x), dz), ((of_dz, of_x), (shift, mean))) in dx.iter_mut().zip(x).zip(dz).zip(channels) {
+                        *dx = of_dz * dz + of_x * (x - mean) + shift;
+                    }
+                }
+            },
+        );
     });
     (dx, dgamma, dbeta)
 }
@@ -221,7 +247,12 @@ fn share_of(len: usize, channels: usize) -> usize {
 
 /// Sums over all but the channels: `[rows, channels]` → `[channels]`.
 pub fn channel_sum(data: &[f32], channels: usize) -> Vec<f32> {
-    channel_fold(data, channels, |sum, pixel| sum.iter_mut().zip(pixel).for_each(|(s, v)| *s += v))
+    channel_fold(
+        data,
+        channels,
+        #[inline(always)]
+        |sum, pixel| sum.iter_mut().zip(pixel).for_each(|(s, v)| *s += v),
+    )
 }
 
 /// Adds up what `add` makes of each row, in an order that does not depend on the number of threads.
@@ -230,7 +261,10 @@ fn channel_fold(data: &[f32], channels: usize, add: impl Fn(&mut [f32], &[f32]) 
         .par_chunks(share_of(data.len(), channels))
         .map(|part| {
             let mut sum = vec![0.0; channels];
-            part.chunks_exact(channels).for_each(|pixel| add(&mut sum, pixel));
+            Arch::new().dispatch(
+                #[inline(always)]
+                || part.chunks_exact(channels).for_each(|pixel| add(&mut sum, pixel)),
+            );
             sum
         })
         .collect();
