@@ -274,10 +274,14 @@ pub fn spread() {
 }
 
 /// Keeps this thread, the one with that number of `threads`, on a processor of its own, where there are enough of them.
+/// One with a name (see [`work_along`]) stays free: threads that it starts would have its processor, too.
 #[cfg(target_os = "linux")]
 fn stay(number: usize, threads: usize) {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     let Ok(all) = sched_getaffinity(None) else { return };
+    if std::thread::current().name().is_some() {
+        return;
+    }
     let own = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).nth(number);
     if let Some(own) = own.filter(|_| all.count() as usize >= threads) {
         let mut one = CpuSet::new();
