@@ -16,15 +16,20 @@ mod style;
 
 use std::time::{Duration, Instant};
 
+use bevy::app::PostUpdate;
+use bevy::asset::AssetEventSystems;
 use bevy::camera::RenderTarget;
 use bevy::camera::visibility::RenderLayers;
 use bevy::core_pipeline::tonemapping::Tonemapping;
+use bevy::ecs::schedule::IntoScheduleConfigs;
 use bevy::prelude::{
     App, Camera, Camera2d, ClearColorConfig, Commands, Component, Entity, MessageReader, Msaa, NonSendMut, Query, Res,
     ResMut, Resource, Window, With,
 };
 use bevy::window::{PresentMode, WindowCloseRequested, WindowDestroyed, WindowRef, WindowResolution};
-use bevy_egui::{EguiContext, EguiContextSettings, EguiFullOutput, EguiGlobalSettings, EguiInput, EguiPlugin};
+use bevy_egui::{
+    EguiContext, EguiContextSettings, EguiFullOutput, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPostUpdateSet,
+};
 use nannou::prelude::egui;
 
 use self::lesson::Sheet;
@@ -108,6 +113,9 @@ pub(super) fn install(app: &mut App) {
         ..EguiGlobalSettings::default()
     });
     app.add_plugins(EguiPlugin { bindless_mode_array_size: None, ..EguiPlugin::default() });
+    // A texture that changes with every frame has to be told of in its own frame; in the next one another has taken its
+    // place, and nothing is ever seen of them.
+    app.configure_sets(PostUpdate, EguiPostUpdateSet::PostProcessOutput.before(AssetEventSystems));
 }
 
 /// Opens the desk where it is wanted and is not there, and the other way round.
