@@ -4,7 +4,7 @@ use rune::Value;
 use rune::runtime::{Function, Vec as List, budget};
 
 use super::chance::Random;
-use super::colours::Palette;
+use super::colours::{Palette, named};
 use super::env::Env;
 use super::meter;
 use super::values::{Drawing, Latent, Time, Way, number};
@@ -422,7 +422,7 @@ fn colour(value: &Value) -> Option<Colour> {
         return Some([v as f32, v as f32, v as f32, 1.0]);
     }
     if let Ok(text) = value.borrow_string_ref() {
-        return named_colour(&text);
+        return named(&text);
     }
     let list = value.borrow_ref::<List>().ok()?;
     let numbers: Option<Vec<f64>> = list.iter().map(number).collect();
@@ -449,64 +449,5 @@ fn plain_type(value: &Value) -> String {
         "::std::f64" | "::std::i64" | "::std::u64" => "a number".into(),
         "::std::tuple::Tuple" | "()" => "nothing, ()".into(),
         other => other.trim_start_matches("::std::").to_owned(),
-    }
-}
-
-/// The colours that have a name: those of the three lines first.
-const COLOURS: [(&str, u32); 14] = [
-    ("black", 0x00_0000),
-    ("white", 0xff_ffff),
-    ("grey", 0x80_8080),
-    ("red", 0xff_0000),
-    ("green", 0x00_ff00),
-    ("blue", 0x00_00ff),
-    ("yellow", 0xff_ff00),
-    ("cyan", 0x00_ffff),
-    ("magenta", 0xff_00ff),
-    ("orange", 0xff_8800),
-    ("pink", 0xff_88bb),
-    ("violet", 0x88_44ff),
-    ("paper", 0xf4_f4f4),
-    ("ink", 0x1e_1e1e),
-];
-
-fn named_colour(text: &str) -> Option<Colour> {
-    let digits = match text.strip_prefix('#') {
-        Some(hex) if hex.chars().all(|c| c.is_ascii_hexdigit()) => match hex.len() {
-            // One digit stands for two alike.
-            3 | 4 => hex.chars().flat_map(|c| [c, c]).collect(),
-            _ => hex.to_owned(),
-        },
-        Some(_) => return None,
-        None => {
-            let name = if text == "gray" { "grey" } else { text };
-            format!("{:06x}", COLOURS.iter().find(|(known, _)| *known == name)?.1)
-        }
-    };
-    let part = |at: usize| Some(f32::from(u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?) / 255.0);
-    match digits.len() {
-        6 => Some([part(0)?, part(2)?, part(4)?, 1.0]),
-        8 => Some([part(0)?, part(2)?, part(4)?, part(6)?]),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_have_names_and_digits() {
-        let orange = [1.0, 136.0 / 255.0, 0.0, 1.0];
-        for text in ["#ff8800", "#f80", "#FF8800FF", "#f80f", "orange"] {
-            assert_eq!(named_colour(text), Some(orange), "{text}");
-        }
-        assert_eq!(named_colour("#ff880080"), Some([1.0, 136.0 / 255.0, 0.0, 128.0 / 255.0]));
-        assert_eq!(named_colour("gray"), named_colour("grey"));
-        for text in ["", "#", "gold", "#ff", "#ff880", "#gg8800", "#ff88001", "ff8800", "#\u{e9}\u{e9}\u{e9}", "Red"] {
-            assert_eq!(named_colour(text), None, "{text}");
-        }
-        // The message about a colour lists all of them.
-        assert!(COLOURS.iter().all(|(name, _)| super::super::COLOURS.contains(name)));
     }
 }

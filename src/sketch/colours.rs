@@ -1,4 +1,4 @@
-//! Colours by numbers, and palettes.
+//! Colours by numbers, by names and digits, and palettes.
 //!
 //! Used by the sketch's verbs. All of it is reckoned with `libm`, so that a colour has the same bytes on every machine.
 
@@ -78,6 +78,46 @@ fn gamma(v: f64) -> f64 {
     if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * libm::pow(v, 1.0 / 2.4) - 0.055 }
 }
 
+/// The colours that have a name: those of the three lines first.
+const COLOURS: [(&str, u32); 14] = [
+    ("black", 0x00_0000),
+    ("white", 0xff_ffff),
+    ("grey", 0x80_8080),
+    ("red", 0xff_0000),
+    ("green", 0x00_ff00),
+    ("blue", 0x00_00ff),
+    ("yellow", 0xff_ff00),
+    ("cyan", 0x00_ffff),
+    ("magenta", 0xff_00ff),
+    ("orange", 0xff_8800),
+    ("pink", 0xff_88bb),
+    ("violet", 0x88_44ff),
+    ("paper", 0xf4_f4f4),
+    ("ink", 0x1e_1e1e),
+];
+
+/// A colour by its name or its digits: `#rgb`, `#rgba`, `#rrggbb`, `#rrggbbaa`.
+pub fn named(text: &str) -> Option<Colour> {
+    let digits = match text.strip_prefix('#') {
+        Some(hex) if hex.chars().all(|c| c.is_ascii_hexdigit()) => match hex.len() {
+            // One digit stands for two alike.
+            3 | 4 => hex.chars().flat_map(|c| [c, c]).collect(),
+            _ => hex.to_owned(),
+        },
+        Some(_) => return None,
+        None => {
+            let name = if text == "gray" { "grey" } else { text };
+            format!("{:06x}", COLOURS.iter().find(|(known, _)| *known == name)?.1)
+        }
+    };
+    let part = |at: usize| Some(f32::from(u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?) / 255.0);
+    match digits.len() {
+        6 => Some([part(0)?, part(2)?, part(4)?, 1.0]),
+        8 => Some([part(0)?, part(2)?, part(4)?, part(6)?]),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +145,20 @@ mod tests {
         let palette = Palette { colours: vec![[0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 0.0, 1.0]] };
         assert_eq!((palette.at(-1), palette.at(2)), (palette.colours[1], palette.colours[0]));
         assert_eq!((palette.blend(0.5)[0], palette.blend(7.0), palette.blend(-1.0)[0]), (0.5, palette.colours[1], 0.0));
+    }
+
+    #[test]
+    fn colours_have_names_and_digits() {
+        let orange = [1.0, 136.0 / 255.0, 0.0, 1.0];
+        for text in ["#ff8800", "#f80", "#FF8800FF", "#f80f", "orange"] {
+            assert_eq!(named(text), Some(orange), "{text}");
+        }
+        assert_eq!(named("#ff880080"), Some([1.0, 136.0 / 255.0, 0.0, 128.0 / 255.0]));
+        assert_eq!(named("gray"), named("grey"));
+        for text in ["", "#", "gold", "#ff", "#ff880", "#gg8800", "#ff88001", "ff8800", "#\u{e9}\u{e9}\u{e9}", "Red"] {
+            assert_eq!(named(text), None, "{text}");
+        }
+        // The message about a colour lists all of them.
+        assert!(COLOURS.iter().all(|(name, _)| super::super::COLOURS.contains(name)));
     }
 }

@@ -2,23 +2,21 @@
 //!
 //! Asked by `drawn`, which has one a worker and makes pixels of the marks. Every picture begins with its own
 //! randomness, so that it depends on the sketch, the seed and its number alone. The limits are those of a walk with
-//! more steps; a thread that stays silent inside of native code is abandoned, as in [`super::thread`]. Absent: pixels,
+//! more steps; a thread that stays silent inside of native code is abandoned, see [`super::held`]. Absent: pixels,
 //! files, and which of many pictures is drawn by whom.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use rune::{Value, Vm};
 
 use super::chance::Random;
 use super::complaint::Complaint;
 use super::env::Env;
+use super::held::{Held, Life};
 use super::host::{call, not_drawn};
-use super::meter::{self, Whereabouts};
-use super::thread::STACKS;
 use super::values::Drawing;
 use super::{Language, Program, SketchKind};
 use crate::latent::pose::{MOST_DRAWN, Pose};
@@ -28,8 +26,6 @@ use crate::worker::caught;
 
 /// How long a picture, or compiling, may take before its thread counts as hanging.
 pub const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 8 });
-/// How long a thread that is at work may take to end, when its owner goes.
-const GRACE: Duration = Duration::from_millis(100);
 /// Length of z for verbs on latents: a drawing has no network.
 const DIM: usize = 100;
 
@@ -44,22 +40,13 @@ enum Said {
     Drawn(Result<Pose, Box<Complaint>>),
 }
 
-#[derive(Default)]
-struct Shared {
-    abandoned: AtomicBool,
-    /// Abandoned threads of the same owner that are still at work.
-    silent: OnceLock<Arc<AtomicUsize>>,
-    number: OnceLock<i32>,
-    place: OnceLock<Whereabouts>,
-}
-
 /// The owner's end of a thread that draws.
 pub struct Drawer {
     jobs: Latest<Job>,
     said: Latest<Said>,
-    shared: Arc<Shared>,
+    silent: Arc<AtomicUsize>,
     lost: bool,
-    thread: Option<JoinHandle<()>>,
+    held: Held,
 }
 
 impl Drawer {
@@ -68,18 +55,10 @@ impl Drawer {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(silent: &Arc<AtomicUsize>) -> std::io::Result<Self> {
-        let (jobs, said, shared) = (Latest::default(), Latest::default(), Arc::new(Shared::default()));
-        let _ = shared.silent.set(silent.clone());
-        let mut refused = None;
-        for stack in STACKS {
-            let theirs = (Latest::clone(&jobs), Latest::clone(&said), Arc::clone(&shared));
-            let work = move || run(stack, &theirs.0, &theirs.1, &theirs.2);
-            match std::thread::Builder::new().name("drawer".into()).stack_size(stack).spawn(work) {
-                Ok(thread) => return Ok(Self { jobs, said, shared, lost: false, thread: Some(thread) }),
-                Err(error) => refused = Some(error),
-            }
-        }
-        Err(refused.unwrap_or_else(|| std::io::Error::other("no thread")))
+        let (jobs, said) = (Latest::default(), Latest::default());
+        let theirs = (Latest::clone(&jobs), Latest::clone(&said));
+        let held = Held::start("drawer", move |life| run(&theirs.0, &theirs.1, life))?;
+        Ok(Self { jobs, said, silent: silent.clone(), lost: false, held })
     }
 
     /// Whether it was abandoned, and another one is needed.
@@ -119,7 +98,7 @@ impl Drawer {
                 Err(Box::new(Complaint::whole(&program.path, "the answer of a compilation came".into(), None)))
             }
             None => {
-                let (source, offset) = self.shared.place.get().map_or((0, 0), Whereabouts::now);
+                let (source, offset) = self.held.place();
                 self.abandon();
                 let secs = PATIENCE.as_secs();
                 let what = format!("draw did not come back within {secs} s; it was given up");
@@ -132,51 +111,28 @@ impl Drawer {
         }
     }
 
-    /// Lets go of the thread, which stays silent: nothing can end a loop inside of native code.
+    /// Lets go of the thread, which stays silent.
     fn abandon(&mut self) {
         self.lost = true;
-        if self.thread.take().is_none_or(|thread| thread.is_finished()) {
-            return;
-        }
-        if let Some(silent) = self.shared.silent.get() {
-            silent.fetch_add(1, Ordering::SeqCst);
-        }
-        self.shared.abandoned.store(true, Ordering::SeqCst);
-        #[cfg(target_os = "linux")]
-        if let Some(number) = self.shared.number.get().copied().and_then(rustix::process::Pid::from_raw) {
-            // It stands back behind everything that has work to do. That may be refused, and does no harm then.
-            let _ = rustix::process::setpriority_process(Some(number), 19);
-        }
+        self.held.abandon(&self.silent);
     }
 }
 
 impl Drop for Drawer {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
         self.jobs.put(Job::End);
-        let start = Instant::now();
-        while !thread.is_finished() && start.elapsed() < GRACE {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if thread.is_finished() {
-            // Its panic, if there was one, has been printed by the hook.
-            let _ = thread.join();
-        }
     }
 }
 
 /// The thread.
-fn run(stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
-    #[cfg(target_os = "linux")]
-    let _ = shared.number.set(rustix::thread::gettid().as_raw_nonzero().get());
-    let _ = shared.place.set(meter::settle(stack));
+fn run(jobs: &Latest<Job>, said: &Latest<Said>, life: &Life) {
     let language = Language::new(Env::new(DIM)).map_err(|error| error.to_string());
     if let Ok(language) = &language {
         language.env.lock().drawing = true;
     }
     // The machine of the program that was drawn last; where a picture failed, the next one has a fresh one.
     let mut machine: Option<(Arc<Program>, Vm)> = None;
-    while !shared.abandoned.load(Ordering::SeqCst) {
+    while !life.is_abandoned() {
         let out = match (&language, jobs.wait(Duration::from_secs(1))) {
             (_, None) => continue,
             (_, Some(Job::End)) => break,
@@ -196,11 +152,6 @@ fn run(stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
         said.put(out);
     }
     drop(caught(|| drop((machine, language))));
-    if shared.abandoned.load(Ordering::SeqCst)
-        && let Some(silent) = shared.silent.get()
-    {
-        silent.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// One picture.

@@ -14,6 +14,7 @@ mod doubts;
 pub mod drawer;
 mod env;
 mod guard;
+mod held;
 pub mod history;
 pub mod host;
 mod instrument;

@@ -1,24 +1,22 @@
 //! A sketch on a thread of its own, so that nothing it does holds up whoever shows its poses.
 //!
 //! Fed with a frame at a time, by value; gives a pose, what the sketch asked for, and what it complains about. The
-//! owner waits as long as it likes and no longer: a thread that stays silent is abandoned, because nothing can end a
-//! loop inside of native code. It then runs on at the lowest priority, ends when its call does come back, and is
-//! never asked again. The stack is large, since comparing or dropping deeply nested values recurses. Absent: which
-//! version of a sketch runs, and for how long anybody is patient (`show::walk`).
+//! owner waits as long as it likes and no longer: a thread that stays silent is abandoned ([`super::held`]) and never
+//! asked again. The stack is large, since comparing or dropping deeply nested values recurses. Absent: which version of
+//! a sketch runs, and for how long anybody is patient (`show::walk`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::JoinHandle;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
 use super::complaint::Complaint;
 use super::env::{Env, Measure};
+use super::held::{Held, Life};
 use super::host::{Handed, Host, Keeps, Tried};
-use super::meter::{self, Whereabouts};
 use super::state::MOST_VALUES;
 use super::{Language, Program, saved};
 use crate::clock::Tick;
@@ -29,14 +27,10 @@ use crate::latent::space::Space;
 use crate::latest::{Latest, lock};
 use crate::worker::caught;
 
-/// Stacks to ask for, in bytes: memory is taken only as far as it is used.
-pub(super) const STACKS: [usize; 3] = [1 << 30, 256 << 20, 32 << 20];
 /// Pause between two copies of the state.
 const COPY_EVERY: Duration = Duration::from_millis(250);
 /// Most values of a state that is copied without being asked.
 const COPIED: usize = 2000;
-/// How long a thread that is at work may take to end, when its owner goes.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// Stored points by name.
 pub type Points = BTreeMap<String, Arc<Vec<Z>>>;
@@ -187,25 +181,14 @@ enum Job {
     End,
 }
 
-/// What owner and thread share.
-#[derive(Default)]
-struct Shared {
-    abandoned: AtomicBool,
-    /// Abandoned threads of the same show that are still at work.
-    silent: OnceLock<Arc<AtomicUsize>>,
-    /// The system's number of the thread, where it has one.
-    number: OnceLock<i32>,
-    place: OnceLock<Whereabouts>,
-    standing: Mutex<Standing>,
-}
-
 /// The owner's end of a thread.
 pub struct SketchThread {
     jobs: Latest<Job>,
     said: Latest<Said>,
-    shared: Arc<Shared>,
+    /// What the thread copied last of its sketch's state.
+    standing: Arc<Mutex<Standing>>,
     since: Option<Instant>,
-    thread: Option<JoinHandle<()>>,
+    held: Held,
 }
 
 impl SketchThread {
@@ -215,18 +198,10 @@ impl SketchThread {
     /// If the system gives no thread.
     pub fn start(space: impl Into<Space>) -> std::io::Result<Self> {
         let space = space.into();
-        let (jobs, said, shared) = (Latest::default(), Latest::default(), Arc::new(Shared::default()));
-        let mut refused = None;
-        for stack in STACKS {
-            let theirs = (Latest::clone(&jobs), Latest::clone(&said), Arc::clone(&shared));
-            let space = space.clone();
-            let work = move || run(space, stack, &theirs.0, &theirs.1, &theirs.2);
-            match std::thread::Builder::new().name("sketch".into()).stack_size(stack).spawn(work) {
-                Ok(thread) => return Ok(Self { jobs, said, shared, since: None, thread: Some(thread) }),
-                Err(error) => refused = Some(error),
-            }
-        }
-        Err(refused.unwrap_or_else(|| std::io::Error::other("no thread")))
+        let (jobs, said, standing) = (Latest::default(), Latest::default(), Arc::<Mutex<Standing>>::default());
+        let theirs = (Latest::clone(&jobs), Latest::clone(&said), standing.clone());
+        let held = Held::start("sketch", move |life| run(space, &theirs.0, &theirs.1, &theirs.2, life))?;
+        Ok(Self { jobs, said, standing, since: None, held })
     }
 
     fn give(&mut self, job: Job) {
@@ -260,17 +235,17 @@ impl SketchThread {
 
     /// Whether it has ended by itself, which it never should.
     pub fn ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.held.ended()
     }
 
     /// Source number and byte offset of the body that was entered last.
     pub fn place(&self) -> (usize, usize) {
-        self.shared.place.get().map_or((0, 0), Whereabouts::now)
+        self.held.place()
     }
 
     /// The state of its sketch, at most a quarter of a second old.
     pub fn standing(&self) -> Standing {
-        lock(&self.shared.standing).clone()
+        lock(&self.standing).clone()
     }
 
     /// The state as it is now, which takes a moment; none if it is at work, or takes longer than `patience`.
@@ -287,50 +262,24 @@ impl SketchThread {
 
     /// Lets go of a thread that stays silent; `silent` counts those that are still at work.
     pub fn abandon(mut self, silent: &Arc<AtomicUsize>) {
-        if self.ended() {
-            return;
-        }
-        silent.fetch_add(1, Ordering::SeqCst);
-        let _ = self.shared.silent.set(silent.clone());
-        self.shared.abandoned.store(true, Ordering::SeqCst);
-        #[cfg(target_os = "linux")]
-        if let Some(number) = self.shared.number.get().copied().and_then(rustix::process::Pid::from_raw) {
-            // It stands back behind everything that has work to do. That may be refused, and does no harm then.
-            let _ = rustix::process::setpriority_process(Some(number), 19);
-        }
-        // Not joined: it may never come back.
-        self.thread = None;
+        self.held.abandon(silent);
     }
 }
 
 impl Drop for SketchThread {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
         self.jobs.put(Job::End);
-        let start = Instant::now();
-        while !thread.is_finished() && start.elapsed() < GRACE {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        // One that is still at work runs on until the process ends, or its call comes back.
-        self.shared.abandoned.store(true, Ordering::SeqCst);
-        if thread.is_finished() {
-            // Its panic, if there was one, has been printed by the hook.
-            let _ = thread.join();
-        }
     }
 }
 
 /// The thread.
-fn run(space: Space, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shared: &Shared) {
-    #[cfg(target_os = "linux")]
-    let _ = shared.number.set(rustix::thread::gettid().as_raw_nonzero().get());
-    let _ = shared.place.set(meter::settle(stack));
+fn run(space: Space, jobs: &Latest<Job>, said: &Latest<Said>, kept: &Mutex<Standing>, life: &Life) {
     let mut host = Language::new(Env::new(space)).map(Host::new).map_err(|error| error.to_string());
     let mut names = (u64::MAX, Arc::new(Vec::new()));
     let mut copied: Option<Instant> = None;
     loop {
         let Some(job) = jobs.wait(Duration::from_secs(1)) else {
-            if shared.abandoned.load(Ordering::SeqCst) {
+            if life.is_abandoned() {
                 break;
             }
             continue;
@@ -343,7 +292,7 @@ fn run(space: Space, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shar
             (Err(why), job) => unable(why, job),
         };
         said.put(out);
-        if shared.abandoned.load(Ordering::SeqCst) {
+        if life.is_abandoned() {
             break;
         }
         // Behind the answer, while nobody waits.
@@ -351,14 +300,11 @@ fn run(space: Space, stack: usize, jobs: &Latest<Job>, said: &Latest<Said>, shar
             host.look();
             if copied.is_none_or(|at| at.elapsed() >= COPY_EVERY) {
                 copied = Some(Instant::now());
-                *lock(&shared.standing) = standing(host, COPIED);
+                *lock(kept) = standing(host, COPIED);
             }
         }
     }
     drop(caught(|| drop(host)));
-    if let Some(silent) = shared.silent.get() {
-        silent.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 fn standing(host: &Host, most: usize) -> Standing {

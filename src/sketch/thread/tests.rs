@@ -1,5 +1,7 @@
 //! Tests of the sketch's thread: what it answers, what it gives up.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::clock::Clock;
 use crate::control::Controls;
