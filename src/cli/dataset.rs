@@ -31,27 +31,34 @@ pub enum Dataset {
     },
 }
 
-/// What `flaneur dataset lines` takes.
+/// How many pictures are drawn, which and how large, and by how many threads.
 #[derive(Args)]
-pub struct Lines {
-    /// Folder to make, or file if the name ends in .zip; must not exist
-    #[arg(long)]
-    out: PathBuf,
+struct Amount {
     /// Pictures to draw
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     count: u64,
     /// The same seed draws the same bytes
     #[arg(long, default_value_t = 1)]
     seed: u32,
-    /// Side of the square pictures in pixels; strokes and margins scale with it
+    /// Side of the square pictures in pixels; what is drawn scales with it
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=8192))]
     size: u32,
-    /// File format
-    #[arg(long, value_enum, default_value_t = Ending::Jpg)]
-    format: Ending,
     /// Threads; all cores if not given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+}
+
+/// What `flaneur dataset lines` takes.
+#[derive(Args)]
+pub struct Lines {
+    /// Folder to make, or file if the name ends in .zip; must not exist
+    #[arg(long)]
+    out: PathBuf,
+    #[command(flatten)]
+    amount: Amount,
+    /// File format
+    #[arg(long, value_enum, default_value_t = Ending::Jpg)]
+    format: Ending,
     /// Colours to choose from, as rrggbb,rrggbb,…
     #[arg(long, value_delimiter = ',', value_parser = colour)]
     palette: Option<Vec<[u8; 3]>>,
@@ -109,17 +116,18 @@ impl Lines {
         if self.law.len() > lines {
             anyhow::bail!("{} laws were given for {lines} lines; give at most one a line", self.law.len());
         }
-        if let Some(workers) = self.workers {
+        let Amount { count, seed, size, workers } = self.amount;
+        if let Some(workers) = workers {
             rayon::ThreadPoolBuilder::new().num_threads(workers.into()).build_global()?;
         }
         let palette = self.palette.unwrap_or_else(|| PALETTE.to_vec());
-        let rules = Rules::new(self.size as usize, palette, self.verticals.into(), self.horizontals.into(), self.law);
-        let drawing = Drawing { rules, count: self.count, seed: self.seed, format: self.format.format() };
-        let progress = Progress::new("pictures", self.count);
+        let rules = Rules::new(size as usize, palette, self.verticals.into(), self.horizontals.into(), self.law);
+        let drawing = Drawing { rules, count, seed, format: self.format.format() };
+        let progress = Progress::new("pictures", count);
         let written = drawing.write(&self.out, &progress, &Stop::on_signals()?);
         progress.finish();
         written?;
-        say(format_args!("{} pictures of {size}x{size} in {}", self.count, self.out.display(), size = self.size));
+        say(format_args!("{count} pictures of {size}x{size} in {}", self.out.display()));
         Ok(())
     }
 }

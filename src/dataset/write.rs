@@ -1,7 +1,7 @@
 //! Writes a dataset to a folder or a zip: whole or not at all. Draws that of the lines, in parallel, in order.
 
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -45,15 +45,7 @@ impl Format {
                 encoded.map_err(|e| failed(e.to_string()))?;
             }
             Self::Png => {
-                image::write_buffer_with_format(
-                    &mut Cursor::new(&mut out),
-                    &picture.pixels,
-                    picture.width as u32,
-                    picture.height as u32,
-                    image::ColorType::Rgb8,
-                    image::ImageFormat::Png,
-                )
-                .map_err(|e| failed(e.to_string()))?;
+                out = picture.png(Path::new(name)).map_err(|e| failed(e.to_string()))?;
             }
         }
         Ok(out)

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::{Lines, Source};
 use super::run::TrainError;
+use crate::dataset::DatasetError;
 use crate::dataset::lines::{PALETTE, Rules, colour};
 use crate::dataset::read::{self, Fit};
 use crate::dataset::store::{self, Classes, Options, Store};
@@ -139,7 +140,14 @@ fn sketched(
     let path = drawn::find(word).map_err(TrainError::Command)?;
     let ([h, w, channels], seed) = (arch.picture(), if reading.seed == 0 { 1 } else { reading.seed });
     let drawings = Drawings::open(&path, seed, [w, h]).map_err(|what| TrainError::Command(what.to_string()))?;
-    let count = reading.subset.unwrap_or(DRAWN).max(batch);
+    if reading.mirror {
+        let text = "pictures that are drawn are not mirrored; leave --mirror out, or flip some of them in the sketch";
+        return Err(TrainError::Command(text.into()));
+    }
+    let count = match reading.subset {
+        Some(asked) if asked < batch => return Err(DatasetError::Subset { asked, least: batch }.into()),
+        asked => asked.unwrap_or(DRAWN.max(batch)),
+    };
     let needed = (count * h * w * channels) as u64;
     if needed > reading.cache {
         return Err(TrainError::Command(format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::Ending;
+use super::{Amount, Ending};
 use crate::dataset::DatasetError;
 use crate::dataset::write::Sink;
 use crate::drawn::{self, Drawings, Ended};
@@ -20,21 +20,11 @@ pub struct Draw {
     /// Folder to make, or file if the name ends in .zip
     #[arg(short, long = "out", value_name = "FOLDER|ZIP")]
     out: PathBuf,
-    /// Pictures to draw
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    count: u64,
-    /// The same seed draws the same bytes
-    #[arg(long, default_value_t = 1)]
-    seed: u32,
-    /// Side of the square pictures in pixels
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=8192))]
-    size: u32,
+    #[command(flatten)]
+    amount: Amount,
     /// File format
     #[arg(long, value_enum, default_value_t = Ending::Png)]
     format: Ending,
-    /// Threads; all cores if not given
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    workers: Option<u16>,
     /// Write over a dataset that is there
     #[arg(long)]
     overwrite: bool,
@@ -48,8 +38,9 @@ pub(super) fn cores() -> usize {
 impl Draw {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let path = drawn::find(&self.sketch).map_err(|why| anyhow!(why))?;
-        let size = self.size as usize;
-        let drawings = Drawings::open(&path, self.seed, [size, size])?;
+        let Amount { count, seed, size, workers } = self.amount;
+        let size = size as usize;
+        let drawings = Drawings::open(&path, seed, [size, size])?;
         // What fails at once fails before anything is written.
         drawings.draw(0)?;
         let mut sink = Sink::begin(&self.out, self.overwrite).map_err(|error| match error {
@@ -61,10 +52,10 @@ impl Draw {
         let stem = path.file_stem().map_or("picture".into(), |stem| stem.to_string_lossy().into_owned());
         let format = self.format.format();
         let name = |index: u64| format!("{stem}-{:06}.{}", index + 1, format.ending());
-        let workers = self.workers.map_or_else(cores, usize::from);
-        let progress = Progress::new("pictures", self.count);
+        let workers = workers.map_or_else(cores, usize::from);
+        let progress = Progress::new("pictures", count);
         let done = drawings.each(
-            0..self.count,
+            0..count,
             workers,
             &Stop::on_signals()?,
             |index, picture| format.encode(&name(index), &picture),
@@ -84,7 +75,7 @@ impl Draw {
                 return Err(anyhow!("{complaint}\n (in picture {number}, where i is {index}; nothing was written)"));
             }
         }
-        say(format_args!("{} pictures of {size}x{size} in {}", self.count, shown(&self.out)));
+        say(format_args!("{} pictures of {size}x{size} in {}", count, shown(&self.out)));
         Ok(())
     }
 }
