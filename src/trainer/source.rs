@@ -148,7 +148,7 @@ fn sketched(
         Some(asked) if asked < batch => return Err(DatasetError::Subset { asked, least: batch }.into()),
         asked => asked.unwrap_or(DRAWN.max(batch)),
     };
-    let needed = (count * h * w * channels) as u64;
+    let needed = (count as u64).saturating_mul((h * w * channels) as u64);
     if needed > reading.cache {
         return Err(TrainError::Command(format!(
             "{count} pictures of {} take {} MB of memory, and --cache leaves {}; take fewer with --subset, or write them to \
