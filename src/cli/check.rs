@@ -111,8 +111,11 @@ fn check_sketch(path: &Path) -> Result<String, String> {
         }
     }
     let knobs: Vec<String> = controls.asked().into_iter().map(|k| k.name).collect();
-    let knobs = if knobs.is_empty() { String::new() } else { format!(" (knobs: {})", knobs.join(", ")) };
-    Ok(knobs + &doubt)
+    let listed = [("knobs", knobs.join(", ")), ("triggers", controls.triggers().join(", "))];
+    let listed: Vec<String> =
+        listed.iter().filter(|(_, names)| !names.is_empty()).map(|(kind, names)| format!("{kind}: {names}")).collect();
+    let listed = if listed.is_empty() { String::new() } else { format!(" ({})", listed.join("; ")) };
+    Ok(listed + &doubt)
 }
 
 fn check_drawing(path: &Path, text: &str) -> Result<String, String> {

@@ -21,13 +21,15 @@ use crate::report::say;
 #[derive(Args)]
 pub struct Doctor {
     /// The model to time
-    #[arg(long, default_value = "three-lines")]
+    #[arg(long, default_value = MODEL)]
     model: String,
     /// Where to time it
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
 }
 
+/// The model that is timed if none is named.
+const MODEL: &str = "three-lines";
 /// Pictures that are timed, and that are drawn before them; fewer where they take long.
 const TIMED: usize = 30;
 const FIRST: usize = 5;
@@ -77,7 +79,8 @@ impl Doctor {
         {
             line(name, &format!("{}", home::names(folder, ending).len()));
         }
-        line("models", &model::known_models().join(", "));
+        let models = model::known_models();
+        line("models", &if models.is_empty() { "0".into() } else { models.join(", ") });
         drawn
     }
 
@@ -97,6 +100,10 @@ impl Doctor {
                 false => "the first start with a model tries them; what it finds is kept in",
             };
             line("kernels", &format!("the fastest of several on a card; {state} {}", kept.display()));
+        }
+        if model::known_models().is_empty() && self.model == MODEL {
+            line("generator", "not timed: there is no model here; see home below, and go to the folder that has some");
+            return Ok(());
         }
         let model = Model::read(&self.model, &chosen.device)?;
         let ready = model.ready(chosen.half);

@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most knobs a show has room for; a sketch that asks for more gets defaults.
 pub const MOST_KNOBS: usize = 512;
+/// Most triggers that are listed of a sketch.
+const MOST_TRIGGERS: usize = 64;
 /// Most triggers of one name that wait for their frame.
 const MOST_WAITING: u32 = 64;
 /// Furthest that a hand may push one dimension of z.
@@ -137,12 +139,15 @@ pub struct Controls {
     knobs: BTreeMap<String, Knob>,
     /// Knobs the running sketch has asked for so far.
     count: u32,
-    /// Counts up when the list of knobs changes.
+    /// Counts up when the list of knobs or triggers changes.
     pub listed: u64,
     #[serde(deserialize_with = "dials")]
     dials: [Glide; DIALS.len()],
     waiting: BTreeMap<String, u32>,
     hits: Vec<String>,
+    /// Triggers the running sketch has asked for, in the order it did.
+    #[serde(default)]
+    triggers: Vec<String>,
     /// `[128]`.
     notes: Vec<f32>,
     axes: Vec<Axis>,
@@ -161,6 +166,7 @@ impl Default for Controls {
             dials: DIALS.map(|dial| Glide::at(dial.rest())),
             waiting: BTreeMap::new(),
             hits: Vec::new(),
+            triggers: Vec::new(),
             notes: vec![0.0; 128],
             axes: Vec::new(),
             classes: ClassDials::default(),
@@ -321,15 +327,31 @@ impl Controls {
         }
     }
 
-    /// Whether a trigger of that name falls into this frame.
-    pub fn hit(&self, name: &str) -> bool {
+    /// What the sketch's `c.hit(name)` gives: whether a trigger of that name falls into this frame.
+    pub fn hit(&mut self, name: &str) -> bool {
+        self.hit_asked_for(name);
         self.hits.iter().any(|hit| hit == name)
     }
 
-    /// A trigger; several before one frame follow each other, one a frame.
+    /// The sketch asks for a trigger: it is listed from now on.
+    pub fn hit_asked_for(&mut self, name: &str) {
+        if self.triggers.len() < MOST_TRIGGERS && !self.triggers.iter().any(|known| known == name) {
+            self.triggers.push(name.into());
+            self.listed += 1;
+        }
+    }
+
+    /// The triggers the running sketch asks for, in the order it does.
+    pub fn triggers(&self) -> &[String] {
+        &self.triggers
+    }
+
+    /// A trigger, by its name or as an address has it; several before one frame follow each other, one a frame.
     pub fn trigger(&mut self, name: &str) {
+        let known = self.triggers.iter().find(|known| *known == name || slug(known) == name);
+        let name = &known.map_or(name, String::as_str).to_owned();
         if self.waiting.len() < MOST_KNOBS || self.waiting.contains_key(name) {
-            let count = self.waiting.entry(name.into()).or_default();
+            let count = self.waiting.entry(name.clone()).or_default();
             *count = (*count + 1).min(MOST_WAITING);
         }
     }
@@ -430,9 +452,10 @@ impl Controls {
         }
     }
 
-    /// A new sketch runs: the knobs it does not ask for are no longer listed (their values stay).
+    /// A new sketch runs: the knobs and triggers it does not ask for are no longer listed (values stay).
     pub fn forget_asked(&mut self) {
         self.knobs.values_mut().for_each(|knob| knob.asked = None);
+        self.triggers.clear();
         self.count = 0;
         self.listed += 1;
     }

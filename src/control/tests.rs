@@ -79,3 +79,17 @@ fn triggers_queue_one_a_frame() {
         .collect();
     assert_eq!(seen, [true, true, false]);
 }
+
+#[test]
+fn triggers_are_listed_as_the_sketch_asks_and_called_by_a_slug() {
+    let mut controls = Controls::default();
+    controls.hit("kick");
+    controls.hit("next seed");
+    controls.hit("kick");
+    assert_eq!((controls.triggers(), controls.listed), (&["kick".into(), "next seed".into()][..], 2));
+    controls.trigger("next_seed");
+    controls.fall();
+    assert!(controls.hit("next seed"));
+    controls.forget_asked();
+    assert!(controls.triggers().is_empty());
+}

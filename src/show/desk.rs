@@ -23,6 +23,7 @@ pub fn desk(parts: &Parts, hands: &Hands, board: &Board, frames: u64, real: f64)
         model: output.model().name.clone(),
         device: output.device(),
         knobs: controls.asked().into_iter().map(|knob| knob_view(knob, hands)).collect(),
+        triggers: controls.triggers().to_vec(),
         classes: class_views(parts, hands),
         class_count: output.model().space.classes.len(),
         z: walk.pose().latents.first().cloned().unwrap_or_default(),

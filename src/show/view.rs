@@ -76,6 +76,8 @@ pub struct Lesson {
     pub ms: f64,
     /// Share of the time that it rests, 0..1.
     pub rest: f64,
+    /// Why it rests longer than it has to; empty if it does not.
+    pub rest_why: String,
     /// Milliseconds that it adds to a picture of the show; none before that was measured.
     pub cost_ms: Option<f64>,
     /// Losses of the critic and the generator, the newest last.
@@ -107,6 +109,8 @@ pub struct Desk {
     pub device: String,
     /// The knobs that the sketch asks for, in its order.
     pub knobs: Vec<KnobView>,
+    /// The triggers that it asks for, in its order.
+    pub triggers: Vec<String>,
     /// The model's classes as dials, the first ones of many.
     pub classes: Vec<KnobView>,
     /// Classes that the model has.

@@ -86,13 +86,22 @@ pub struct Ask {
     pub gliding: bool,
 }
 
-/// The knobs that the running sketch has asked for, in that order.
+/// What the running sketch has asked for, in that order.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
-    /// The same list until it changes.
-    pub names: Arc<Vec<String>>,
-    /// Default 0..1, and what 0 and 1 mean, for each name.
+    /// The same lists until one of them changes.
+    pub names: Arc<Names>,
+    /// Default 0..1, and what 0 and 1 mean, for each knob.
     pub values: Vec<(f64, [f64; 2])>,
+}
+
+/// Names of what a sketch has asked for.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Those of `c.knob` and `c.value`.
+    pub knobs: Vec<String>,
+    /// Those of `c.hit`.
+    pub triggers: Vec<String>,
 }
 
 /// What a frame gave.
@@ -105,7 +114,7 @@ pub struct Answer {
     pub complaint: Option<Box<Complaint>>,
     /// Why the program that should have taken over did not.
     pub refused: Option<Box<Complaint>>,
-    /// The knobs that the sketch asks for.
+    /// The knobs and triggers that the sketch asks for.
     pub asked: Asked,
     /// Ways to be measured.
     pub wanted: Vec<Measure>,
@@ -158,7 +167,7 @@ pub struct Proven {
     pub program: Program,
     /// What the trial gave.
     pub tried: Tried,
-    /// The knobs that it asked for.
+    /// The knobs and triggers that it asked for.
     pub asked: Asked,
     /// Ways that it wants measured.
     pub wanted: Vec<Measure>,
@@ -275,7 +284,7 @@ impl Drop for SketchThread {
 /// The thread.
 fn run(space: Space, jobs: &Latest<Job>, said: &Latest<Said>, kept: &Mutex<Standing>, life: &Life) {
     let mut host = Language::new(Env::new(space)).map(Host::new).map_err(|error| error.to_string());
-    let mut names = (u64::MAX, Arc::new(Vec::new()));
+    let mut names = (u64::MAX, Arc::default());
     let mut copied: Option<Instant> = None;
     loop {
         let Some(job) = jobs.wait(Duration::from_secs(1)) else {
@@ -327,7 +336,7 @@ fn unable(why: &str, job: Job) -> Said {
     }
 }
 
-fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Vec<String>>)) -> Answer {
+fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Names>)) -> Answer {
     let start = cpu_time();
     let Ask { number, tick, lent, critic, news, adopt, gliding } = ask;
     let env = host.language.env.clone();
@@ -390,12 +399,13 @@ fn taken_over(host: &mut Host, adopt: Adopt) -> Result<(), Box<Complaint>> {
     adopted
 }
 
-/// The knobs that the sketch asked for; `names` are those of the frame before, with the number of their list.
-fn asked(controls: &crate::control::Controls, names: &mut (u64, Arc<Vec<String>>)) -> Asked {
+/// What the sketch asked for; `names` are those of the frame before, with the number of their list.
+fn asked(controls: &crate::control::Controls, names: &mut (u64, Arc<Names>)) -> Asked {
     if names.0 != controls.listed {
-        *names = (controls.listed, Arc::new(controls.asked().into_iter().map(|knob| knob.name).collect()));
+        let knobs = controls.asked().into_iter().map(|knob| knob.name).collect();
+        *names = (controls.listed, Arc::new(Names { knobs, triggers: controls.triggers().to_vec() }));
     }
-    let values = names.1.iter().filter_map(|name| controls.state(name)).map(|knob| (knob.default, knob.range));
+    let values = names.1.knobs.iter().filter_map(|name| controls.state(name)).map(|knob| (knob.default, knob.range));
     Asked { names: names.1.clone(), values: values.collect() }
 }
 

@@ -360,6 +360,7 @@ pub fn plain_addresses(parts: &Parts) -> Vec<String> {
     all.extend((0..dims).flat_map(|i| ["", "/set", "/free"].map(|what| format!("/flaneur/z/{i}{what}"))));
     all.extend(parts.walk.space().classes.iter().map(|name| format!("/flaneur/class/{}", slug(name))));
     all.extend(parts.controls.asked().into_iter().map(|k| format!("/flaneur/knob/{}", slug(&k.name))));
+    all.extend(parts.controls.triggers().iter().map(|name| format!("/flaneur/hit/{}", slug(name))));
     all
 }
 

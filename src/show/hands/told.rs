@@ -90,7 +90,7 @@ impl Hands {
             let before = self.told.made_for.replace((listed, space.clone(), lists));
             let mut changed = Vec::new();
             if let Some((knobs, before, _)) = before {
-                changed.extend((knobs != listed).then_some("/flaneur/knob"));
+                changed.extend((knobs != listed).then_some(["/flaneur/knob", "/flaneur/hit"]).into_iter().flatten());
                 changed.extend((before.classes != space.classes).then_some("/flaneur/class"));
             }
             self.list(&changed, parts);
@@ -125,7 +125,8 @@ impl Hands {
                     parts.retain(|part| seen.insert(part.clone()));
                     entries.extend(parts.into_iter().map(one));
                 }
-                // Hits and notes are whatever a sketch asks for.
+                Some("/flaneur/hit/") => entries.extend(parts.controls.triggers().iter().map(|name| one(slug(name)))),
+                // Notes are whatever a sketch asks for.
                 Some(_) => {}
             }
         }

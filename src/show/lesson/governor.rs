@@ -39,6 +39,24 @@ pub enum Request {
     Go,
 }
 
+/// Why it rests longer than it has to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pressed {
+    /// So many frames of the last so many came late.
+    Late(usize, usize),
+    /// Frames take so many milliseconds, and so many without a training.
+    Longer(f64, f64),
+}
+
+impl std::fmt::Display for Pressed {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Late(late, of) => write!(f, "{late} of the last {of} frames came late"),
+            Self::Longer(ms, alone) => write!(f, "frames take {ms:.0} ms, and {alone:.0} without it"),
+        }
+    }
+}
+
 /// One frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
@@ -65,6 +83,8 @@ pub struct Governor {
     /// Share that it rests, and the least.
     rest: f64,
     least: f64,
+    /// Why it rested longer last.
+    why: Option<Pressed>,
     changed: f64,
     last_late: f64,
     /// What pictures take with and without a training beside them.
@@ -110,6 +130,11 @@ impl Governor {
     /// The share that it rests now.
     pub fn rest(&self) -> f64 {
         self.rest
+    }
+
+    /// Why it rests longer than it has to, if it does.
+    pub fn pressed(&self) -> Option<Pressed> {
+        self.why.filter(|_| self.rest > self.least)
     }
 
     /// A hand wants it to rest at least this share.
@@ -177,17 +202,17 @@ impl Governor {
             return None;
         }
         // A single late frame among few says nothing.
-        let late = match self.late.len() >= WINDOW / 2 {
-            true => self.late.iter().filter(|late| **late).count() as f64 / self.late.len() as f64,
-            false => 0.0,
+        let (late, of) = (self.late.iter().filter(|late| **late).count(), self.late.len());
+        let too_late = of >= WINDOW / 2 && late as f64 / of as f64 > MORE * self.late_alone + TOO_MUCH;
+        let pressed = match (self.frames.latest(), self.alone.latest()) {
+            _ if too_late => Some(Pressed::Late(late, of)),
+            (Some(ms), Some(alone)) if ms > LONGER * alone => Some(Pressed::Longer(ms, alone)),
+            _ => None,
         };
-        let too_late = late > MORE * self.late_alone + TOO_MUCH;
-        let too_long =
-            matches!((self.frames.latest(), self.alone.latest()), (Some(now), Some(alone)) if now > LONGER * alone);
-        if too_late || too_long {
-            self.last_late = frame.at;
+        if pressed.is_some() {
+            (self.last_late, self.why) = (frame.at, pressed);
         }
-        let wanted = if too_late || too_long {
+        let wanted = if pressed.is_some() {
             (self.rest + 0.15).clamp(0.3, MOST)
         } else if frame.at - self.last_late > CALM_SECS && frame.at - self.changed > CALM_SECS / 2.0 {
             (self.rest - 0.05).max(self.least)
@@ -224,8 +249,10 @@ mod tests {
         let requests = run(&mut governor, 0.0, 10.0, |i| i % 10 == 0, 5.0);
         assert!(matches!(requests[0], Request::Rest(rest) if rest >= 0.3));
         assert_eq!(governor.rest(), MOST);
+        assert!(governor.pressed().unwrap().to_string().contains("frames came late"), "{governor:?}");
         run(&mut governor, 10.0, 60.0, |_| false, 5.0);
         assert!((governor.rest() - 0.1).abs() < 1e-9, "{}", governor.rest());
+        assert_eq!(governor.pressed(), None);
         // One late frame in a while is no reason.
         assert_eq!(run(&mut governor, 70.0, 5.0, |i| i == 30, 5.0), []);
     }
@@ -243,6 +270,7 @@ mod tests {
         assert!((0..400).all(|i| governor.frame(frame(i, 50.0, false)).is_none()));
         assert!((400..800).all(|i| governor.frame(frame(i, 52.0, true)).is_none()));
         assert!((800..900).any(|i| governor.frame(frame(i, 70.0, true)).is_some()));
+        assert!(matches!(governor.pressed(), Some(Pressed::Longer(_, 50.0))), "{governor:?}");
     }
 
     #[test]

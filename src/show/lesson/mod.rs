@@ -42,6 +42,8 @@ pub use launch::ahead;
 const MOST_LOSSES: usize = 512;
 /// The show plays for so long before a training starts by itself, so that its own time is known.
 const ALONE_SECS: f64 = 2.0;
+/// A share of rest that is worth a word.
+const MOSTLY: f64 = 0.5;
 /// How long what a training publishes may be of before a rewind.
 const REWIND_SECS: f64 = 60.0;
 
@@ -435,9 +437,17 @@ impl Lesson {
         let late = std::mem::replace(&mut self.late, late) != late;
         let frame_ms = (around.real - std::mem::replace(&mut self.governed, around.real)) * 1e3;
         let (took_ms, works) = (took.filter(|_| new), self.works());
+        let before = self.governor.rest();
         let Some(request) = self.governor.frame(Frame { at: around.real, late, frame_ms, took_ms, works }) else {
             return;
         };
+        // Said once, as it begins to rest for most of the time.
+        if let (Request::Rest(share), Some(why)) = (request, self.governor.pressed())
+            && before < MOSTLY
+            && share >= MOSTLY
+        {
+            self.say(format!("training rests {:.0} % of the time: {why}", share * 100.0));
+        }
         self.send(match request {
             Request::Rest(share) => Command::Set(Settings { rest: Some(share), ..Settings::default() }),
             Request::Quiet => Command::Pause,

@@ -29,6 +29,7 @@ impl Lesson {
             second: self.second.clone(),
             ms: self.step.as_ref().map_or(0.0, |step| step.ms),
             rest: self.governor.rest(),
+            rest_why: self.governor.pressed().map(|why| why.to_string()).unwrap_or_default(),
             cost_ms: self.governor.cost_ms(),
             losses: self.losses.iter().copied().collect(),
             steps: self.steps.clone(),

@@ -168,9 +168,10 @@ impl Walk {
         if !Arc::ptr_eq(&asked.names, &self.asked.names) {
             controls.forget_asked();
         }
-        for (name, (default, range)) in asked.names.iter().zip(&asked.values) {
+        for (name, (default, range)) in asked.names.knobs.iter().zip(&asked.values) {
             controls.asked_for(name, *default, *range);
         }
+        asked.names.triggers.iter().for_each(|name| controls.hit_asked_for(name));
         self.asked = asked;
         let slow = self.too_slow(cpu);
         if let Some(complaint) = complaint.or(slow) {

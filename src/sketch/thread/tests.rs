@@ -54,7 +54,7 @@ fn one_thread_tries_and_another_walks_on_with_the_state() {
     let text =
         "pub fn setup() { #{ n: 0 } } pub fn walk(me, t, c) { me.n += 1; constant(me.n).add(0, c.knob(\"k\", 0.5)) }";
     let proven = tried(&mut trial, text, Standing::Nothing).unwrap();
-    assert_eq!((&proven.asked.names[..], proven.tried.keeps), (&["k".to_owned()][..], Keeps::Nothing));
+    assert_eq!((&proven.asked.names.knobs[..], proven.tried.keeps), (&["k".to_owned()][..], Keeps::Nothing));
     let adopt = Adopt { program: proven.program, keeps: proven.tried.keeps, state: None };
     let first = answer(&mut walk, ask(1, Some(adopt), Lent::default()));
     assert_eq!((first.number, &first.pose.latents[0][..2]), (1, &[1.5, 1.0][..]));

@@ -201,6 +201,9 @@ fn knobs(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
     }
     egui::ScrollArea::vertical().id_salt("knobs").auto_shrink(false).show(ui, |ui| {
         grid(ui, "knobs", &desk.knobs, Moves::Knob, learning, acts);
+        if !desk.triggers.is_empty() {
+            triggers(ui, &desk.triggers, learning, acts);
+        }
         if desk.classes.is_empty() {
             return;
         }
@@ -210,6 +213,22 @@ fn knobs(ui: &mut Ui, desk: &Desk, acts: &mut Vec<Act>) {
         let more = desk.class_count.saturating_sub(desk.classes.len());
         if more > 0 {
             style::quiet(ui, format!("and {more} more: /flaneur/class/<name>"));
+        }
+    });
+}
+
+/// A button for each trigger of the sketch; while one learns, a control is put on it.
+fn triggers(ui: &mut Ui, names: &[String], learning: bool, acts: &mut Vec<Act>) {
+    ui.add_space(8.0);
+    style::heading(ui, "Triggers");
+    ui.horizontal_wrapped(|ui| {
+        for name in names {
+            if style::switch(ui, 44.0, name, false, LIT) {
+                acts.push(match learning {
+                    true => Act::LearnTo(format!("/flaneur/hit/{}", slug(name))),
+                    false => Act::Hit(name.clone()),
+                });
+            }
         }
     });
 }

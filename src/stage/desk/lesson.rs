@@ -234,6 +234,7 @@ fn facts(ui: &mut Ui, lesson: &Lesson) {
     let shown = lesson.shown.map_or_else(|| "the model's own".to_owned(), style::grouped);
     let glides = if lesson.share < 1.0 { format!(" · glides, {:.0} %", lesson.share * 100.0) } else { String::new() };
     let epoch = if lesson.ms > 0.0 { format!("epoch {} · ", style::took(lesson.ms)) } else { String::new() };
+    let why = if lesson.rest_why.is_empty() { String::new() } else { format!(": {}", lesson.rest_why) };
     let cost = match lesson.cost_ms {
         Some(ms) => format!("costs the show {ms:.1} ms a picture"),
         None => "costs: not measured yet".to_owned(),
@@ -246,7 +247,7 @@ fn facts(ui: &mut Ui, lesson: &Lesson) {
     let ink = if lesson.state == "crashed" { NOTICE } else { QUIET };
     let lines = [
         (Some(format!("step {} · shown {shown}{glides}", style::grouped(lesson.step))), TEXT),
-        (Some(format!("{epoch}rests {:.0} %", lesson.rest * 100.0)), TEXT),
+        (Some(format!("{epoch}rests {:.0} %{why}", lesson.rest * 100.0)), TEXT),
         (Some(cost), TEXT),
         (lesson.critic.map(|score| format!("the critic gives the picture {score:.2}")), TEXT),
         (data, TEXT),
