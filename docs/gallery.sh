@@ -15,9 +15,18 @@ still() {
     rows) size=456x240 ;;
     learning) size=488x240 ;;
     triptych) size=738x240 ;;
+    wall) size=400x240 ;;
+    arithmetic) size=360x240 ;;
+    dimension) size=840x240 ;;
     *) size=240x240 ;;
   esac
-  "$flaneur" film "$1" -o "$work/$1" --fps 2 --frames 26 --size "$size"
+  case $1 in # the model that it is shown with
+    beat-set | jumps) model=matrix-powers ;;
+    drums | noise-loop) model=plastic-units ;;
+    tunnel | wall | plane) model=copied-line ;;
+    *) model=three-lines ;;
+  esac
+  "$flaneur" film "$1" -o "$work/$1" --model "$model" --fps 2 --frames 26 --size "$size"
   cp "$work/$1/$(ls "$work/$1" | sort | tail -n 1)" "docs/pictures/$1.png"
 }
 

@@ -27,5 +27,6 @@ pub mod show;
 pub mod sketch;
 #[cfg(feature = "stage")]
 pub mod stage;
+pub mod synthesis;
 pub mod trainer;
 pub mod worker;

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 10] = [
     &["picture"],
     &["osc", "midi", "sketch", "net", "dataset"],
     &["model", "drawn"],
-    &["generator", "trainer", "recorder"],
+    &["generator", "trainer", "recorder", "synthesis"],
     &["preset"],
     &["show"],
     &["stage"],
@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 10] = [
 
 /// Words that only some modules may say.
 const WORDS: [(&str, &[&str]); 21] = [
-    ("burn", &["net", "model", "generator", "trainer"]),
+    ("burn", &["net", "model", "generator", "trainer", "synthesis"]),
     ("burn_cubecl", &["net"]),
     ("cubecl", &["net"]),
     ("faer", &["net"]),

@@ -14,12 +14,15 @@ pub mod import;
 pub mod learn;
 pub mod monitor;
 pub mod new;
+mod painting;
 pub mod play;
 pub mod score;
 mod settings;
 pub mod soak;
 pub mod still;
+pub mod style;
 pub mod supervise;
+pub mod texture;
 pub mod train;
 pub mod verbs;
 
@@ -77,6 +80,11 @@ enum Command {
     /// Pictures of a model: sheets, interpolations, pairs, imported z, studies
     #[command(subcommand)]
     Still(still::Still),
+    /// Textures from one picture
+    #[command(subcommand)]
+    Texture(texture::Texture),
+    /// Paint one picture in the style of another
+    Style(Box<style::Style>),
     /// Measure a model's pictures against its dataset: any folder or zip of pictures, or the lines
     Score(Box<score::Score>),
     /// Train a WGAN-GP on a folder or zip of pictures
@@ -185,6 +193,8 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Gallery(gallery) => gallery.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
+        Command::Texture(texture) => texture.run(),
+        Command::Style(style) => style.run(),
         Command::Score(score) => score.run(),
         Command::Train(train) => train.run(),
         Command::Compare(compare) => compare.run(),

@@ -135,6 +135,19 @@ pub fn zero_pad(x: Tensor<4>, [rows, columns]: [usize; 2]) -> Tensor<4> {
     })
 }
 
+/// 2 × 2 pixels become one, by their mean or the largest: `[n, h, w, c]` → `[n, h / 2, w / 2, c]`.
+pub fn pool(x: Tensor<4>, average: bool) -> Tensor<4> {
+    let [n, h, w, c] = x.dims();
+    let (h, w) = (h / 2, w / 2);
+    let x = x.narrow(1, 0, 2 * h).narrow(2, 0, 2 * w);
+    let (rows, columns) = ([n, h, 2, 2 * w * c], [n, h, w, 2, c]);
+    if average {
+        let rows = x.reshape(rows).sum_dim(2).reshape(columns);
+        return rows.sum_dim(3).reshape([n, h, w, c]) * 0.25;
+    }
+    x.reshape(rows).max_dim(2).reshape(columns).max_dim(3).reshape([n, h, w, c])
+}
+
 /// The bias of a layer, or zeros where it has none.
 pub fn bias(params: &Params, layer: &str, channels: usize, device: &Device) -> Tensor<1> {
     params.find(layer, "bias").unwrap_or_else(|| Tensor::zeros([channels], device))
@@ -150,15 +163,36 @@ pub fn affine(params: &Params, layer: &str, channels: usize, device: &Device) ->
 
 /// Runs `x` through the chain as it is trained: norms by the statistics of this batch.
 pub fn train(chain: &Chain, params: &Params, x: Value, masks: &Masks) -> Trained {
-    run(chain, params, x, masks, true)
+    run(chain, params, x, masks, true, &mut |_, _| true)
 }
 
 /// The same with norms by their moving statistics, as it draws and as PyTorch's `eval()` has it.
 pub fn evaluate(chain: &Chain, params: &Params, x: Value, masks: &Masks) -> Value {
-    run(chain, params, x, masks, false).output
+    run(chain, params, x, masks, false, &mut |_, _| true).output
 }
 
-fn run(chain: &Chain, params: &Params, x: Value, masks: &Masks, batch: bool) -> Trained {
+/// What comes out of the layers of these names, each with the curve behind it, in the order of `taps`; nothing is done
+/// behind the last of them. A name that no layer has is left out.
+pub fn tapped(chain: &Chain, params: &Params, x: Tensor<4>, taps: &[String]) -> Vec<Tensor<4>> {
+    let mut found: Vec<Option<Tensor<4>>> = vec![None; taps.len()];
+    run(chain, params, Value::Map(x), &Vec::new(), false, &mut |name, value| {
+        for (_, found) in taps.iter().zip(&mut found).filter(|(tap, _)| *tap == name) {
+            *found = Some(value.clone().map());
+        }
+        found.iter().any(Option::is_none)
+    });
+    found.into_iter().flatten().collect()
+}
+
+/// Runs the layers until `seen`, which is told each with what came out of it and of the curve behind it, says no.
+fn run(
+    chain: &Chain,
+    params: &Params,
+    x: Value,
+    masks: &Masks,
+    batch: bool,
+    seen: &mut dyn FnMut(&str, &Value) -> bool,
+) -> Trained {
     let layers: Vec<(&str, &Layer, Shape)> = chain.walk().collect();
     let mut masks = masks.iter();
     let mut statistics = Vec::new();
@@ -188,6 +222,9 @@ fn run(chain: &Chain, params: &Params, x: Value, masks: &Masks, batch: bool) -> 
             _ => made,
         };
         at += if took { 2 } else { 1 };
+        if !seen(name, &x) {
+            break;
+        }
     }
     Trained { output: x, statistics }
 }
@@ -216,6 +253,7 @@ pub fn plain(params: &Params, name: &str, layer: &Layer, input: Shape, x: Value,
         Layer::Flatten => Value::Flat(x.flat()),
         Layer::Upsample2d => Value::Map(upsample(x.map())),
         Layer::ZeroPad2d { after } => Value::Map(zero_pad(x.map(), after)),
+        Layer::Pool2d { average } => Value::Map(pool(x.map(), average)),
         Layer::BatchNorm { .. } | Layer::InstanceNorm { .. } | Layer::Activation { .. } | Layer::Dropout { .. } => x,
     }
 }

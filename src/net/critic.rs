@@ -93,6 +93,8 @@ enum Trace {
     Upsample,
     /// Rows and columns that were added.
     ZeroPad([usize; 2]),
+    /// The share of each pixel `[n, h, w, c]` that went on.
+    Pool(Box<Tensor<4>>),
     /// Output of an activation.
     Curve(Activation, Value),
     /// Normalised values `[rows, h · w, c]`, 1/σ, and the axis over which there is one mean for each channel.
@@ -155,6 +157,16 @@ fn forward(chain: &Chain, params: &Params, pictures: Tensor<4>, masks: &Masks) -
                 x = plainly(x);
                 traces.push(Trace::ZeroPad(after));
             }
+            Layer::Pool2d { average } => {
+                let before = x.clone().map();
+                x = plainly(x);
+                // What of each pixel went on: a quarter, or all of the largest.
+                let share = match average {
+                    true => before.zeros_like() + 0.25,
+                    false => before.clone().equal(spread(x.clone().map(), input.map())).float(),
+                };
+                traces.push(Trace::Pool(Box::new(share)));
+            }
             Layer::BatchNorm { eps, .. } | Layer::InstanceNorm { eps, .. } => {
                 let picture = matches!(layer, Layer::InstanceNorm { .. });
                 let [h, w, c] = input.map();
@@ -207,6 +219,12 @@ fn back(params: &Params, trace: Trace, d: Value) -> Value {
             let lines = d.reshape([n, h / 2, 2, w, c]).sum_dim(2).reshape([n, h / 2, w / 2, 2, c]);
             Value::Map(lines.sum_dim(3).reshape([n, h / 2, w / 2, c]))
         }
+        Trace::Pool(share) => {
+            let [_, h, w, c] = share.dims();
+            let d = spread(d.map(), [h, w, c]);
+            let share = if d.is_autodiff() && !share.is_autodiff() { share.autodiff() } else { *share };
+            Value::Map(d * share)
+        }
         Trace::Curve(curve, out) => slope(curve, out, d),
         Trace::Norm { layer, values, picture } => {
             let [hat, rstd] = *values;
@@ -226,6 +244,11 @@ fn back(params: &Params, trace: Trace, d: Value) -> Value {
             d.masked(mask)
         }
     }
+}
+
+/// Each pixel as 2 × 2 of it, with zeros behind where a map of this shape is odd.
+fn spread(x: Tensor<4>, [h, w, _]: [usize; 3]) -> Tensor<4> {
+    chain::zero_pad(chain::upsample(x), [h % 2, w % 2])
 }
 
 /// A gradient times the slope of an activation, told by its output.

@@ -317,6 +317,7 @@ impl Ready {
             (Kind::Shape, _) => x.as_shape(step.output),
             (Kind::Upsample, _) => Value::Map(chain::upsample(x.map())),
             (Kind::ZeroPad(after), _) => Value::Map(chain::zero_pad(x.map(), *after)),
+            (Kind::Pool(average), _) => Value::Map(chain::pool(x.map(), *average)),
             (Kind::Curve, _) => curved(x, false),
             _ => x,
         }
@@ -469,7 +470,7 @@ fn folded(step: &Step, params: &Params, device: &Device, on_card: bool, precisio
             let [gamma, beta] = chain::affine(params, &step.name, channels, device);
             Weights::Norm(gamma.cast(precision), beta.cast(precision))
         }
-        Kind::Shape | Kind::Upsample | Kind::ZeroPad(_) | Kind::Curve | Kind::Dropout => Weights::None,
+        Kind::Shape | Kind::Upsample | Kind::ZeroPad(_) | Kind::Pool(_) | Kind::Curve | Kind::Dropout => Weights::None,
     }
 }
 

@@ -100,6 +100,12 @@ pub enum Layer {
         /// Rows and columns of them.
         after: [usize; 2],
     },
+    /// 2 × 2 pixels become one: their mean, or the largest of each channel. An odd last row or column is left out.
+    #[serde(rename = "pool_2d")]
+    Pool2d {
+        /// Whether it is the mean.
+        average: bool,
+    },
     /// Batch normalisation over all axes but the last.
     BatchNorm {
         /// Added to a variance before its root.
@@ -319,6 +325,7 @@ impl Chain {
             | Layer::Flatten
             | Layer::Upsample2d
             | Layer::ZeroPad2d { .. }
+            | Layer::Pool2d { .. }
             | Layer::Activation { .. }
             | Layer::Dropout { .. } => Vec::new(),
         }

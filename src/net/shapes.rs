@@ -75,6 +75,13 @@ pub(super) fn after(layer: &Layer, input: Shape) -> Result<Shape, String> {
             }
             Shape::Map([h + after[0], w + after[1], c])
         }
+        Layer::Pool2d { .. } => {
+            let [h, w, c] = map()?;
+            if h < 2 || w < 2 {
+                return Err(format!("a map of {h}x{w} is too small to be halved"));
+            }
+            Shape::Map([h / 2, w / 2, c])
+        }
         Layer::BatchNorm { eps, momentum, .. } => {
             share("momentum", momentum)?;
             positive(eps)?;

@@ -23,6 +23,8 @@ pub enum Kind {
     Upsample,
     /// Rows and columns of zeros behind the last ones.
     ZeroPad([usize; 2]),
+    /// 2 × 2 pixels become one: their mean if true, else the largest.
+    Pool(bool),
     /// A batch norm that stands behind no kernel.
     Norm,
     /// Each picture's channels by themselves, with this eps.
@@ -66,6 +68,7 @@ impl Kind {
             Layer::Reshape { .. } | Layer::Flatten => Self::Shape,
             Layer::Upsample2d => Self::Upsample,
             Layer::ZeroPad2d { after } => Self::ZeroPad(after),
+            Layer::Pool2d { average } => Self::Pool(average),
             Layer::Dropout { .. } => Self::Dropout,
             Layer::InstanceNorm { eps, .. } => Self::InstanceNorm(eps),
             Layer::BatchNorm { .. } | Layer::Activation { .. } => return None,

@@ -36,7 +36,7 @@ impl Kind {
     }
 }
 
-/// How a knob is shown: its place among the others, and what 0 and 1 are in the sketch's own unit.
+/// How a knob or a trigger is shown: its place among the others, and what 0 and 1 are in the sketch's own unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slider {
     /// From 0, in the order in which the sketch names them.
@@ -62,7 +62,7 @@ pub struct Node {
     pub choices: Vec<String>,
     /// Where a knob stands when no hand has moved it, 0..1; nothing else has one.
     pub default: Option<f64>,
-    /// How a knob is shown; nothing else has it.
+    /// How a knob or a trigger is shown; nothing else has it.
     pub slider: Option<Slider>,
     /// A sentence for people.
     pub says: String,

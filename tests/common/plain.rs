@@ -49,6 +49,7 @@ pub fn forward(chain: &Chain, arrays: &Arrays, x: &[f64], masks: &[Vec<f64>], no
             }
             Layer::Upsample2d => upsampled(&x, n, input.map()),
             Layer::ZeroPad2d { after } => padded(&x, input.map(), after),
+            Layer::Pool2d { average } => pooled(&x, input.map(), average),
             Layer::BatchNorm { eps, .. } => {
                 let c = input.channels();
                 let moments = match norms {
@@ -70,6 +71,22 @@ pub fn forward(chain: &Chain, arrays: &Arrays, x: &[f64], masks: &[Vec<f64>], no
         };
     }
     x
+}
+
+/// 2 × 2 pixels as one: their mean, or the largest.
+fn pooled(x: &[f64], [h, w, c]: [usize; 3], average: bool) -> Vec<f64> {
+    let mut out = Vec::new();
+    for map in x.chunks_exact(h * w * c) {
+        for at in (0..h / 2).flat_map(|row| (0..w / 2).map(move |column| [2 * row, 2 * column])) {
+            for channel in 0..c {
+                let one = |i: usize, j: usize| map[((at[0] + i) * w + at[1] + j) * c + channel];
+                let four = [one(0, 0), one(0, 1), one(1, 0), one(1, 1)];
+                let largest = four.into_iter().fold(f64::MIN, f64::max);
+                out.push(if average { four.iter().sum::<f64>() / 4.0 } else { largest });
+            }
+        }
+    }
+    out
 }
 
 struct Window {

@@ -38,7 +38,6 @@ const T7: &str =
     "it is a file of Torch7 (.t7), which is not read: convert it to PyTorch, save a state dict and import that";
 const NCNN: &str = "it is a file of ncnn, which is not read: import the PyTorch file that it was made from";
 const HTML: &str = "it is a page of the web, not the file behind it: download the file itself";
-const ONNX: &str = "it is an ONNX file, which is not read: import the PyTorch or Keras file that it was exported from";
 
 /// The sentence about a file that no reader takes; `None` if its format is not known.
 pub fn sentence(source: &Source, head: &[u8]) -> Option<String> {
@@ -52,8 +51,6 @@ pub fn sentence(source: &Source, head: &[u8]) -> Option<String> {
         (None, _) if head.get(4..8) == Some(b"TFL3") => {
             "it is a TensorFlow Lite file, which is not read: import the Keras file that it was made from"
         }
-        // The version of the format, then the producer, the domain or the graph.
-        (None, [0x08, 1..=30, 0x12 | 0x1a | 0x22 | 0x3a | 0x42, ..]) => ONNX,
         (None, [b'{', ..]) => json(head),
         (None, _) if is_caffe(head) => {
             "it is a file of Caffe, which is not read: convert it to PyTorch or numpy and import that"

@@ -12,6 +12,7 @@ pub mod keras;
 mod known;
 mod number;
 pub mod numpy;
+mod onnx;
 mod pickle;
 pub mod safetensors;
 pub mod source;
@@ -62,6 +63,7 @@ pub fn read_source(source: &Source) -> Result<Found, ReadError> {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => return read_zip(source),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => numpy::read(source),
         [0x80, 0..=5, ..] => torch::read(source),
+        _ if onnx::is_one(&head) => onnx::read(source),
         _ if safetensors::is_one(source)? => safetensors::read(source),
         _ => match known::sentence(source, &head) {
             Some(sentence) => wrong(sentence),

@@ -7,6 +7,7 @@ mod arrays;
 mod keras;
 pub mod own;
 mod torch;
+pub mod vgg;
 
 use super::import::bag::{Array, Bag, ReadError};
 use crate::net::arch::Arch;

@@ -239,8 +239,9 @@ fn all_of_z(parts: &Parts) -> Vec<Value> {
 fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
     let Entry { path, address, part, last } = entry;
     let named = |knob: &KnobState| address.path.starts_with("/flaneur/knob/") && slug(&knob.name) == *part;
-    let place = knobs.iter().position(named);
-    let knob = place.map(|place| &knobs[place]);
+    let knob = knobs.iter().find(|knob| named(knob));
+    let hit = |name: &String| address.path.starts_with("/flaneur/hit/") && slug(name) == *part;
+    let place = knobs.iter().position(named).or_else(|| parts.controls.triggers().iter().position(hit));
     let names = parts.library.names();
     let choices = match address.path {
         "/flaneur/sketch/load" => names.sketches.clone(),
@@ -269,7 +270,7 @@ fn node(entry: &Entry, knobs: &[KnobState], parts: &Parts) -> Node {
         range: address.range(),
         choices,
         default: knob.map(|knob| knob.default).or((address.path == CLASS).then_some(0.0)),
-        slider: place.map(|place| Slider { place, unit: knobs[place].range }),
+        slider: place.map(|place| Slider { place, unit: knob.map_or([0.0, 1.0], |knob| knob.range) }),
         says,
         value: if all { all_of_z(parts) } else { last.iter().cloned().collect() },
     }

@@ -1,0 +1,118 @@
+//! `flaneur texture`: textures from one picture (Gatys, Ecker & Bethge 2015).
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Size;
+use super::painting::{Painting, Usual, limited, picture, sides};
+use crate::synthesis::optimise::Method;
+use crate::synthesis::run::{Field, Job, Style, Weighing, levels};
+
+/// What `flaneur texture` does.
+#[derive(Subcommand)]
+pub enum Texture {
+    /// Make a new picture with the texture of another one
+    From(Box<From>),
+}
+
+/// What `flaneur texture from` takes.
+#[derive(Args)]
+pub struct From {
+    /// The picture with the texture
+    picture: PathBuf,
+    /// Layers, weights and search as somebody has them
+    #[arg(long, value_enum, default_value_t)]
+    recipe: Recipe,
+    /// Width and height
+    #[arg(long, value_name = "WxH", default_value = "256x256")]
+    size: Size,
+    /// Longest side at which the exemplar is looked at; 0 is its own
+    #[arg(long, value_name = "PIXELS", default_value_t = 256)]
+    exemplar: usize,
+    /// Sizes from coarse to fine, each half of the next
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
+    levels: u8,
+    /// Begin with this picture instead of noise
+    #[arg(long, value_name = "PICTURE")]
+    start: Option<PathBuf>,
+    /// Left and right join, and top and bottom
+    #[arg(long)]
+    tile: bool,
+    /// Weight of the exemplar's colours, 0 is none
+    #[arg(long, default_value_t = 0.0)]
+    histogram: f64,
+    /// Weight of the exemplar's spectrum, 0 is none
+    #[arg(long, default_value_t = 0.0)]
+    spectrum: f64,
+    #[command(flatten)]
+    painting: Painting,
+}
+
+/// Named choices.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Recipe {
+    /// conv1_1 to conv5_1, weights 1000/c², L-BFGS (leongatys/PytorchNeuralStyleTransfer)
+    #[default]
+    Gatys,
+    /// conv1_1, pool2, pool3, pool4, conv5_1, weights 1/c⁴, means between the blocks, Adam with clipped gradients
+    Course,
+}
+
+const GATYS: Usual = Usual {
+    average: false,
+    layers: &["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"],
+    steps: 100,
+    method: Method::Lbfgs { history: 20 },
+};
+const COURSE: Usual = Usual {
+    average: true,
+    layers: &["conv1_1", "pool2", "pool3", "pool4", "conv5_1"],
+    steps: 2000,
+    method: Method::Adam { rate: 0.02, beta1: 0.9, beta2: 0.999, eps: 1e-8, clip: Some(1.0) },
+};
+
+impl Texture {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// If a picture or weights cannot be read, or nothing can be written.
+    pub fn run(self) -> anyhow::Result<()> {
+        let Self::From(from) = self;
+        from.run()
+    }
+}
+
+impl From {
+    fn run(self) -> anyhow::Result<()> {
+        let (usual, weighing) = match self.recipe {
+            Recipe::Gatys => (&GATYS, Weighing::Gatys),
+            Recipe::Course => (&COURSE, Weighing::Course),
+        };
+        let size = sides(self.size)?;
+        let exemplar = picture(&self.picture)?;
+        let exemplar = if self.exemplar == 0 { exemplar } else { limited(exemplar, self.exemplar.max(16)) };
+        let begun = self.start.as_ref().map(|path| picture(path)).transpose()?;
+        let prepared = self.painting.prepare(usual)?;
+        // The random filters have no weights that are anybody's.
+        let weighing = if prepared.net.is_vgg() { weighing } else { Weighing::Even };
+        let all = levels(size, usize::from(self.levels), prepared.steps);
+        let job = Job {
+            net: &prepared.net,
+            layers: prepared.layers.clone(),
+            weighing,
+            styles: vec![Style { picture: exemplar, mask: None, weight: 1.0 }],
+            content: None,
+            variation: 0.0,
+            histogram: self.histogram,
+            spectrum: self.spectrum,
+            range: 0.0,
+            tile: self.tile,
+            method: prepared.method,
+            levels: all.clone(),
+        };
+        let first = all.first().map_or(size, |(size, _)| *size);
+        let start = begun.map_or_else(|| Field::noise(first, prepared.seed), |field| field.resized(first));
+        self.painting.paint(&job, start, &prepared, |made| made)
+    }
+}

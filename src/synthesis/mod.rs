@@ -1,0 +1,24 @@
+//! Pictures made by optimisation: textures from one picture (Gatys, Ecker & Bethge 2015) and styles on another one
+//! (Gatys, Ecker & Bethge 2016).
+//!
+//! Fed by `cli` with pictures and settings; gives pictures. A network of features (`features`) says what a picture looks
+//! like, `gram` and `pixels` say how far that is from what is wanted, and `optimise` changes the picture. Each knows
+//! nothing of the others; `texture` and `style` put them together. Absent: files, arguments, models that draw.
+
+pub mod colour;
+pub mod features;
+pub mod gram;
+pub mod optimise;
+pub mod pixels;
+pub mod run;
+
+/// Why a picture cannot be made, in a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SynthesisError(pub String);
+
+impl From<crate::net::layers::ArchError> for SynthesisError {
+    fn from(error: crate::net::layers::ArchError) -> Self {
+        Self(error.0)
+    }
+}
