@@ -23,6 +23,7 @@ pub mod still;
 pub mod style;
 pub mod supervise;
 pub mod texture;
+mod texture_draw;
 pub mod train;
 pub mod verbs;
 

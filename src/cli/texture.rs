@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::Size;
 use super::painting::{Painting, Usual, limited, picture, sides};
+pub use super::texture_draw::Draw;
 use crate::synthesis::optimise::Method;
 use crate::synthesis::run::{Field, Job, Style, Weighing, levels};
 
@@ -14,6 +15,8 @@ use crate::synthesis::run::{Field, Job, Style, Weighing, levels};
 pub enum Texture {
     /// Make a new picture with the texture of another one
     From(Box<From>),
+    /// Draw with a texture network: a picture, a way between two noises, or a picture in its style
+    Draw(Box<Draw>),
 }
 
 /// What `flaneur texture from` takes.
@@ -78,8 +81,10 @@ impl Texture {
     /// # Errors
     /// If a picture or weights cannot be read, or nothing can be written.
     pub fn run(self) -> anyhow::Result<()> {
-        let Self::From(from) = self;
-        from.run()
+        match self {
+            Self::From(from) => from.run(),
+            Self::Draw(draw) => draw.run(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod ease;
 pub mod field;
+pub mod noise_law;
 pub mod path;
 pub mod pose;
 pub mod space;

@@ -8,6 +8,7 @@ pub mod critic;
 pub mod import;
 pub mod recognise;
 pub mod score;
+pub mod texture;
 
 use std::path::{Path, PathBuf};
 

@@ -34,8 +34,8 @@ const BEGINNINGS: [(&[u8], &str); 23] = [
     (b"\xff\xd8\xff", "it is a picture, no file of weights"),
 ];
 
-const T7: &str =
-    "it is a file of Torch7 (.t7), which is not read: convert it to PyTorch, save a state dict and import that";
+const T7: &str = "it is a file of Torch7 (.t7): `flaneur texture draw` draws with it if it is a texture network; convert any other one \
+     to PyTorch, save a state dict and import that";
 const NCNN: &str = "it is a file of ncnn, which is not read: import the PyTorch file that it was made from";
 const HTML: &str = "it is a page of the web, not the file behind it: download the file itself";
 

@@ -17,6 +17,7 @@ mod pickle;
 pub mod safetensors;
 pub mod source;
 pub mod torch;
+pub mod torch7;
 pub mod write;
 
 use std::path::Path;

@@ -6,6 +6,7 @@
 mod arrays;
 mod keras;
 pub mod own;
+pub mod pyramid;
 mod torch;
 pub mod vgg;
 

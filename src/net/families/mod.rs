@@ -7,6 +7,7 @@ pub mod chain;
 pub mod dcgan;
 pub mod lesson;
 pub mod mlp;
+pub mod texture;
 pub mod vgg;
 pub mod wgan_gp;
 

@@ -1,0 +1,254 @@
+//! The texture network in a file of Torch7 or PyTorch: its settings, and its arrays under our names.
+//!
+//! Fed with what the readers give. Ulyanov's files keep all numbers in one storage, and the norms behind a doubling are
+//! declared 8 wide there though more channels go through: the original read beyond them, into the numbers that follow,
+//! and so does this (found by running: anything else gives broken textures). Absent: other networks of Torch7.
+
+use crate::model::import::bag::{Array, Bag, ReadError};
+use crate::model::import::source::wrong;
+use crate::model::import::torch7::Node;
+use crate::net::families::texture::Pyramid;
+
+/// A texture network that was recognised.
+#[derive(Debug)]
+pub struct Texture {
+    /// What it is.
+    pub pyramid: Pyramid,
+    /// Its arrays by our names.
+    pub arrays: Vec<(String, Vec<f32>)>,
+    /// By what its output is divided to be 0..1: 256 as Ulyanov shows it, 255 else.
+    pub divisor: f32,
+    /// What was seen, in a sentence.
+    pub recognised: String,
+}
+
+/// Modules of a sequence; those of a sequence within it in its place, paddings left out.
+fn flat(node: &Node) -> Vec<&Node> {
+    let modules = node.get("modules").map(Node::list).unwrap_or_default();
+    modules
+        .into_iter()
+        .flat_map(|module| match module.class() {
+            "nn.Sequential" => flat(module),
+            "nn.SpatialCircularPadding" | "nn.SpatialReplicationPadding" => Vec::new(),
+            _ => vec![module],
+        })
+        .collect()
+}
+
+struct Found {
+    arrays: Vec<(String, Vec<f32>)>,
+    inputs: usize,
+    third: bool,
+    sides: bool,
+}
+
+/// Recognises the network of a file of Torch7.
+///
+/// # Errors
+/// If it is another one.
+pub fn torch7(root: &Node) -> Result<Texture, ReadError> {
+    let mut found = Found { arrays: Vec::new(), inputs: 0, third: false, sides: false };
+    let items = flat(root);
+    let Some((last, items)) = items.split_last() else { return other(root) };
+    let scales = found.scale(items, root)?;
+    found.conv(last, "last", root)?;
+    let pyramid = Pyramid { scales, inputs: found.inputs, third: found.third, sides: found.sides };
+    let texture = Texture {
+        pyramid,
+        arrays: found.arrays,
+        divisor: 256.0,
+        recognised: format!(
+            "a texture network of Torch7 with {scales} scales and {} channels that go in at each",
+            found.inputs
+        ),
+    };
+    checked(texture)
+}
+
+fn other<T>(root: &Node) -> Result<T, ReadError> {
+    wrong(format!(
+        "it is a {} of Torch7 that is no texture network: convert it to PyTorch, save a state dict and import that",
+        if root.class().is_empty() { "value" } else { root.class() }
+    ))
+}
+
+impl Found {
+    /// The modules of a scale and of those below it; gives its number.
+    fn scale(&mut self, items: &[&Node], root: &Node) -> Result<usize, ReadError> {
+        let Some(first) = items.first() else { return other(root) };
+        if !first.class().ends_with("Concat") {
+            let more = self.block(items, "noise1", root)?;
+            return if more.is_empty() { Ok(1) } else { other(root) };
+        }
+        let branches = first.get("modules").map(Node::list).unwrap_or_default();
+        let [below, noise] = branches.as_slice() else { return other(root) };
+        let below = flat(below);
+        // Behind the doubling stands the norm of the joint.
+        let Some(up) = below.iter().position(|m| m.class() == "nn.SpatialUpSamplingNearest") else {
+            return other(root);
+        };
+        let k = self.scale(&below[..up], root)? + 1;
+        let Some(norm) = below.get(up + 1) else { return other(root) };
+        self.norm(norm, &format!("up{k}"), 8 * (k - 1), root)?;
+        let more = self.block(&flat(noise), &format!("noise{k}"), root)?;
+        if let Some(norm) = more.first() {
+            self.sides = true;
+            self.norm(norm, &format!("side{k}"), 8, root)?;
+        }
+        let more = self.block(&items[1..], &format!("joined{k}"), root)?;
+        if more.is_empty() { Ok(k) } else { other(root) }
+    }
+
+    /// Convolutions, each with its norm; gives the norms that stand behind no convolution.
+    fn block<'a>(&mut self, items: &[&'a Node], name: &str, root: &Node) -> Result<Vec<&'a Node>, ReadError> {
+        let (mut count, mut channels, mut more) = (0, 0, Vec::new());
+        let mut open = false;
+        for item in items {
+            match item.class() {
+                "nn.SpatialConvolution" | "nn.SpatialConvolutionMM" | "cudnn.SpatialConvolution" => {
+                    count += 1;
+                    channels = item.number("nOutputPlane").unwrap_or(0.0) as usize;
+                    if name == "noise1" && count == 1 {
+                        self.inputs = item.number("nInputPlane").unwrap_or(0.0) as usize;
+                    }
+                    self.conv(item, &format!("{name}.conv{count}"), root)?;
+                    open = true;
+                }
+                "nn.SpatialBatchNormalization" if open => {
+                    self.norm(item, &format!("{name}.norm{count}"), channels, root)?;
+                    open = false;
+                }
+                "nn.SpatialBatchNormalization" => more.push(*item),
+                "nn.LeakyReLU" | "nn.SpatialAveragePooling" | "nn.GenNoise" | "nn.NoiseFill" | "nn.Identity" => {}
+                _ => return other(root),
+            }
+        }
+        self.third |= count == 3;
+        if count == 2 || count == 3 { Ok(more) } else { other(root) }
+    }
+
+    fn conv(&mut self, node: &Node, name: &str, root: &Node) -> Result<(), ReadError> {
+        let sides = [node.number("kW"), node.number("nInputPlane"), node.number("nOutputPlane")];
+        let [Some(k), Some(c), Some(o)] = sides.map(|side| side.map(|side| side as usize)) else { return other(root) };
+        let values = |part: &str| node.tensor(part).and_then(|tensor| tensor.values(None));
+        let (Some(weight), Some(bias)) = (values("weight"), values("bias")) else { return other(root) };
+        if weight.len() != k * k * c * o || bias.len() != o || weight.is_empty() {
+            return other(root);
+        }
+        self.arrays.push((format!("{name}.kernel"), turned(&weight, k * k, c, o)));
+        self.arrays.push((format!("{name}.bias"), bias));
+        Ok(())
+    }
+
+    /// A norm of so many channels, whatever its own width is.
+    fn norm(&mut self, node: &Node, name: &str, channels: usize, root: &Node) -> Result<(), ReadError> {
+        let values = |part: &str| node.tensor(part).and_then(|tensor| tensor.values(Some(channels)));
+        let (Some(gamma), Some(beta)) = (values("weight"), values("bias")) else { return other(root) };
+        self.arrays.push((format!("{name}.gamma"), gamma));
+        self.arrays.push((format!("{name}.beta"), beta));
+        Ok(())
+    }
+}
+
+/// `[o, c, k · k]` as `[k · k, c, o]`.
+fn turned(values: &[f32], places: usize, c: usize, o: usize) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    for (filter, rest) in values.chunks_exact(c * places).enumerate() {
+        for (channel, window) in rest.chunks_exact(places).enumerate() {
+            for (at, value) in window.iter().enumerate() {
+                out[(at * c + channel) * o + filter] = *value;
+            }
+        }
+    }
+    out
+}
+
+/// Recognises Gutierrez' Pyramid2D in a file of PyTorch (`cb1_1.conv1.weight`).
+///
+/// # Errors
+/// If it is another network.
+pub fn torch(bag: &Bag) -> Result<Texture, ReadError> {
+    let pyramid = Pyramid::GUTIERREZ;
+    let mut arrays = Vec::new();
+    let get = |name: String| -> Result<&Array, ReadError> {
+        bag.arrays
+            .iter()
+            .find(|a| a.name.strip_prefix("module.").unwrap_or(&a.name) == name)
+            .ok_or_else(|| ReadError(format!("it is no texture network: it has no {name}")))
+    };
+    for plan in pyramid.plans() {
+        let (layer, part) = plan.name.rsplit_once('.').unwrap_or((&plan.name, ""));
+        let theirs = theirs(layer);
+        let word = if matches!(part, "kernel" | "gamma") { "weight" } else { "bias" };
+        let array = get(format!("{theirs}.{word}"))?;
+        let values = match plan.shape.as_slice() {
+            [k, _, c, o] if array.values.len() == plan.len() => turned(&array.values, k * k, *c, *o),
+            _ => array.values.clone(),
+        };
+        arrays.push((plan.name.clone(), values));
+    }
+    checked(Texture { pyramid, arrays, divisor: 255.0, recognised: "Pyramid2D of Gutierrez, in PyTorch".into() })
+}
+
+/// What Gutierrez calls a layer: our third block of noise is his `cb3_1`, the doubling behind the second scale `up2`.
+fn theirs(layer: &str) -> String {
+    let (block, part) = layer.split_once('.').unwrap_or((layer, ""));
+    let part = part.replace("norm", "bn");
+    if let Some(k) = block.strip_prefix("noise") {
+        return format!("cb{k}_1.{part}");
+    }
+    if let Some(k) = block.strip_prefix("joined") {
+        return format!("cb{k}_2.{part}");
+    }
+    if let Some(k) = block.strip_prefix("up").and_then(|k| k.parse::<usize>().ok()) {
+        return format!("up{}.bn", k - 1);
+    }
+    "last_conv".into()
+}
+
+/// All arrays are there, with as many numbers as they need.
+fn checked(mut texture: Texture) -> Result<Texture, ReadError> {
+    let plans = texture.pyramid.plans();
+    let mut ordered = Vec::new();
+    for plan in &plans {
+        let found = texture.arrays.iter().position(|(name, _)| *name == plan.name);
+        match found.map(|at| texture.arrays.swap_remove(at)) {
+            Some((name, values)) if values.len() == plan.len() => ordered.push((name, values)),
+            Some((name, values)) => {
+                return wrong(format!("its {name} has {} numbers, and {} are needed", values.len(), plan.len()));
+            }
+            None => return wrong(format!("its texture network has no {}: fetch the whole file", plan.name)),
+        }
+    }
+    if ordered.iter().any(|(_, values)| values.iter().any(|v| !v.is_finite())) {
+        return wrong("its texture network has values that are no numbers: fetch it again");
+    }
+    texture.arrays = ordered;
+    Ok(texture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gutierrez_names_are_known() {
+        let mut bag = Bag::default();
+        for plan in Pyramid::GUTIERREZ.plans() {
+            let (layer, part) = plan.name.rsplit_once('.').unwrap();
+            let word = if matches!(part, "kernel" | "gamma") { "weight" } else { "bias" };
+            let name = format!("{}.{word}", theirs(layer));
+            bag.arrays.push(Array { name, shape: plan.shape.clone(), values: vec![0.5; plan.len()], whole: false });
+        }
+        assert!(bag.get("cb6_2.bn3.weight").is_some() && bag.get("up5.bn.bias").is_some());
+        assert_eq!(torch(&bag).unwrap().arrays.len(), Pyramid::GUTIERREZ.plans().len());
+        bag.arrays.pop();
+        assert!(torch(&bag).unwrap_err().0.contains("last_conv.bias"));
+        assert!(torch(&Bag::default()).unwrap_err().0.contains("no texture network"));
+    }
+
+    #[test]
+    fn other_programs_of_torch7_are_refused() {
+        assert!(torch7(&Node::Nil).unwrap_err().0.contains("no texture network"));
+    }
+}
