@@ -23,7 +23,7 @@ const SIDE: usize = 5;
 /// Letters of a line at most.
 const LETTERS: usize = 1000;
 
-/// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
+/// Make a model of a file of weights: PyTorch, Keras, numpy, ONNX or safetensors
 #[derive(Args)]
 pub struct Import {
     /// .pt, .pth, .ckpt, .h5, .keras, .npz, .safetensors, whatever it is called

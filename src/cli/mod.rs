@@ -64,7 +64,7 @@ enum Command {
     Learn(learn::Learn),
     /// Try sketches, presets, mappings and models
     Check(check::Check),
-    /// Make a first sketch or preset
+    /// Make a first sketch, drawing sketch or preset
     #[command(subcommand)]
     New(new::New),
     /// The versions of a sketch that ran
@@ -88,11 +88,11 @@ enum Command {
     Style(Box<style::Style>),
     /// Measure a model's pictures against its dataset: any folder or zip of pictures, or the lines
     Score(Box<score::Score>),
-    /// Train a WGAN-GP on a folder or zip of pictures
+    /// Train a GAN on a folder or zip of pictures, or on a drawing sketch
     Train(Box<train::Train>),
     /// Lay the losses of several trainings over each other, and list the settings that differ
     Compare(compare::Compare),
-    /// Make a model of a file of weights: PyTorch, Keras, numpy or safetensors
+    /// Make a model of a file of weights: PyTorch, Keras, numpy, ONNX or safetensors
     Import(import::Import),
     /// Write a model's generator as safetensors or .npz, for other programs
     Export(export::Export),

@@ -12,14 +12,14 @@ use crate::model::import;
 use crate::model::recognise::vgg;
 use crate::net::device::Chosen;
 use crate::picture::Picture;
-use crate::recorder::{Recorder, Settings};
+use crate::recorder::{Codec, Recorder, Settings, names};
 use crate::report::{Board, Progress, Stop, say, tell};
 use crate::synthesis::features::FeatureNet;
 use crate::synthesis::optimise::Method;
 use crate::synthesis::run::{Field, Job, Made, named};
 
 /// Longest side of a picture that is made.
-const MOST_SIDE: usize = 2048;
+pub const MOST_SIDE: usize = 2048;
 /// Frames a second of a film of the search.
 const FPS: f64 = 25.0;
 
@@ -98,8 +98,10 @@ pub struct Usual {
 pub struct Prepared {
     /// What compares.
     pub net: FeatureNet,
-    /// By which layers.
+    /// By which layers, and whether a person named them.
     pub layers: Vec<String>,
+    /// Whether they were named.
+    pub named: bool,
     /// Steps at each size.
     pub steps: usize,
     /// How it is searched.
@@ -118,9 +120,10 @@ impl Painting {
     /// # Errors
     /// If there are none, or something does not fit.
     pub fn prepare(&self, usual: &Usual) -> anyhow::Result<Prepared> {
-        let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if !matches!(ending.as_deref(), Some("png" | "jpg" | "jpeg")) {
-            bail!("{} has to end with .png or .jpg", self.output.display());
+        check_output(&self.output)?;
+        if let Some(film) = &self.film {
+            Codec::check(film)?;
+            check_folder(film)?;
         }
         if let Some(rate) = self.rate.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
             bail!("--rate takes a number above 0, not {rate}");
@@ -155,7 +158,8 @@ impl Painting {
         }
         let steps = self.steps.unwrap_or(usual.steps) as usize;
         let output = free(&self.output, self.overwrite);
-        Ok(Prepared { net, layers, steps, method, chosen, output, seed: self.seed })
+        let named = !self.layers.is_empty();
+        Ok(Prepared { net, layers, named, steps, method, chosen, output, seed: self.seed })
     }
 
     /// Searches, shows how far it is, and writes the picture, also one that was stopped.
@@ -175,11 +179,9 @@ impl Painting {
         let film = match &self.film {
             None => None,
             Some(path) => {
-                if path.exists() && !self.overwrite {
-                    bail!("{} is there already; give another name, or --overwrite", path.display());
-                }
+                let path = names::film(path, self.overwrite)?;
                 let size = [last[1], last[0]].map(|side| side / 2 * 2);
-                let settings = Settings { path: path.clone(), size, fps: FPS, crf: None, codec: None, live: false };
+                let settings = Settings { path, size, fps: FPS, crf: None, codec: None, live: false };
                 Some((Recorder::start(settings, &Board::echoing())?, size))
             }
         };
@@ -233,8 +235,45 @@ impl Painting {
     }
 }
 
+/// A picture can be written there.
+///
+/// # Errors
+/// If its name ends otherwise, or its folder is not there.
+pub fn check_output(path: &Path) -> anyhow::Result<()> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    if !matches!(ending.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        bail!("{} has to end with .png or .jpg", path.display());
+    }
+    check_folder(path)
+}
+
+/// The folder of a file is there.
+///
+/// # Errors
+/// If it is not.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => bail!("there is no folder {}: make it first", folder.display()),
+        None => Ok(()),
+    }
+}
+
+/// A weight: a number of 0 or more.
+///
+/// # Errors
+/// If it is none.
+pub fn weight(name: &str, given: f64) -> anyhow::Result<f64> {
+    match given >= 0.0 && given.is_finite() {
+        true => Ok(given),
+        false => bail!("{name} takes a number of 0 or more, not {given}"),
+    }
+}
+
 /// Writes a picture by the ending of its name.
-fn write(picture: &Picture, path: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(picture: &Picture, path: &Path) -> anyhow::Result<()> {
     let png = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
     let bytes = match png {
         true => picture.png(path)?,
@@ -249,6 +288,9 @@ fn write(picture: &Picture, path: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// If it is none, or smaller than anything can be seen in.
 pub fn picture(path: &Path) -> anyhow::Result<Field> {
+    if !path.is_file() {
+        bail!("there is no file {}: name a picture", path.display());
+    }
     let Some(picture) = Picture::read(path) else {
         bail!("{} is no picture that can be read: PNG, JPEG, GIF, BMP and WebP can", path.display());
     };

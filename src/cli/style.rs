@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::painting::{Painting, Usual, limited, picture};
+use super::painting::{Painting, Usual, limited, picture, weight};
 use crate::random::RandomState;
 use crate::synthesis::colour;
 use crate::synthesis::optimise::Method;
@@ -150,14 +150,13 @@ impl Style {
         if self.style.len() == 1 && self.mask.is_some() {
             bail!("--mask is for two styles: name a second picture");
         }
-        let weight = |given: Option<f64>, name: &str, usual: f64| match given {
-            Some(v) if !(v >= 0.0 && v.is_finite()) => bail!("{name} takes a number of 0 or more, not {v}"),
-            given => Ok(given.unwrap_or(usual)),
-        };
         let parts = self.recipe.parts();
-        let content_weight = weight(self.content_weight, "--content-weight", parts.weights[0])?;
-        let style_weight = weight(self.style_weight, "--style-weight", parts.weights[1])?;
-        let variation = weight(self.variation, "--variation", parts.weights[2])?;
+        let content_weight = weight("--content-weight", self.content_weight.unwrap_or(parts.weights[0]))?;
+        let style_weight = weight("--style-weight", self.style_weight.unwrap_or(parts.weights[1]))?;
+        let variation = weight("--variation", self.variation.unwrap_or(parts.weights[2]))?;
+        if content_weight + style_weight + variation == 0.0 {
+            bail!("all weights are 0: nothing is sought; give --content-weight or --style-weight");
+        }
         let most = self.size as usize;
         let content = picture(&self.content)?;
         // As large as asked for, also where the picture is smaller.
@@ -197,6 +196,7 @@ impl Style {
         let job = Job {
             net: &prepared.net,
             layers: prepared.layers.clone(),
+            named: prepared.named,
             weighing,
             styles: wanted.filter(|_| style_weight > 0.0).collect(),
             content: (content_weight > 0.0).then(|| Content {
@@ -208,7 +208,6 @@ impl Style {
             variation,
             histogram: 0.0,
             spectrum: 0.0,
-            range: 0.0,
             tile: false,
             method: prepared.method,
             levels: all.clone(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Size;
-use super::painting::{Painting, Usual, limited, picture, sides};
+use super::painting::{MOST_SIDE, Painting, Usual, limited, picture, sides, weight};
 pub use super::texture_draw::Draw;
 use crate::synthesis::optimise::Method;
 use crate::synthesis::run::{Field, Job, Style, Weighing, levels};
@@ -30,7 +30,7 @@ pub struct From {
     /// Width and height
     #[arg(long, value_name = "WxH", default_value = "256x256")]
     size: Size,
-    /// Longest side at which the exemplar is looked at; 0 is its own
+    /// Longest side at which the exemplar is looked at, at most 2048; 0 is its own
     #[arg(long, value_name = "PIXELS", default_value_t = 256)]
     exemplar: usize,
     /// Sizes from coarse to fine, each half of the next
@@ -96,7 +96,9 @@ impl From {
         };
         let size = sides(self.size)?;
         let exemplar = picture(&self.picture)?;
-        let exemplar = if self.exemplar == 0 { exemplar } else { limited(exemplar, self.exemplar.max(16)) };
+        let most = if self.exemplar == 0 { MOST_SIDE } else { self.exemplar.clamp(16, MOST_SIDE) };
+        let exemplar = limited(exemplar, most);
+        let [histogram, spectrum] = [weight("--histogram", self.histogram)?, weight("--spectrum", self.spectrum)?];
         let begun = self.start.as_ref().map(|path| picture(path)).transpose()?;
         let prepared = self.painting.prepare(usual)?;
         // The random filters have no weights that are anybody's.
@@ -105,13 +107,13 @@ impl From {
         let job = Job {
             net: &prepared.net,
             layers: prepared.layers.clone(),
+            named: prepared.named,
             weighing,
             styles: vec![Style { picture: exemplar, mask: None, weight: 1.0 }],
             content: None,
             variation: 0.0,
-            histogram: self.histogram,
-            spectrum: self.spectrum,
-            range: 0.0,
+            histogram,
+            spectrum,
             tile: self.tile,
             method: prepared.method,
             levels: all.clone(),

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
-use super::painting::{picture, sides};
+use super::painting::{MOST_SIDE, check_folder, check_output, limited, picture, sides, weight, write};
 use super::{DeviceChoice, Size, free};
 use crate::files;
 use crate::latent::noise_law::{self, Law};
 use crate::model::texture::{Planes, TextureModel};
-use crate::recorder::{Recorder, Settings};
+use crate::recorder::{Codec, Recorder, Settings, names};
 use crate::report::{Board, Progress, Stop, say, tell};
 
 /// What `flaneur texture draw` takes.
@@ -21,7 +21,7 @@ pub struct Draw {
     /// Where to write: a picture (.png), or with --to a film (.mp4, .gif, a folder for PNGs)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Width and height, multiples of 32 [default: 256x256, or the picture's]
+    /// Width and height, multiples of 32 (16 for networks for styles) [default: 256x256, or the picture's]
     #[arg(long, value_name = "WxH")]
     size: Option<Size>,
     /// Seed of the noise
@@ -45,9 +45,9 @@ pub struct Draw {
     /// The picture that a network for styles paints
     #[arg(long, value_name = "PICTURE")]
     picture: Option<PathBuf>,
-    /// How much noise a network for styles gets
-    #[arg(long, default_value_t = 1.0)]
-    noise: f64,
+    /// How much noise a network for styles gets; 1 is what it was trained with
+    #[arg(long)]
+    noise: Option<f64>,
     /// Write over a file of that name
     #[arg(long)]
     overwrite: bool,
@@ -75,12 +75,22 @@ impl Draw {
     /// # Errors
     /// If the network cannot be read, a size does not fit, or nothing can be written.
     pub fn run(self) -> anyhow::Result<()> {
+        match self.to {
+            None => check_output(&self.output)?,
+            Some(_) => {
+                Codec::check(&self.output)?;
+                check_folder(&self.output)?;
+            }
+        }
+        if !(self.fps.is_finite() && (1.0..=1000.0).contains(&self.fps)) {
+            bail!("--fps takes 1 to 1000");
+        }
         let chosen = self.device.choose()?;
         let name = self.model.display();
         let model = TextureModel::read(&self.model, &chosen.device).with_context(|| format!("{name}"))?;
         tell(format_args!("{name}: {}", model.says));
         let painted = match (&self.picture, model.paints()) {
-            (Some(path), true) => Some(picture(path)?),
+            (Some(path), true) => Some(limited(picture(path)?, MOST_SIDE)),
             (None, false) => None,
             (None, true) => bail!("{name} paints a picture in its style: name one with --picture"),
             (Some(_), false) => bail!("{name} draws a texture and takes no --picture"),
@@ -89,29 +99,29 @@ impl Draw {
             (Some(size), _) => sides(size)?,
             (None, None) => [256, 256],
             // The nearest size that the network can draw.
-            (None, Some(field)) => field.size.map(|side| (side + 16) / model.step() * model.step()),
+            (None, Some(field)) => {
+                let step = model.step();
+                field.size.map(|side| ((side + step / 2) / step * step).clamp(step, MOST_SIDE))
+            }
         };
         model.check(size)?;
         let painted = painted.map(|field| field.resized(size).values);
-        let strength = self.noise as f32;
-        let noise = |seed: u32| -> anyhow::Result<Planes> {
-            let mut planes = model.noise(size, seed)?;
-            if model.paints() {
-                planes.iter_mut().flatten().for_each(|v| *v *= strength);
-            }
-            Ok(planes)
+        let strength = weight("--noise", self.noise.unwrap_or(1.0))? as f32;
+        if self.noise.is_some() && !model.paints() {
+            bail!("--noise is for networks for styles: {name} draws a texture of noise alone");
+        }
+        let drawn = |mut planes: Planes| {
+            planes.iter_mut().flatten().for_each(|v| *v *= strength);
+            model.draw(size, &planes, painted.as_deref())
         };
-        let from = noise(self.seed)?;
+        let from = model.noise(size, self.seed)?;
         let Some(to) = self.to else {
             let path = free(&self.output, self.overwrite);
-            model.draw(size, &from, painted.as_deref())?.write_png(&path)?;
+            write(&drawn(from)?, &path)?;
             say(format_args!("wrote {} ({}x{})", files::shown(&path), size[1], size[0]));
             return Ok(());
         };
-        let to = noise(to)?;
-        if self.output.exists() && !self.overwrite {
-            bail!("{} is there already; give another name, or --overwrite", self.output.display());
-        }
+        let to = model.noise(size, to)?;
         let law = match self.law {
             LawChoice::Scores => Law::Scores,
             LawChoice::Redresse => Law::Redresse,
@@ -120,7 +130,7 @@ impl Draw {
         };
         let [height, width] = size;
         let settings = Settings {
-            path: self.output.clone(),
+            path: names::film(&self.output, self.overwrite)?,
             size: [width, height],
             fps: self.fps,
             crf: None,
@@ -139,8 +149,8 @@ impl Draw {
                 false => frame as f64 / (self.frames - 1) as f64,
             };
             let planes = from.iter().zip(&to).map(|(a, b)| noise_law::blend(a, b, share, law)).collect();
-            let drawn = model.draw(size, &planes, painted.as_deref())?;
-            recorder.put(frame, Box::new(move || drawn))?;
+            let picture = drawn(planes)?;
+            recorder.put(frame, Box::new(move || picture))?;
             progress.step();
         }
         progress.finish();

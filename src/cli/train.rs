@@ -43,7 +43,7 @@ real pictures, of fake ones before its update, and of those the generator learnt
 /// Train a GAN on a folder or zip of pictures
 #[derive(Args)]
 pub struct Train {
-    /// Folder or zip of pictures; "lines" draws 2000 pictures of three lines in memory
+    /// Folder or zip of pictures, or a drawing sketch as data/NAME; "lines" draws 2000 pictures of three lines in memory
     data: PathBuf,
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]

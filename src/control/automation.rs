@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Controls;
+use super::{Controls, slug};
 use crate::hints::meant;
 
 /// What is wrong with a line.
@@ -71,6 +71,13 @@ impl Automation {
         Some((name, meant(name, asked.iter().map(String::as_str), 2)))
     }
 
+    /// The first trigger that is none of `asked`, as a sketch or an address calls it, and the one that was probably meant.
+    pub fn strange_trigger<'a>(&'a self, asked: &'a [String]) -> Option<(&'a str, Option<&'a str>)> {
+        let known = |name: &str| asked.iter().any(|asked| asked == name || slug(asked) == name);
+        let (_, name) = self.triggers.iter().find(|(_, name)| !known(name))?;
+        Some((name, meant(name, asked.iter().map(String::as_str), 2)))
+    }
+
     /// Moves the knobs to where they are at `secs`, and pulls the triggers up to there.
     pub fn apply(&mut self, secs: f64, controls: &mut Controls) {
         for (name, curve) in &self.curves {
@@ -114,6 +121,10 @@ mod tests {
         assert_eq!(moves.stranger(&asked), Some(("cuont", Some("count"))));
         assert_eq!(moves.stranger(&["cuont".into(), "seed".into()]), None);
         assert_eq!(moves.stranger(&[]), Some(("cuont", None)));
+        let moves = Automation::read("1 leep!\n2 next_seed!\n").unwrap();
+        let asked = ["leap".to_owned(), "next seed".to_owned()];
+        assert_eq!(moves.strange_trigger(&asked), Some(("leep", Some("leap"))));
+        assert_eq!(moves.strange_trigger(&["leep".into(), "next seed".into()]), None);
     }
 
     #[test]

@@ -348,7 +348,11 @@ impl Controls {
 
     /// A trigger, by its name or as an address has it; several before one frame follow each other, one a frame.
     pub fn trigger(&mut self, name: &str) {
-        let known = self.triggers.iter().find(|known| *known == name || slug(known) == name);
+        let called = |known: &&String| slug(known) == name;
+        let known = match self.triggers.iter().any(|known| known == name) {
+            true => None,
+            false => self.triggers.iter().find(called),
+        };
         let name = &known.map_or(name, String::as_str).to_owned();
         if self.waiting.len() < MOST_KNOBS || self.waiting.contains_key(name) {
             let count = self.waiting.entry(name.clone()).or_default();

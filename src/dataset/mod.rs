@@ -33,7 +33,8 @@ pub enum DatasetError {
     )]
     NotReplaced(PathBuf),
     /// There is no such folder or file.
-    #[error("there is no {path}; give a folder or a zip of pictures (flaneur dataset lines draws one)", path = shown(.0))]
+    #[error("there is no {path}; give a folder or a zip of pictures (flaneur dataset lines draws one); a training and a score \
+             also take a drawing sketch as data/NAME", path = shown(.0))]
     Missing(PathBuf),
     /// It is neither a folder nor a zip.
     #[error("{path} is neither a folder nor a zip that can be read ({why}); give a folder or a zip of pictures", path = shown(path))]

@@ -34,11 +34,14 @@ pub enum Arch {
 
 /// Names that [`Arch::named`] knows, with what each is.
 pub const NAMES: [(&str, &str); 11] = [
-    ("small", "what the shipped model uses: quarter-width generator, light critic that sees the whole picture"),
+    ("small", "quarter-width generator, light critic that sees the whole picture"),
     ("quarter", "seed with a quarter of the filters"),
     ("seed", "the original network, kernels 3 and 6 (18.79 M parameters in the generator)"),
     ("seed-k10", "the original network, kernels 5 and 10 (46.08 M parameters in the generator)"),
-    ("smooth", "of small's size, without a checkerboard: nearest doubling and 3x3 kernels, a critic of kernels of 4"),
+    (
+        "smooth",
+        "what the shipped models use, without a checkerboard: nearest doubling and 3x3 kernels, a critic of kernels of 4",
+    ),
     ("dcgan-64", "a DCGAN for 64x64 pictures, as in PyTorch's tutorial (3.58 M parameters in the generator)"),
     ("dcgan-128", "the same for 128x128 (12.66 M parameters in the generator)"),
     ("mlp-mnist", "dense layers alone, for 28x28 in grey: the lesson's, in PyTorch"),

@@ -171,12 +171,18 @@ impl Show {
         Ok(Filmed { path, frames: done, interrupted: done < frames, faults })
     }
 
-    /// What is moved by a file and is no knob of the sketch, in a sentence.
+    /// What is moved by a file and is no knob or trigger of the sketch, in a sentence.
     fn unknown_knob(&self) -> Option<String> {
-        let asked: Vec<String> = self.controls.asked().into_iter().map(|knob| knob.name).collect();
-        let (name, meant) = self.automation.as_ref()?.stranger(&asked)?;
-        let meant = meant.map_or(".".to_owned(), |knob| format!("; did you mean {knob}?"));
-        Some(format!("the sketch has no knob \"{name}\", so moving it did nothing{meant} It has: {}", asked.join(", ")))
+        let moves = self.automation.as_ref()?;
+        let knobs: Vec<String> = self.controls.asked().into_iter().map(|knob| knob.name).collect();
+        let triggers = self.controls.triggers();
+        let ((name, meant), kind, asked) = match moves.stranger(&knobs) {
+            Some(found) => (found, "knob", &knobs[..]),
+            None => (moves.strange_trigger(triggers)?, "trigger", triggers),
+        };
+        let meant = meant.map_or(".".to_owned(), |known| format!("; did you mean {known}?"));
+        let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(", ") };
+        Some(format!("the sketch has no {kind} \"{name}\", so moving it did nothing{meant} It has: {asked}"))
     }
 
     /// Walks some frames; gives what is to be drawn for all of them at once, each latent only once: a network draws

@@ -84,7 +84,12 @@ pub struct Call<'a> {
     pub args: &'static [Arg],
     pub values: &'a [Value],
     pub env: &'a Env,
+    /// Units of the drawing that the verb is called on: what is left out is a share of the frame in them, too.
+    pub units: f64,
 }
+
+/// Arguments that are places and lengths in a drawing's units.
+const LENGTHS: [&str; 11] = ["x", "y", "w", "h", "x1", "y1", "x2", "y2", "weight", "size", "radius"];
 
 /// What a verb could not do, for the person who wrote the call.
 pub type Wrong = String;
@@ -103,8 +108,9 @@ impl Call<'_> {
     /// # Errors
     /// If it is no number.
     pub fn number(&self, i: usize) -> Result<f64, Wrong> {
-        let Arg { kind, bare, .. } = self.args[i];
-        let default = if let Bare::Number(v) = bare { v } else { 0.0 };
+        let Arg { name, kind, bare } = self.args[i];
+        let units = if LENGTHS.contains(&name) { self.units } else { 1.0 };
+        let default = if let Bare::Number(v) = bare { v * units } else { 0.0 };
         let value = match self.values.get(i) {
             None => return Ok(default),
             Some(value) => number(value).ok_or_else(|| self.mistaken(i, "a number"))?,

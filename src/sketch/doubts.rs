@@ -46,7 +46,12 @@ fn learn<'a>(before: &str, tokens: &[Token<'a>], names: &mut BTreeMap<&'a str, W
             names.insert(name, Whole::UpTo(end));
         }
         // Anything else that may give a name another value: `let n = …`, `for n in …`, `n = …`, `n += …`, `|n|`.
-        ["let" | "for", name, ..] => drop(names.remove(name)),
+        // Patterns of several names, too.
+        ["let" | "for" | "match", ..] => {
+            tokens[1..].iter().take_while(|token| !["=", "in", "{", ";"].contains(&token.text)).for_each(|token| {
+                names.remove(token.text);
+            });
+        }
         ["|", ..] => tokens[1..].iter().take_while(|token| token.text != "|").for_each(|token| {
             names.remove(token.text);
         }),
@@ -109,6 +114,8 @@ mod tests {
             "let n = 5; n = 2; 4 / n",
             "let n = 5; n += 1; 12 / n",
             "fn a() { let n = 5; } fn b(n) { 12 / n }",
+            "let n = 5; let (n, m) = (4, 1); 12 / n",
+            "let n = 5; for (n, m) in all { 12 / n }",
             "let n = 5; all.map(|n| 12 / n)",
             "let n = 5; all.map(|a, n| 12 / n)",
             "let n = 5; n / 2 as f64",

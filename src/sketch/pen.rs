@@ -18,7 +18,9 @@ pub struct Pen {
     at: Affine,
     /// Ends, dashes, edges and clips.
     pub style: Style,
-    kept: Vec<(Affine, Style)>,
+    /// The frame's width and height in units, where they are not 1.
+    units: Option<f64>,
+    kept: Vec<(Affine, Style, Option<f64>)>,
 }
 
 impl Pen {
@@ -30,18 +32,29 @@ impl Pen {
         if self.kept.len() >= MOST_KEPT {
             return Err(format!("push: {MOST_KEPT} are kept already; is a pop() missing in a loop?"));
         }
-        self.kept.push((self.at, self.style.clone()));
+        self.kept.push((self.at, self.style.clone(), self.units));
         Ok(())
     }
 
     /// Back to what was kept last, or to the beginning.
     pub fn pop(&mut self) {
-        (self.at, self.style) = self.kept.pop().unwrap_or_default();
+        (self.at, self.style, self.units) = self.kept.pop().unwrap_or_default();
     }
 
     /// Another transform inside of this one.
     pub fn transform(&mut self, inner: &Affine) {
         self.at = self.at.after(inner);
+    }
+
+    /// The frame is n wide and high from now on.
+    pub fn set_units(&mut self, n: f64) {
+        self.transform(&Affine([[1.0 / n, 0.0, 0.0], [0.0, 1.0 / n, 0.0]]));
+        self.units = Some(self.units() * n);
+    }
+
+    /// How wide and high the frame is, as far as units were set.
+    pub fn units(&self) -> f64 {
+        self.units.unwrap_or(1.0)
     }
 
     /// How much longer lengths become.

@@ -4,24 +4,18 @@
 
 use burn::tensor::Tensor;
 
-/// By what a Gram matrix is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Divisor {
-    /// The places: h · w (leongatys/PytorchNeuralStyleTransfer, and the course's script).
-    Places,
-    /// Places and channels: c · h · w (Johnson et al. 2016, and the texture networks).
-    All,
+/// `Fᵀ F` over the places of features `[n, h, w, c]`, divided by their number: `[c, c]`
+/// (leongatys/PytorchNeuralStyleTransfer, and the course's script).
+pub fn gram(features: Tensor<4>) -> Tensor<2> {
+    let [n, h, w, _] = features.dims();
+    products(features) / (n * h * w) as f64
 }
 
-/// `Fᵀ F` over the places of features `[1, h, w, c]`, divided: `[c, c]`.
-pub fn gram(features: Tensor<4>, divisor: Divisor) -> Tensor<2> {
+/// The same without a division, for features that have one of their own.
+pub fn products(features: Tensor<4>) -> Tensor<2> {
     let [n, h, w, c] = features.dims();
     let rows: Tensor<2> = features.reshape([n * h * w, c]);
-    let by = match divisor {
-        Divisor::Places => n * h * w,
-        Divisor::All => n * h * w * c,
-    };
-    rows.clone().transpose().matmul(rows) / by as f64
+    rows.clone().transpose().matmul(rows)
 }
 
 /// Mean of the squares of a difference: a number.
@@ -44,23 +38,22 @@ mod tests {
     #[test]
     fn products_are_those_of_channels() {
         let values: Vec<f32> = (0..12).map(|v| v as f32 * 0.1).collect();
-        let found = floats(gram(features(&values, false), Divisor::Places));
+        let found = floats(gram(features(&values, false)));
         let by_hand = |a: usize, b: usize| (0..4).map(|at| values[at * 3 + a] * values[at * 3 + b]).sum::<f32>() / 4.0;
         for (at, value) in found.iter().enumerate() {
             assert!((value - by_hand(at / 3, at % 3)).abs() < 1e-6);
         }
-        let all = floats(gram(features(&values, false), Divisor::All));
-        assert!((all[4] * 3.0 - found[4]).abs() < 1e-6);
+        let whole = floats(products(features(&values, false)));
+        assert!((whole[4] - 4.0 * found[4]).abs() < 1e-5);
     }
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
         let values: Vec<f32> = (0..12).map(|v| (v as f32 * 1.7).sin()).collect();
         let target: Tensor<2> = Tensor::zeros([3, 3], &Device::flex());
-        let loss =
-            |values: &[f32]| floats(mean_square(gram(features(values, false), Divisor::Places), target.clone()))[0];
+        let loss = |values: &[f32]| floats(mean_square(gram(features(values, false)), target.clone()))[0];
         let x = features(&values, true);
-        let mut gradients = mean_square(gram(x.clone(), Divisor::Places), target.clone().autodiff()).backward();
+        let mut gradients = mean_square(gram(x.clone()), target.clone().autodiff()).backward();
         let found = floats(x.grad_remove(&mut gradients).unwrap());
         for at in 0..12 {
             let moved = |by: f32| {

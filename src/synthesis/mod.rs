@@ -3,7 +3,7 @@
 //!
 //! Fed by `cli` with pictures and settings; gives pictures. A network of features (`features`) says what a picture looks
 //! like, `gram` and `pixels` say how far that is from what is wanted, and `optimise` changes the picture. Each knows
-//! nothing of the others; `texture` and `style` put them together. Absent: files, arguments, models that draw.
+//! nothing of the others; `run` puts them together. Absent: files, arguments, models that draw.
 
 pub mod colour;
 pub mod features;

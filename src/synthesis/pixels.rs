@@ -1,4 +1,4 @@
-//! What is asked of the pixels themselves: smoothness, the exemplar's colours, its spectrum, the range.
+//! What is asked of the pixels themselves: smoothness, the exemplar's colours, its spectrum.
 //!
 //! Pictures are `[h, w, 3]` of 0..1. Each term gives a value and adds its gradient, which is worked out by hand: where a
 //! term has a nearest picture that would fulfil it, the value is half of the mean square of the way there, and the
@@ -32,17 +32,6 @@ pub fn variation(x: &[f32], [h, w]: Size, weight: f64, gradient: &mut [f32]) -> 
         }
     }
     weight * sum
-}
-
-/// Half of weight times the sum of squares of what lies outside of 0..1.
-pub fn range(x: &[f32], weight: f64, gradient: &mut [f32]) -> f64 {
-    let mut sum = 0.0;
-    for (v, g) in x.iter().zip(gradient) {
-        let over = v - v.clamp(0.0, 1.0);
-        sum += f64::from(over * over);
-        *g += weight as f32 * over;
-    }
-    weight * sum / 2.0
 }
 
 /// Half of weight times the mean square of the way to `goal`.
@@ -154,8 +143,6 @@ mod tests {
     fn gradients_are_those_of_finite_differences() {
         let x = noise(5 * 6 * 3, 0.1);
         check(|x, g| variation(x, [5, 6], 0.5, g), &x, 1e-2);
-        let wide: Vec<f32> = x.iter().map(|v| v * 3.0 - 1.0).collect();
-        check(|x, g| range(x, 2.0, g), &wide, 1e-2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustfft::num_complex::Complex;
 
 use super::SynthesisError;
 use super::features::FeatureNet;
-use super::gram::{Divisor, gram, mean_square};
+use super::gram::{gram, mean_square, products};
 use super::optimise::{Method, Search, Valued};
 use super::pixels::{self, Size};
 use crate::net::params::floats;
@@ -121,6 +121,8 @@ pub struct Job<'a> {
     pub net: &'a FeatureNet,
     /// Its layers that styles are compared by.
     pub layers: Vec<String>,
+    /// Whether a person named them; else those that need larger pictures are left out at small sizes.
+    pub named: bool,
     /// How those count.
     pub weighing: Weighing,
     /// Textures and styles.
@@ -133,8 +135,6 @@ pub struct Job<'a> {
     pub histogram: f64,
     /// The first style's spectrum.
     pub spectrum: f64,
-    /// Nothing outside of 0..1.
-    pub range: f64,
     /// Left and right join, and top and bottom.
     pub tile: bool,
     /// How it is searched.
@@ -182,7 +182,8 @@ struct Wanted {
 struct Goal<'a> {
     job: &'a Job<'a>,
     size: Size,
-    /// All layers that are looked at.
+    /// Layers that styles are compared by at this size, and all that are looked at.
+    layers: Vec<String>,
     taps: Vec<String>,
     styles: Vec<Wanted>,
     content: Option<Tensor<4>>,
@@ -212,7 +213,11 @@ impl Job<'_> {
             for at in 0..*steps {
                 let (loss, more) = search.step(&mut field.values, &mut function)?;
                 if !loss.is_finite() {
-                    return Err(SynthesisError("the loss is no number any more: take a smaller --rate".into()));
+                    let advice = match self.method {
+                        Method::Adam { .. } => "take a smaller --rate",
+                        Method::Lbfgs { .. } => "take smaller weights",
+                    };
+                    return Err(SynthesisError(format!("the loss is no number any more: {advice}")));
                 }
                 losses.push(loss);
                 let step = Step { level, done: losses.len(), of, loss, values: &field.values, size: *size };
@@ -236,7 +241,14 @@ impl<'a> Goal<'a> {
             let side = |v: usize| ((v as f64 * share).round() as usize).max(1);
             field.resized(field.size.map(side))
         };
-        let mut taps = job.layers.clone();
+        let sizes: Vec<Size> =
+            std::iter::once(size).chain(job.styles.iter().map(|style| smaller(&style.picture).size)).collect();
+        let fits = |layer: &String| sizes.iter().all(|size| job.net.check(*size, std::slice::from_ref(layer)).is_ok());
+        let mut layers = job.layers.clone();
+        if !job.named && layers.iter().any(fits) {
+            layers.retain(fits);
+        }
+        let mut taps = layers.clone();
         if let Some(content) = &job.content
             && !taps.contains(&content.layer)
         {
@@ -244,14 +256,14 @@ impl<'a> Goal<'a> {
         }
         let mut styles = Vec::new();
         for style in &job.styles {
-            let seen = job.net.taps(smaller(&style.picture).tensor(device), &job.layers)?;
-            let grams = seen.into_iter().map(|features| gram(features, Divisor::Places)).collect();
+            let seen = job.net.taps(smaller(&style.picture).tensor(device), &layers)?;
+            let grams = seen.into_iter().map(|features| gram(features)).collect();
             let masks = match &style.mask {
                 None => None,
                 Some((mask, of)) => {
                     // Layers see a picture of this size.
                     let grey = Field { size: *of, values: mask.iter().flat_map(|v| [*v; 3]).collect() };
-                    let probe = job.net.taps(Field::noise(size, 0).tensor(device), &job.layers)?;
+                    let probe = job.net.taps(Field::noise(size, 0).tensor(device), &layers)?;
                     Some(probe.iter().map(|layer| mask_of(&grey, layer.dims(), device)).collect::<Result<_, _>>()?)
                 }
             };
@@ -269,7 +281,7 @@ impl<'a> Goal<'a> {
         let exemplar = job.styles.first().map(|style| smaller(&style.picture));
         let sorted = exemplar.as_ref().filter(|_| job.histogram > 0.0).map(|e| pixels::sorted(&e.values));
         let spectra = exemplar.filter(|_| job.spectrum > 0.0).map(|e| pixels::spectra(&e.resized(size).values, size));
-        Ok(Self { job, size, taps, styles, content, sorted, spectra, device: device.clone() })
+        Ok(Self { job, size, layers, taps, styles, content, sorted, spectra, device: device.clone() })
     }
 
     /// The loss of a picture and its gradient.
@@ -279,21 +291,18 @@ impl<'a> Goal<'a> {
         let field = field.autodiff().require_grad();
         let seen = if self.job.tile { wrapped(field.clone()) } else { field.clone() };
         let features = self.job.net.taps(seen, &self.taps)?;
-        let mut loss: Tensor<1> = Tensor::zeros([1], &self.device).autodiff();
-        let layers = self.job.layers.len();
+        let mut loss: Option<Tensor<1>> = None;
+        let mut add = |term: Tensor<1>| loss = Some(loss.take().map_or(term.clone(), |loss| loss + term));
+        let layers = self.layers.len();
         for style in &self.styles {
             for (at, (features, wanted)) in features.iter().zip(&style.grams).enumerate() {
                 let (channels, weight) = (features.dims()[3], style.weight);
                 let own = match &style.masks {
-                    None => gram(features.clone(), Divisor::Places),
-                    Some(masks) => {
-                        let [n, h, w, c] = features.dims();
-                        let rows: Tensor<2> = (features.clone() * masks[at].clone().autodiff()).reshape([n * h * w, c]);
-                        rows.clone().transpose().matmul(rows)
-                    }
+                    None => gram(features.clone()),
+                    Some(masks) => products(features.clone() * masks[at].clone().autodiff()),
                 };
                 let far = mean_square(own, wanted.clone().autodiff());
-                loss = loss + far * (weight * self.job.weighing.of(channels, layers));
+                add(far * (weight * self.job.weighing.of(channels, layers)));
             }
         }
         if let (Some(wanted), Some(content)) = (&self.content, &self.job.content)
@@ -304,20 +313,18 @@ impl<'a> Goal<'a> {
                 true => (features[at].clone() - wanted).powi_scalar(2).sum() * 0.5,
                 false => mean_square(features[at].clone(), wanted),
             };
-            loss = loss + far * content.weight;
+            add(far * content.weight);
         }
-        let mut value = floats(loss.clone().inner()).first().map_or(f64::NAN, |v| f64::from(*v));
-        let mut gradients = loss.backward();
-        let mut gradient = field.grad_remove(&mut gradients).map(floats).unwrap_or_default();
-        if gradient.len() != x.len() {
-            gradient = vec![0.0; x.len()];
+        let (mut value, mut gradient) = (0.0, vec![0.0; x.len()]);
+        if let Some(loss) = loss {
+            value = floats(loss.clone().inner()).first().map_or(f64::NAN, |v| f64::from(*v));
+            let mut gradients = loss.backward();
+            let found = field.grad_remove(&mut gradients).map(floats).unwrap_or_default();
+            gradient = if found.len() == x.len() { found } else { gradient };
         }
         let job = self.job;
         if job.variation > 0.0 {
             value += pixels::variation(x, self.size, job.variation, &mut gradient);
-        }
-        if job.range > 0.0 {
-            value += pixels::range(x, job.range, &mut gradient);
         }
         if let Some(sorted) = &self.sorted {
             value += pixels::histogram(x, sorted, job.histogram, &mut gradient);
@@ -381,14 +388,14 @@ mod tests {
     fn job<'a>(net: &'a FeatureNet, method: Method, tile: bool) -> Job<'a> {
         Job {
             net,
-            layers: vec!["scale0".into(), "scale1".into()],
+            layers: vec!["scale0".into(), "scale1".into(), "scale4".into()],
+            named: false,
             weighing: Weighing::Even,
             styles: vec![Style { picture: stripes([48, 48]), mask: None, weight: 1.0 }],
             content: None,
             variation: 0.0,
             histogram: 0.0,
             spectrum: 0.0,
-            range: 0.0,
             tile,
             method,
             levels: vec![([32, 32], 12)],

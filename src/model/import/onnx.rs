@@ -31,7 +31,7 @@ pub fn read(source: &Source) -> Result<Bag, ReadError> {
         _ => Ok(()),
     })?;
     match bag.arrays.is_empty() {
-        true => wrong("it is an ONNX file without weights in it: export the network with its weights"),
+        true => wrong("it begins as an ONNX file and has no weights in it: export the network with its weights"),
         false => Ok(bag),
     }
 }

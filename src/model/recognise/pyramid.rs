@@ -4,6 +4,7 @@
 //! declared 8 wide there though more channels go through: the original read beyond them, into the numbers that follow,
 //! and so does this (found by running: anything else gives broken textures). Absent: other networks of Torch7.
 
+use super::turned;
 use crate::model::import::bag::{Array, Bag, ReadError};
 use crate::model::import::source::wrong;
 use crate::model::import::torch7::Node;
@@ -22,17 +23,29 @@ pub struct Texture {
     pub recognised: String,
 }
 
-/// Modules of a sequence; those of a sequence within it in its place, paddings left out.
+/// Modules that are looked at, at most: a file of a few bytes can name one of them again and again.
+const MOST_MODULES: usize = 10_000;
+/// Channels, and sides of a kernel, at most.
+const MOST_SIDE: f64 = 4096.0;
+
+/// Modules of a sequence; those of a sequence within it in its place, paddings around the edges left out.
 fn flat(node: &Node) -> Vec<&Node> {
-    let modules = node.get("modules").map(Node::list).unwrap_or_default();
-    modules
-        .into_iter()
-        .flat_map(|module| match module.class() {
-            "nn.Sequential" => flat(module),
-            "nn.SpatialCircularPadding" | "nn.SpatialReplicationPadding" => Vec::new(),
-            _ => vec![module],
-        })
-        .collect()
+    let mut found = Vec::new();
+    let mut left = vec![node.get("modules").map(Node::list).unwrap_or_default().into_iter()];
+    let mut seen = 0;
+    while let Some(last) = left.last_mut() {
+        seen += 1;
+        match last.next() {
+            _ if seen > MOST_MODULES => return Vec::new(),
+            None => drop(left.pop()),
+            Some(module) if module.class() == "nn.Sequential" => {
+                left.push(module.get("modules").map(Node::list).unwrap_or_default().into_iter());
+            }
+            Some(module) if module.class() == "nn.SpatialCircularPadding" => {}
+            Some(module) => found.push(module),
+        }
+    }
+    found
 }
 
 struct Found {
@@ -52,6 +65,12 @@ pub fn torch7(root: &Node) -> Result<Texture, ReadError> {
     let Some((last, items)) = items.split_last() else { return other(root) };
     let scales = found.scale(items, root)?;
     found.conv(last, "last", root)?;
+    if ![3, 6].contains(&found.inputs) {
+        let inputs = found.inputs;
+        return wrong(format!(
+            "its texture network takes {inputs} channels at each scale: 3 (noise) or 6 (a picture and noise) can be drawn"
+        ));
+    }
     let pyramid = Pyramid { scales, inputs: found.inputs, third: found.third, sides: found.sides };
     let texture = Texture {
         pyramid,
@@ -129,13 +148,14 @@ impl Found {
 
     fn conv(&mut self, node: &Node, name: &str, root: &Node) -> Result<(), ReadError> {
         let sides = [node.number("kW"), node.number("nInputPlane"), node.number("nOutputPlane")];
-        let [Some(k), Some(c), Some(o)] = sides.map(|side| side.map(|side| side as usize)) else { return other(root) };
+        let whole = |side: f64| (1.0..=MOST_SIDE).contains(&side).then_some(side as usize);
+        let [Some(k), Some(c), Some(o)] = sides.map(|side| side.and_then(whole)) else { return other(root) };
         let values = |part: &str| node.tensor(part).and_then(|tensor| tensor.values(None));
         let (Some(weight), Some(bias)) = (values("weight"), values("bias")) else { return other(root) };
         if weight.len() != k * k * c * o || bias.len() != o || weight.is_empty() {
             return other(root);
         }
-        self.arrays.push((format!("{name}.kernel"), turned(&weight, k * k, c, o)));
+        self.arrays.push((format!("{name}.kernel"), turned(&weight, &[o, c, k * k], &[2, 1, 0])));
         self.arrays.push((format!("{name}.bias"), bias));
         Ok(())
     }
@@ -148,19 +168,6 @@ impl Found {
         self.arrays.push((format!("{name}.beta"), beta));
         Ok(())
     }
-}
-
-/// `[o, c, k · k]` as `[k · k, c, o]`.
-fn turned(values: &[f32], places: usize, c: usize, o: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    for (filter, rest) in values.chunks_exact(c * places).enumerate() {
-        for (channel, window) in rest.chunks_exact(places).enumerate() {
-            for (at, value) in window.iter().enumerate() {
-                out[(at * c + channel) * o + filter] = *value;
-            }
-        }
-    }
-    out
 }
 
 /// Recognises Gutierrez' Pyramid2D in a file of PyTorch (`cb1_1.conv1.weight`).
@@ -182,7 +189,7 @@ pub fn torch(bag: &Bag) -> Result<Texture, ReadError> {
         let word = if matches!(part, "kernel" | "gamma") { "weight" } else { "bias" };
         let array = get(format!("{theirs}.{word}"))?;
         let values = match plan.shape.as_slice() {
-            [k, _, c, o] if array.values.len() == plan.len() => turned(&array.values, k * k, *c, *o),
+            [k, _, c, o] if array.values.len() == plan.len() => turned(&array.values, &[*o, *c, k * k], &[2, 1, 0]),
             _ => array.values.clone(),
         };
         arrays.push((plan.name.clone(), values));

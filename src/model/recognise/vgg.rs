@@ -3,7 +3,9 @@
 //! Fed with what the readers give; read by whoever compares features. The names say where the weights are from, and with
 //! that what they expect: three conventions with numbers of their own. Absent: dense layers, which nobody here needs.
 
+use super::turned;
 use crate::model::import::bag::{Array, Bag, ReadError};
+use crate::net::families::texture::MEANS;
 use crate::net::families::vgg::Vgg;
 
 /// A network of features with its arrays.
@@ -22,8 +24,6 @@ pub struct Features {
     pub recognised: String,
 }
 
-/// Means that are subtracted from blue, green, red of 0..255 (Caffe's VGG).
-const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
 /// Means and deviations of red, green, blue of 0..1 (torchvision's).
 const TORCH: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 
@@ -63,11 +63,16 @@ pub fn features(bag: &Bag) -> Result<Features, ReadError> {
         let expected = [3, 3, channels, filters];
         let values = match kernel.shape.as_slice() {
             shape if shape == expected => kernel.values.clone(),
-            shape if shape == [filters, channels, 3, 3] => turned(&kernel.values, [channels, filters]),
+            shape if shape == [filters, channels, 3, 3] => {
+                turned(&kernel.values, &[filters, channels, 3, 3], &[2, 3, 1, 0])
+            }
             other => return Err(ReadError(format!("its {name} is {other:?}, and of a VGG it is {expected:?}"))),
         };
         if bias.values.len() != filters {
             return Err(ReadError(format!("the bias of its {name} has {} numbers, not {filters}", bias.values.len())));
+        }
+        if values.iter().chain(&bias.values).any(|v| !v.is_finite()) {
+            return Err(ReadError(format!("its {name} has values that are no numbers: fetch it again")));
         }
         arrays.push([values, bias.values.clone()]);
     }
@@ -76,7 +81,7 @@ pub fn features(bag: &Bag) -> Result<Features, ReadError> {
             if let Some([kernel, _]) = arrays.first_mut() {
                 swap_colours(kernel);
             }
-            let [b, g, r] = CAFFE;
+            let [b, g, r] = MEANS;
             ([255.0; 3], [-r, -g, -b], "blue, green, red of 0..255 less their means")
         }
         Convention::Torchvision => {
@@ -126,19 +131,6 @@ fn index(vgg: Vgg, name: &str) -> Option<usize> {
         at += 1;
     }
     None
-}
-
-/// A kernel `[out, in, 3, 3]` as `[3, 3, in, out]`.
-fn turned(values: &[f32], [channels, filters]: [usize; 2]) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    for (filter, rest) in values.chunks_exact(channels * 9).enumerate() {
-        for (channel, window) in rest.chunks_exact(9).enumerate() {
-            for (at, value) in window.iter().enumerate() {
-                out[(at * channels + channel) * filters + filter] = *value;
-            }
-        }
-    }
-    out
 }
 
 /// The first kernel `[3, 3, 3, out]` for red, green, blue instead of blue, green, red.

@@ -16,7 +16,7 @@ use crate::net::layers::{ArchError, conv_geometry};
 use crate::net::ops;
 use crate::net::params::{Params, Plan, Start};
 
-/// What is subtracted from blue, green, red of 0..255.
+/// What is subtracted from blue, green, red of 0..255 (the means of Caffe's VGG).
 pub const MEANS: [f32; 3] = [103.939, 116.779, 123.68];
 /// Channels that each scale adds.
 const STEP: usize = 8;

@@ -125,7 +125,12 @@ impl Hands {
                     parts.retain(|part| seen.insert(part.clone()));
                     entries.extend(parts.into_iter().map(one));
                 }
-                Some("/flaneur/hit/") => entries.extend(parts.controls.triggers().iter().map(|name| one(slug(name)))),
+                Some("/flaneur/hit/") => {
+                    let mut parts: Vec<String> = parts.controls.triggers().iter().map(|name| slug(name)).collect();
+                    let mut seen = BTreeSet::new();
+                    parts.retain(|part| !part.is_empty() && seen.insert(part.clone()));
+                    entries.extend(parts.into_iter().map(one));
+                }
                 // Notes are whatever a sketch asks for.
                 Some(_) => {}
             }

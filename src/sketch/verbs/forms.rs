@@ -290,11 +290,14 @@ pub const VERBS: &[Verb] = &[
         name: "units",
         group: Group::Pen,
         args: &[DRAW, arg("n", 1e-3, FAR, 128.0)],
-        says: "From now on the frame is n wide and high, for places, weights and sizes.",
+        says: "From now on the frame is n wide and high: places, weights and sizes count in it, also those that are left out.",
         example: "draw().units(128).line(8, 64, 120, 64, 3)",
         run: |c| {
-            let n = 1.0 / c.number(1)?;
-            transform(c, Affine([[n, 0.0, 0.0], [0.0, n, 0.0]]))
+            let n = c.number(1)?;
+            c.draw(|d| {
+                d.pen.set_units(n);
+                Ok(())
+            })
         },
     },
     Verb {
@@ -307,8 +310,7 @@ pub const VERBS: &[Verb] = &[
             let ground = c.colour(0)?;
             let mut drawing = Drawing::of(crate::latent::pose::Pose::default());
             drawing.pose.background = [ground[0], ground[1], ground[2]];
-            let n = 1.0 / c.number(1)?;
-            drawing.pen.transform(&Affine([[n, 0.0, 0.0], [0.0, n, 0.0]]));
+            drawing.pen.set_units(c.number(1)?);
             Value::new(drawing).map_err(|e| e.to_string())
         },
     },

@@ -158,7 +158,10 @@ impl Verb {
             let text = format!("{}: {} arguments, and it takes {}", self.signature(), values.len(), self.args.len());
             return wrong(text);
         }
-        let call = Call { verb: self.name, args: self.args, values, env };
+        let marks = matches!(self.group, Group::Marks | Group::Pen);
+        let drawing = values.first().filter(|_| marks).and_then(|value| value.borrow_ref::<Drawing>().ok());
+        let units = drawing.map_or(1.0, |drawing| drawing.pen.units());
+        let call = Call { verb: self.name, args: self.args, values, env, units };
         match call.charge(1).and_then(|()| (self.run)(&call)) {
             Ok(value) => VmResult::Ok(value),
             Err(text) => wrong(text),

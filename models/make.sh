@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Makes a model like one of the shipped ones in one command: draws the data, trains, measures.
+#   models/make.sh NAME [FOLDER]      (default: models/NAME-again)
+# NAME is three-lines, copied-line, plastic-units or matrix-powers. It takes hours on two cores.
+# Ctrl-C saves; the same command goes on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=${1:-}
+folder=${2:-models/$name-again}
+data=$folder-data.zip
+
+# One sitting to an epoch: begins with `begin`, or goes on where the last one stopped.
+train() {
+  epochs=$1
+  shift
+  if [ -e "$folder/training/state.safetensors" ]; then
+    done=$(sed -n 's/^epoch = //p' "$folder/training/state.toml")
+    [ "$done" -lt "$epochs" ] || return 0
+    set -- "$@" --resume
+  else
+    set -- "$@" "${begin[@]}" --seed 1 --ema 0.999
+  fi
+  flaneur train "$data" --model "$folder" --epochs "$epochs" --half --rows 5 --cols 5 \
+    --licence "MIT OR Apache-2.0" "$@"
+  done=$(sed -n 's/^epoch = //p' "$folder/training/state.toml")
+  # Ctrl-C ends a training in good order; then the rest of this script must not go on.
+  [ "$done" -ge "$epochs" ] || exit 0
+}
+
+# Pictures of the drawing sketch of that name.
+draw() {
+  [ -e "$data" ] || flaneur dataset draw "sketches/data/$name.rn" -o "$data" --count 10000 --seed 1 "$@"
+}
+
+flaneur() { cargo run --quiet --release -- "$@"; }
+
+begin=(--arch smooth)
+case $name in
+  three-lines)
+    cargo build --release
+    [ -e "$data" ] || flaneur dataset lines --out "$data" --count 10000 --seed 1 --format png
+    train 3600 --critic-steps 3 --rate 0.0004
+    train 6000 --critic-steps 3 --rate 0.0002
+    train 8000 --critic-steps 3 --rate 0.0001
+    flaneur score lines --model "$folder"
+    ;;
+  copied-line)
+    cargo build --release
+    draw
+    train 1000 --critic-steps 3 --rate 0.0004
+    train 1600 --critic-steps 3 --rate 0.0002
+    ;;
+  plastic-units)
+    cargo build --release
+    draw
+    train 1600 --critic-steps 3 --rate 0.0004
+    ;;
+  matrix-powers)
+    cargo build --release
+    draw --size 64
+    begin=(--config models/matrix-powers/arch.toml --recipe dcgan3)
+    train 21
+    ;;
+  *)
+    echo "models/make.sh NAME [FOLDER]: NAME is three-lines, copied-line, plastic-units or matrix-powers" >&2
+    exit 2
+    ;;
+esac
+flaneur score "$data" --model "$folder" --write
