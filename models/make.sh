@@ -40,8 +40,9 @@ case $name in
     cargo build --release
     [ -e "$data" ] || flaneur dataset lines --out "$data" --count 10000 --seed 1 --format png
     train 3600 --critic-steps 3 --rate 0.0004
-    train 6000 --critic-steps 3 --rate 0.0002
-    train 8000 --critic-steps 3 --rate 0.0001
+    train 7000 --critic-steps 3 --rate 0.0002
+    train 10400 --critic-steps 3 --rate 0.0001
+    train 11300 --critic-steps 3 --rate 0.00005
     flaneur score lines --model "$folder"
     ;;
   copied-line)
