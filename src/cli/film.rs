@@ -135,6 +135,8 @@ impl FilmOf {
         if self.history {
             let states = show.show_history(frames as f64 / self.fps).map_err(anyhow::Error::msg)?;
             tell(format_args!("{states} states of the training"));
+        } else if show.preset().train.autostart && self.take.is_none() {
+            tell("a film does not train: it shows the model as it is; play the preset, then film it with --history");
         }
         let size = match self.size {
             Some(Size(size)) => size,

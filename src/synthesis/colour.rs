@@ -83,16 +83,14 @@ fn root(matrix: &[[f64; 3]; 3], power: f64) -> [[f64; 3]; 3] {
             }
             let angle = 0.5 * (2.0 * a[p][q]).atan2(a[q][q] - a[p][p]);
             let (s, c) = angle.sin_cos();
-            for k in 0..3 {
-                let (x, y) = (a[k][p], a[k][q]);
-                (a[k][p], a[k][q]) = (c * x - s * y, s * x + c * y);
+            // Columns of both, then rows of the matrix.
+            for row in a.iter_mut().chain(&mut v) {
+                let (x, y) = (row[p], row[q]);
+                (row[p], row[q]) = (c * x - s * y, s * x + c * y);
             }
-            for k in 0..3 {
-                let (x, y) = (a[p][k], a[q][k]);
-                (a[p][k], a[q][k]) = (c * x - s * y, s * x + c * y);
-                let (x, y) = (v[k][p], v[k][q]);
-                (v[k][p], v[k][q]) = (c * x - s * y, s * x + c * y);
-            }
+            let (x, y) = (a[p], a[q]);
+            a[p] = std::array::from_fn(|k| c * x[k] - s * y[k]);
+            a[q] = std::array::from_fn(|k| s * x[k] + c * y[k]);
         }
     }
     std::array::from_fn(|row| {

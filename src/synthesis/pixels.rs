@@ -94,8 +94,8 @@ pub fn spectrum(x: &[f32], size: Size, wanted: &[Vec<Complex<f32>>; 3], weight: 
         })
         .collect();
     let scale = 1.0 / (size[0] * size[1]) as f32;
-    for c in 0..3 {
-        let mut values: Vec<Complex<f32>> = wanted[c].iter().zip(&turns).map(|(w, t)| w * t).collect();
+    for (c, wanted) in wanted.iter().enumerate() {
+        let mut values: Vec<Complex<f32>> = wanted.iter().zip(&turns).map(|(w, t)| w * t).collect();
         fourier(&mut values, size, true);
         goal.iter_mut().skip(c).step_by(3).zip(values).for_each(|(goal, v)| *goal = v.re * scale);
     }

@@ -257,7 +257,7 @@ impl<'a> Goal<'a> {
         let mut styles = Vec::new();
         for style in &job.styles {
             let seen = job.net.taps(smaller(&style.picture).tensor(device), &layers)?;
-            let grams = seen.into_iter().map(|features| gram(features)).collect();
+            let grams = seen.into_iter().map(gram).collect();
             let masks = match &style.mask {
                 None => None,
                 Some((mask, of)) => {
@@ -381,7 +381,7 @@ mod tests {
     use super::*;
 
     fn stripes(size: Size) -> Field {
-        let pixel = |at: usize| if (at % size[1]) / 4 % 2 == 0 { [0.9, 0.2, 0.1] } else { [0.1, 0.2, 0.8] };
+        let pixel = |at: usize| if ((at % size[1]) / 4).is_multiple_of(2) { [0.9, 0.2, 0.1] } else { [0.1, 0.2, 0.8] };
         Field { size, values: (0..size[0] * size[1]).flat_map(pixel).collect() }
     }
 
