@@ -16,7 +16,7 @@ fn formats_that_are_not_read_are_named() {
     let mut table = vec![0; 64];
     table[56..].copy_from_slice(&[0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb]);
     let cases: [(&[u8], &str); 15] = [
-        (b"\x08\x07\x12\x07pytorch\x1a\x041.13", "without weights"),
+        (b"\x08\x07\x12\x07pytorch\x1a\x041.13", "no weights"),
         (b"\x08\x01\x12\x07", "SavedModel"),
         (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1\x10\0\0\0", "Torch7"),
         (b"4\n1\n3\nV 1\n13\nnn.Sequential\n", "Torch7"),
