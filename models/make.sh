@@ -42,7 +42,7 @@ case $name in
     train 3600 --critic-steps 3 --rate 0.0004
     train 7000 --critic-steps 3 --rate 0.0002
     train 10400 --critic-steps 3 --rate 0.0001
-    train 14000 --critic-steps 3 --rate 0.00005
+    train 15800 --critic-steps 3 --rate 0.00005
     flaneur score lines --model "$folder"
     ;;
   copied-line)
