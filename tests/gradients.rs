@@ -61,6 +61,8 @@ fn kinds() -> Vec<(Shape, Vec<Layer>)> {
         (map, vec![conv(3, 2, 1, Padding::Same, true), Layer::Flatten, dense(2, true)]),
         (map, vec![Layer::Upsample2d, conv(2, 3, 2, Padding::Pixels(1), true)]),
         (map, vec![Layer::ZeroPad2d { after: [1, 2] }, conv(2, 3, 2, Padding::Pixels(1), true)]),
+        (map, vec![Layer::Pool2d { average: true }, conv(2, 3, 1, Padding::Same, true)]),
+        (map, vec![Layer::Upsample2d, conv(2, 3, 1, Padding::Same, true), Layer::Pool2d { average: false }]),
         (map, vec![conv(2, 3, 1, Padding::Same, true), Layer::ZeroPad2d { after: [0, 1] }, batch_norm(1e-3, true)]),
         (map, vec![Layer::Dropout { rate: 0.4 }, conv(2, 3, 1, Padding::Same, true), Layer::Dropout { rate: 0.4 }]),
         (flat, vec![dense(5, true), Layer::Dropout { rate: 0.4 }, dense(3, true)]),
@@ -247,6 +249,8 @@ fn critics() -> Vec<Vec<Layer>> {
         end(&[first, curve(Activation::LeakyRelu(0.2)), Layer::Dropout { rate: 0.4 }]),
         end(&[first, Layer::ZeroPad2d { after: [1, 0] }, batch_norm(1e-2, true), curve(Activation::Tanh)]),
         end(&[first, curve(Activation::Tanh), Layer::Upsample2d, conv(2, 4, 3, Padding::Pixels(2), false)]),
+        end(&[Layer::ZeroPad2d { after: [1, 0] }, first, curve(Activation::Tanh), Layer::Pool2d { average: true }]),
+        end(&[first, curve(Activation::Tanh), Layer::Pool2d { average: false }]),
         end(&[Layer::Flatten, dense(8, false), curve(Activation::Sigmoid), Layer::Reshape { shape: [2, 2, 2] }]),
         end(&[Layer::Flatten, dense(6, true), batch_norm(1e-2, true), curve(Activation::Elu)]),
     ];

@@ -98,9 +98,9 @@ pub struct Usual {
 pub struct Prepared {
     /// What compares.
     pub net: FeatureNet,
-    /// By which layers, and whether a person named them.
+    /// By which layers.
     pub layers: Vec<String>,
-    /// Whether they were named.
+    /// Whether a person named them.
     pub named: bool,
     /// Steps at each size.
     pub steps: usize,

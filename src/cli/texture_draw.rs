@@ -76,7 +76,7 @@ impl Draw {
     /// If the network cannot be read, a size does not fit, or nothing can be written.
     pub fn run(self) -> anyhow::Result<()> {
         match self.to {
-            None => check_output(&self.output)?,
+            None => check_output(&self.output).context("a film needs --to, the seed that it goes to")?,
             Some(_) => {
                 Codec::check(&self.output)?;
                 check_folder(&self.output)?;
