@@ -8,13 +8,11 @@ use clap::{Args, ValueEnum};
 
 use super::{DeviceChoice, Size, free};
 use crate::files;
-use crate::model::import;
-use crate::model::recognise::vgg;
+use crate::model::features::FeatureNet;
 use crate::net::device::Chosen;
 use crate::picture::Picture;
 use crate::recorder::{Codec, Recorder, Settings, names};
 use crate::report::{Board, Progress, Stop, say, tell};
-use crate::synthesis::features::FeatureNet;
 use crate::synthesis::optimise::Method;
 use crate::synthesis::run::{Field, Job, Made, named};
 
@@ -130,16 +128,8 @@ impl Painting {
         }
         let chosen = self.device.choose()?;
         let average = self.pool.map_or(usual.average, |pool| pool == Pool::Average);
-        let net = match self.features.as_str() {
-            "random" => FeatureNet::random(&chosen.device),
-            path => {
-                let path = Path::new(path);
-                let name = path.display();
-                let bag = import::read(path).with_context(|| format!("--features {name}"))?;
-                let found = vgg::features(&bag).with_context(|| format!("--features {name}"))?;
-                FeatureNet::vgg(found, average, &chosen.device)
-            }
-        };
+        let read = FeatureNet::read(&self.features, average, &chosen.device);
+        let net = read.with_context(|| format!("--features {}", self.features))?;
         tell(format_args!("features: {}", net.says));
         let layers = match (self.layers.is_empty(), net.is_vgg()) {
             (false, _) => named(&self.layers),

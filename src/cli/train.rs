@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::DeviceChoice;
 use super::settings::SettingOptions;
+use super::{DeviceChoice, Size};
 use crate::dataset::DatasetError;
 use crate::dataset::read::Fit;
 use crate::files;
@@ -26,6 +26,7 @@ use crate::trainer::commands::{CommandQueue, GRACE_SECS};
 use crate::trainer::disk;
 use crate::trainer::history::HistoryError;
 use crate::trainer::lock::{LockError, ModelLock};
+use crate::trainer::losses::Kind;
 use crate::trainer::memory::MemoryFolder;
 use crate::trainer::protocol::{Event, Reason};
 use crate::trainer::run::{Options, Plan, TrainError, Training};
@@ -40,20 +41,26 @@ pictures, F on fake ones, G gradient penalty)] [G loss: the generator's]";
 const WHAT_IT_SAYS: &str = "losses are means over the epoch; D_real, D_fake and G_real are what the discriminator said of \
 real pictures, of fake ones before its update, and of those the generator learnt by: 1 is real, 0 fake";
 
+/// The same for textures.
+const WHAT_A_TEXTURE_SAYS: &str = "the loss is how far what is seen in its pictures is from what is seen in the data, as a \
+share of that: 0 is the same; shallow, middle and deep are layers, of which the deep ones see the large forms";
+
 /// Train a GAN on a folder or zip of pictures
 #[derive(Args)]
 pub struct Train {
-    /// Folder or zip of pictures, or a drawing sketch as data/NAME; "lines" draws 2000 pictures of three lines in memory
+    /// Folder or zip of pictures, or a drawing sketch as data/NAME; "lines" draws 2000 pictures of three lines in memory.
+    /// A texture is learnt from one picture, or several
     data: PathBuf,
     /// Name of the model (a folder in models/), or the path of its folder
     #[arg(long)]
     model: String,
     /// Named architecture: small (if none is given), quarter, seed, seed-k10, smooth, dcgan-64, dcgan-128,
-    /// mlp-mnist, lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan; the name of a recipe is its usual one
+    /// mlp-mnist, lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture; the name of a recipe is its usual one
     #[arg(long, conflicts_with = "config")]
     arch: Option<String>,
     /// How it is trained: wgan-gp, dcgan1, dcgan1-ba, dcgan1-lr, dcgan2, dcgan3, dcgan4, dcgan4-mod, lesson-torch,
-    /// lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, or a TOML file [default: the architecture's usual one]
+    /// lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture, texture-quick, or a TOML file [default: the architecture's
+    /// usual one]
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
     /// TOML file with an [arch] and a [recipe], or with the 21 settings of a WGAN-GP
@@ -69,6 +76,16 @@ pub struct Train {
     /// Learning rate of both networks, in place of the architecture's
     #[arg(long)]
     rate: Option<f64>,
+    /// What a texture is compared by: a file of VGG's weights (.pth, .h5, .npy, .safetensors, .onnx), or random, which
+    /// needs no file [default: random]
+    #[arg(long, value_name = "FILE")]
+    features: Option<String>,
+    /// Size of a texture's pictures while it learns: width and height, multiples of 32 [default: 128x128]
+    #[arg(long, value_name = "WxH", conflicts_with_all = ["from", "resume"])]
+    size: Option<Size>,
+    /// How much a texture's pictures are driven apart, such as 0.5, where they become one and the same [default: 0]
+    #[arg(long, value_name = "X")]
+    variety: Option<f64>,
     #[command(flatten)]
     settings: SettingOptions,
     /// Rows of the sample grid
@@ -200,7 +217,9 @@ impl Train {
             arch = state.arch.clone();
         }
         let recipe = resumed.as_ref().map_or(recipe, |(state, _)| state.recipe.clone());
+        let mut recipe = recipe;
         let batch = recipe.batch_size;
+        let sight = self.sight(&arch, &mut recipe, &chosen)?;
         let reading = self.reading(resumed.as_ref(), &folder)?;
         let named = self.pictures(&arch, batch, &reading)?;
         if resumed.is_none() {
@@ -213,6 +232,8 @@ impl Train {
             card.classes = named.data.labels().to_vec();
         }
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
+        state.sight = sight;
+        state.recipe.texture.clone_from(&recipe.texture);
         (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;
         let stop = Stop::on_signals()?;
@@ -302,7 +323,11 @@ impl Train {
             device: device.to_owned(),
         });
         if self.report == Report::Text {
-            tell(if recipe.cross_entropy.is_some() { WHAT_IT_SAYS } else { WHAT_A_LINE_IS });
+            tell(match Kind::of(&recipe) {
+                Kind::CrossEntropy => WHAT_IT_SAYS,
+                Kind::Texture => WHAT_A_TEXTURE_SAYS,
+                Kind::Wasserstein => WHAT_A_LINE_IS,
+            });
         }
         training.on_event = Box::new(heard);
         training.on_epoch = Box::new(|losses, seconds| {

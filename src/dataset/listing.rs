@@ -59,8 +59,18 @@ pub(super) struct Listing {
     zip: Option<Zip>,
 }
 
+/// What a file's name ends with, in small letters.
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Whether a file is called like a picture.
+fn is_picture(path: &Path) -> bool {
+    ENDINGS.contains(&ending(path).as_str())
+}
+
 impl Listing {
-    /// Lists a folder or a zip.
+    /// Lists a folder or a zip, or one picture.
     ///
     /// # Errors
     /// If there is neither.
@@ -70,6 +80,9 @@ impl Listing {
         if meta.is_dir() {
             let entries = files::at(path, fs::read_dir(path))?;
             listing.add_folder(path, entries);
+        } else if is_picture(path) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            listing.files.push((name, Place::File(path.into())));
         } else {
             listing.add_zip(path)?;
         }
@@ -111,11 +124,10 @@ impl Listing {
     }
 
     fn add(&mut self, name: String, place: Place) {
-        let ending = Path::new(&name).extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if ENDINGS.contains(&ending.as_str()) {
+        if is_picture(Path::new(&name)) {
             self.files.push((name, place));
         } else {
-            *self.others.entry(plain(&ending)).or_default() += 1;
+            *self.others.entry(plain(&ending(Path::new(&name)))).or_default() += 1;
         }
     }
 

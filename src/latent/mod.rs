@@ -12,6 +12,7 @@ pub mod space;
 pub mod stored;
 pub mod study;
 pub mod text;
+pub mod texture;
 pub mod walk;
 
 use crate::random::RandomState;

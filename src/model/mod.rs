@@ -5,6 +5,7 @@
 
 pub mod arrays;
 pub mod critic;
+pub mod features;
 pub mod import;
 pub mod recognise;
 pub mod score;

@@ -11,6 +11,7 @@ use super::families::chain::Layers;
 use super::families::dcgan::Dcgan;
 use super::families::lesson;
 use super::families::mlp::Mlp;
+use super::families::texture::Texture;
 use super::families::wgan_gp::WganGp;
 pub use super::layers::ArchError;
 use super::layers::{Chain, Layer, Shape};
@@ -30,10 +31,12 @@ pub enum Arch {
     Mlp(Mlp),
     /// Layers one by one.
     Chain(Layers),
+    /// Ulyanov's and Gutierrez' textures.
+    Texture(Texture),
 }
 
 /// Names that [`Arch::named`] knows, with what each is.
-pub const NAMES: [(&str, &str); 11] = [
+pub const NAMES: [(&str, &str); 12] = [
     ("small", "quarter-width generator, light critic that sees the whole picture"),
     ("quarter", "seed with a quarter of the filters"),
     ("seed", "the original network, kernels 3 and 6 (18.79 M parameters in the generator)"),
@@ -48,6 +51,7 @@ pub const NAMES: [(&str, &str); 11] = [
     ("lesson-torch-dcgan", "the lesson's DCGAN for 28x28 in grey, in PyTorch"),
     ("lesson-tf", "dense layers alone, for 28x28 in grey: the lesson's, in TensorFlow"),
     ("lesson-tf-dcgan", "the lesson's DCGAN for 28x28 in grey, in TensorFlow (0.86 M parameters in the generator)"),
+    ("texture", "Gutierrez' Pyramid2D, which learns the texture of a picture (116 835 parameters)"),
 ];
 
 impl Arch {
@@ -65,6 +69,7 @@ impl Arch {
             "lesson-torch-dcgan" => Self::Chain(lesson::torch_dcgan()),
             "lesson-tf" => Self::Chain(lesson::tf_mlp()),
             "lesson-tf-dcgan" => Self::Chain(lesson::tf_dcgan()),
+            "texture" => Self::Texture(Texture::default()),
             _ => return None,
         })
     }
@@ -76,6 +81,7 @@ impl Arch {
             Self::Dcgan(own) => own,
             Self::Mlp(own) => own,
             Self::Chain(own) => own,
+            Self::Texture(own) => own,
         }
     }
 
@@ -84,9 +90,36 @@ impl Arch {
         self.family().z_dim()
     }
 
-    /// Numbers that a picture is drawn from: z, and the classes behind it.
+    /// Numbers that a picture is drawn from: z, and behind it the classes and the manner.
     pub fn input_len(&self) -> usize {
-        self.z_dim() + self.classes()
+        self.z_dim() + self.classes() + self.manner()
+    }
+
+    /// Numbers of the manner, which say how a picture is drawn; all 0 is as usual.
+    pub fn manner(&self) -> usize {
+        self.family().manner()
+    }
+
+    /// The texture network that it is, if it is one.
+    pub fn texture(&self) -> Option<&Texture> {
+        self.family().texture()
+    }
+
+    /// The same network for pictures of another height and width.
+    ///
+    /// # Errors
+    /// If it draws pictures of one size, or not of this one.
+    pub fn sized(&self, [h, w]: [usize; 2]) -> Result<Self, ArchError> {
+        match self {
+            Self::Texture(own) => {
+                let sized = Self::Texture(Texture { size: [h, w], ..own.clone() });
+                sized.check().map(|()| sized)
+            }
+            other => {
+                let [own_h, own_w, _] = other.picture();
+                Err(ArchError(format!("it draws pictures of {own_w}x{own_h}; only textures have any size")))
+            }
+        }
     }
 
     /// A latent as the generator takes it, `[input_len]`. One of z alone gets the first class. One of another length
@@ -96,8 +129,8 @@ impl Arch {
         if all.len() != self.input_len() {
             space::adapt(&mut all, self.z_dim());
             all.resize(self.input_len(), 0.0);
-            if let Some(class) = all.get_mut(self.z_dim()) {
-                *class = 1.0;
+            if self.classes() > 0 {
+                all[self.z_dim()] = 1.0;
             }
         }
         all
@@ -128,6 +161,7 @@ impl Arch {
                 }
                 (&mut own.classes, &mut own.conditional)
             }
+            Self::Texture(_) => return arch,
         };
         (*classes, *conditional) = (count, count > 0);
         arch
@@ -150,7 +184,10 @@ impl Arch {
 
     /// The arrays of the generator, in the order of its layers.
     pub fn generator_plans(&self) -> Vec<Plan> {
-        self.generator().plans()
+        match self.texture() {
+            Some(texture) => texture.plans(),
+            None => self.generator().plans(),
+        }
     }
 
     /// The arrays of the critic; none where nothing judges.
@@ -164,6 +201,9 @@ impl Arch {
     /// At the first thing that does not fit, in a sentence.
     pub fn check(&self) -> Result<(), ArchError> {
         self.family().check()?;
+        if self.texture().is_some() {
+            return Ok(());
+        }
         let shapes = self.generator().shapes()?;
         let [h, w, c] = self.picture();
         if shapes.last() != Some(&Shape::Map([h, w, c])) {
@@ -192,6 +232,10 @@ impl Arch {
 
     /// The same of the generators alone.
     pub fn same_generator(&self, other: &Self) -> bool {
+        if let (Some(one), Some(other)) = (self.texture(), other.texture()) {
+            // A network of one size draws any other.
+            return one.pyramid() == other.pyramid();
+        }
         self.picture() == other.picture() && self.generator().same_network(&other.generator())
     }
 

@@ -26,6 +26,7 @@ use super::ops::{self, Held};
 use super::params::{Params, floats};
 use super::pending::Pending;
 use super::steps::{Kind, Step, steps};
+use super::textures::Textures;
 
 /// A generator ready to draw: moving statistics folded into the weights.
 pub struct Ready {
@@ -70,6 +71,8 @@ enum Form {
     Folded(Folded),
     /// Packed for the CPU's fast path; the arrays stay for the other one.
     Prepared { packed: Box<Prepared>, params: Params },
+    /// A texture's, which is no chain of steps.
+    Texture(Box<Textures>),
 }
 
 impl Ready {
@@ -85,6 +88,11 @@ impl Ready {
     /// Folds `params`, with doublings joined to the kernels behind them or not.
     fn of(arch: &Arch, params: &Params, prepare: bool, join: bool) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
+        if let Some(texture) = arch.texture() {
+            let form = Form::Texture(Box::new(Textures::new(texture, params, join)));
+            let steps = Vec::new();
+            return Self { arch: arch.clone(), steps, device, form, prepare, half: false, plain: false };
+        }
         let steps = steps(&arch.generator());
         let steps = if join { doubled::join(steps) } else { steps };
         let outline = if prepare && ops::ours(&device) { outline(&steps) } else { None };
@@ -102,7 +110,7 @@ impl Ready {
     /// in f32 before. Where the device cannot (see [`device::halves`]), in single.
     pub fn halved(arch: &Arch, params: &Params) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
-        match device::halves(&device) {
+        match device::halves(&device) && arch.texture().is_none() {
             true => {
                 let steps = doubled::join(steps(&arch.generator()));
                 let form = fold(&steps, params, true, true);
@@ -125,6 +133,7 @@ impl Ready {
                 packed.load(layers(&self.steps, params));
                 *kept = params.clone();
             }
+            Form::Texture(textures) => textures.renew(params),
             Form::Folded(_) => {
                 self.form = fold(&self.steps, params, self.prepare && !ops::ours(&self.device), self.half);
             }
@@ -140,6 +149,7 @@ impl Ready {
     pub fn way(&self) -> String {
         match &self.form {
             Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
+            Form::Texture(textures) => textures.way(),
             Form::Folded(_) if ops::ours(&self.device) && !self.plain && self.prepare => {
                 "layer by layer: this network has no packed form".into()
             }
@@ -178,6 +188,7 @@ impl Ready {
                 let values = packed.draw::<f32>(&floats(z));
                 Tensor::from_data(TensorData::new(values, [n, h, w, c]), &self.device)
             }
+            Form::Texture(textures) => textures.pictures(&floats(z), self.arch.input_len()),
             Form::Prepared { params, .. } => Self::new(&self.arch, params, false).pictures(z, masks),
         }
     }
@@ -194,6 +205,7 @@ impl Ready {
         let inputs = self.arch.input_len();
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
+            Form::Texture(textures) => Pending::there(textures.bytes(&flat, inputs)),
             Form::Folded(folded) => {
                 let mut parts: Vec<Pending> = flat
                     .chunks(folded.together.saturating_mul(inputs))

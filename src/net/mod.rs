@@ -5,7 +5,7 @@
 //! and `draw` is how pictures are made: by the `steps` of a chain, through whichever way takes them.
 //! `ops` holds the operations that all are made of; they run through the kernels of `cpu`, or `burn_ops` elsewhere,
 //! which also is what the others are tested against. `cpu` and `gpu` hold kernels of our own, `geometry` the sizes of
-//! convolutions, `doubled` what a doubling and a kernel are together, `pending` pictures on their way from a device, and `device` chooses where.
+//! convolutions, `gram` what textures are compared by, `noise` what they are drawn from, `doubled` what a doubling and a kernel are together, `pending` pictures on their way from a device, and `device` chooses where.
 //! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
 
 pub mod arch;
@@ -20,10 +20,13 @@ pub mod families;
 pub mod geometry;
 #[cfg(feature = "gpu")]
 mod gpu;
+pub mod gram;
 pub mod layers;
+pub mod noise;
 pub mod ops;
 pub mod params;
 pub mod pending;
 pub mod recipe;
 mod shapes;
 pub mod steps;
+mod textures;

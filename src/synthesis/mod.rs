@@ -1,13 +1,11 @@
 //! Pictures made by optimisation: textures from one picture (Gatys, Ecker & Bethge 2015) and styles on another one
 //! (Gatys, Ecker & Bethge 2016).
 //!
-//! Fed by `cli` with pictures and settings; gives pictures. A network of features (`features`) says what a picture looks
-//! like, `gram` and `pixels` say how far that is from what is wanted, and `optimise` changes the picture. Each knows
+//! Fed by `cli` with pictures and settings; gives pictures. A network of features (`model::features`) says what a picture looks
+//! like, `net::gram` and `pixels` say how far that is from what is wanted, and `optimise` changes the picture. Each knows
 //! nothing of the others; `run` puts them together. Absent: files, arguments, models that draw.
 
 pub mod colour;
-pub mod features;
-pub mod gram;
 pub mod optimise;
 pub mod pixels;
 pub mod run;

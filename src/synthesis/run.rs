@@ -10,10 +10,10 @@ use image::{ImageBuffer, Rgb};
 use rustfft::num_complex::Complex;
 
 use super::SynthesisError;
-use super::features::FeatureNet;
-use super::gram::{gram, mean_square, products};
 use super::optimise::{Method, Search, Valued};
 use super::pixels::{self, Size};
+use crate::model::features::FeatureNet;
+use crate::net::gram::{gram, mean_square, products};
 use crate::net::params::floats;
 use crate::picture::Picture;
 use crate::random::RandomState;

@@ -188,6 +188,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         recipe,
         buffers: Buffers::default(),
         order: Order::default(),
+        sight: None,
     };
     Ok((state, record))
 }

@@ -27,6 +27,10 @@ fn drawn(kind: Kind) -> &'static [Drawn] {
             ("converge", "loss", &[("real", GREEN), ("fake", RED), ("generator", ORANGE), ("total", BLACK)]),
             ("diversity", "diversity", &[(DIVERSITY, GREY)]),
         ],
+        Kind::Texture => &[
+            ("converge", "loss", &[("shallow", GREEN), ("middle", BLUE), ("deep", ORANGE), ("loss", BLACK)]),
+            ("diversity", "diversity", &[(DIVERSITY, GREY)]),
+        ],
         Kind::CrossEntropy => &[
             ("converge", "loss", &[("g_loss", ORANGE), ("d_loss", BLACK)]),
             ("scores", "0..1", &[("d_real", GREEN), ("d_fake", RED), ("g_real", BLUE), (DIVERSITY, GREY)]),

@@ -1,6 +1,6 @@
-//! The numbers of an epoch, by name: those of WGAN-GP, and those of a GAN with cross-entropy.
+//! The numbers of an epoch, by name: those of WGAN-GP, of a GAN with cross-entropy, and of a texture.
 //!
-//! Made by `trainer::step` and `trainer::cross_entropy`; read by name by the log line, `history.csv`, the guard, the
+//! Made by `trainer::step`, `trainer::cross_entropy` and `trainer::texture`; read by name by the log line, `history.csv`, the guard, the
 //! plots, events and the desk. Knows no files.
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -18,17 +18,21 @@ pub enum Kind {
     /// Both losses, and what the discriminator said: of real pictures, of fake ones before its update, and of those
     /// that the generator was updated by, as means of 0..1; means over the epoch.
     CrossEntropy,
+    /// How far pictures are from the data in what is seen of them, as a share of that: in all, in the first layer, the
+    /// middle one and the last; and how far apart pictures are, where that is asked for.
+    Texture,
 }
 
 impl Kind {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Wasserstein, Self::CrossEntropy];
+    pub const ALL: [Self; 3] = [Self::Wasserstein, Self::CrossEntropy, Self::Texture];
 
     /// That of a recipe.
     pub fn of(recipe: &Recipe) -> Self {
-        match recipe.cross_entropy {
-            Some(_) => Self::CrossEntropy,
-            None => Self::Wasserstein,
+        match (&recipe.cross_entropy, &recipe.texture) {
+            (Some(_), _) => Self::CrossEntropy,
+            (None, Some(_)) => Self::Texture,
+            (None, None) => Self::Wasserstein,
         }
     }
 
@@ -37,6 +41,7 @@ impl Kind {
         match self {
             Self::Wasserstein => ["total", "real", "fake", "penalty", "generator"],
             Self::CrossEntropy => ["d_loss", "g_loss", "d_real", "d_fake", "g_real"],
+            Self::Texture => ["loss", "variety", "shallow", "middle", "deep"],
         }
     }
 
@@ -45,6 +50,8 @@ impl Kind {
         match self {
             Self::Wasserstein => ["total", "generator"],
             Self::CrossEntropy => ["d_loss", "g_loss"],
+            // Nothing judges: both are how far it is.
+            Self::Texture => ["loss", "loss"],
         }
     }
 }
@@ -97,6 +104,9 @@ impl Losses {
     pub fn line(&self, recipe: &Recipe, seconds: f64) -> Option<String> {
         let [a, b, c, d, e] = self.values;
         let (epoch, steps) = (self.epoch, self.critic_steps);
+        if self.kind == Kind::Texture {
+            return Some(format!("Iteration: {epoch}, loss: {a:.6} (shallow {c:.4}, middle {d:.4}, deep {e:.4})"));
+        }
         let own = match (&recipe.cross_entropy, self.kind) {
             (Some(own), Kind::CrossEntropy) => own,
             _ => {
@@ -157,7 +167,7 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Losses, A::Error> {
         use serde::de::Error;
         let (mut epoch, mut critic_steps, mut diversity) = (None, None, None);
-        let mut found: [[Option<f32>; 5]; 2] = Default::default();
+        let mut found: [[Option<f32>; 5]; 3] = Default::default();
         while let Some(key) = map.next_key::<String>()? {
             let place = Kind::ALL.iter().enumerate().find_map(|(which, kind)| {
                 let at = kind.names().iter().position(|name| *name == key)?;

@@ -1,6 +1,6 @@
 //! Training: WGAN-GP as the original runs it, and GANs with cross-entropy as the report and the lesson run them.
 //!
-//! `step` is the mathematics of one epoch of WGAN-GP, `cross_entropy` of one step of the others; `batches` are what they
+//! `step` is the mathematics of one epoch of WGAN-GP, `cross_entropy` of one step of the others, `texture` of one that has no critic; `batches` are what they
 //! learn from, `losses` what comes of it, by name; `optimiser` moves the weights, `run` is the loop around them.
 //! `diversity` watches whether pictures become alike, `epoch_pictures` writes the report's samples.
 //! `settings` is the table of what can be set while it runs.
@@ -44,3 +44,4 @@ pub mod source;
 pub mod steer;
 pub mod step;
 mod supervisor;
+pub mod texture;

@@ -21,8 +21,9 @@ use crate::net::arch::Arch;
 use crate::picture::Picture;
 use crate::report::Stop;
 
-/// Pictures of a drawing sketch, if no subset is asked for.
+/// Pictures of a drawing sketch, if no subset is asked for; and for a texture.
 const DRAWN: usize = 2000;
+const DRAWN_FOR_TEXTURE: usize = 16;
 
 /// Pictures, and what a model's card says of them.
 pub struct Pictures {
@@ -111,6 +112,8 @@ pub fn open_unless(
         let text = "pictures that are drawn have no classes; give a folder or zip of pictures";
         return Err(TrainError::Command(text.into()));
     }
+    // A texture is learnt from one picture.
+    let batch = if arch.texture().is_some() { 1 } else { batch };
     let (data, name) = match (&source.path, &source.lines) {
         (Some(path), None) if drawn::is_named_by(path) => sketched(path, arch, batch, reading, stop)?,
         (Some(path), None) => {
@@ -146,7 +149,7 @@ fn sketched(
     }
     let count = match reading.subset {
         Some(asked) if asked < batch => return Err(DatasetError::Subset { asked, least: batch }.into()),
-        asked => asked.unwrap_or(DRAWN.max(batch)),
+        asked => asked.unwrap_or(if arch.texture().is_some() { DRAWN_FOR_TEXTURE } else { DRAWN.max(batch) }),
     };
     let needed = (count as u64).saturating_mul((h * w * channels) as u64);
     if needed > reading.cache {

@@ -1,7 +1,7 @@
 //! What a training changes, and one epoch of WGAN-GP: some critic updates, then one generator update.
 //!
 //! Losses after Gulrajani et al. 2017 (arXiv 1704.00028) with the original's sampling and signs; those of other GANs are
-//! in `trainer::cross_entropy`. Called by `trainer::run`; knows no files and no clock. Every random number of an update
+//! in `trainer::cross_entropy`, those of textures in `trainer::texture`. Called by `trainer::run`; knows no files and no clock. Every random number of an update
 //! comes from (seed, use, step, update), so a resumed run needs no generator state.
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::batches::{Batch, Between, Mixture, Order};
 use super::losses::{Kind, Losses};
 use super::optimiser::Moments;
+use super::texture::Sight;
 use crate::dataset::DatasetError;
 use crate::dataset::store::Store;
 use crate::net::arch::Arch;
@@ -56,6 +57,8 @@ pub struct State {
     pub buffers: Buffers,
     /// Likewise.
     pub order: Order,
+    /// What a texture is compared by; likewise.
+    pub sight: Option<Sight>,
 }
 
 /// What an update, or an epoch of updates, came to.
@@ -109,6 +112,7 @@ impl State {
             critic_moments: Moments::new(recipe, recipe.critic_learning_rate, &critic, device),
             buffers: Buffers::default(),
             order: Order::default(),
+            sight: None,
             arch: arch.clone(),
             recipe: recipe.clone(),
             seed,
@@ -176,7 +180,8 @@ impl State {
         let decay = self.average.take().map(|(_, decay)| decay);
         let average = decay.map(|decay| (learnt.unwrap_or_else(|| earlier.generator.clone()), decay));
         let (arch, recipe) = (self.arch.clone(), self.recipe.clone());
-        *self = Self { arch, recipe, seed: self.seed, average, ..earlier };
+        let sight = self.sight.take();
+        *self = Self { arch, recipe, seed: self.seed, average, sight, ..earlier };
         (self.generator_moments.rate, self.critic_moments.rate) = rates;
     }
 
@@ -219,6 +224,9 @@ impl State {
             let turn = self.cross_entropy(&own, data, between, device)?;
             (between.updates)(self);
             return Ok(turn);
+        }
+        if let Some(own) = self.recipe.texture.clone() {
+            return self.texture(&own, data, between, device);
         }
         // All critic updates draw from the same weights, which pays for packing them; with dropout the
         // pictures are made another way.

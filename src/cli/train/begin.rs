@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 
 use super::{Report, Subset, Train};
+use crate::cli::Size;
+use crate::dataset::read::Fit;
 use crate::dataset::store::{Classes, Store};
 use crate::files;
 use crate::model::{self, BURN_VERSION, Card};
@@ -20,6 +22,7 @@ use crate::trainer::published::Weights;
 use crate::trainer::run;
 use crate::trainer::source::{self, Kept, Pictures, Reading};
 use crate::trainer::step::State;
+use crate::trainer::texture::Sight;
 
 impl Train {
     /// The data: lines that are drawn, or files that are read.
@@ -60,6 +63,10 @@ impl Train {
             (None, Some(name)) => {
                 let kept = checkpoint::reading(&model::folder(name).join("training")).unwrap_or_default();
                 Kept { subset: None, ..kept }
+            }
+            // One picture is to be seen smoothly.
+            (None, None) if self.networks().is_ok_and(|(arch, _)| arch.texture().is_some()) => {
+                Kept { fit: Fit::Crop, ..Kept::default() }
             }
             (None, None) => Kept::default(),
         };
@@ -108,7 +115,7 @@ impl Train {
 
     /// The networks with the classes of the pictures, where those are to be learnt.
     pub(super) fn with_classes_of(&self, arch: Arch, data: &Store) -> anyhow::Result<Arch> {
-        let labels = data.labels();
+        let labels = if arch.texture().is_some() { &[] } else { data.labels() };
         let learns = !labels.is_empty() && (self.classes || arch.classes() > 0);
         if !learns {
             if arch.classes() > 0 {
@@ -202,11 +209,32 @@ impl Train {
         if let Some(rate) = self.rate {
             (recipe.critic_learning_rate, recipe.generator_learning_rate) = (rate, rate);
         }
+        let arch = match self.size {
+            Some(Size([w, h])) if arch.texture().is_some() => arch.sized([h, w])?,
+            _ => arch,
+        };
         arch.check()?;
         recipe.check()?;
         let [_, _, channels] = arch.picture();
         if ![1, 3].contains(&channels) {
             bail!("pictures of {channels} channels cannot be shown; give networks for 1 (grey) or 3 (colour)");
+        }
+        if let (Some(own), Some(_)) = (&mut recipe.texture, arch.texture()) {
+            if let Some(features) = &self.features {
+                own.features.clone_from(features);
+            }
+            own.variety = self.variety.unwrap_or(own.variety);
+            recipe.check()?;
+            return Ok((arch, recipe));
+        }
+        if let Some(option) = self.option_of_textures() {
+            bail!("{option} is for textures: give --arch texture");
+        }
+        if recipe.texture.is_some() {
+            bail!("this recipe is for textures: give --arch texture");
+        }
+        if arch.texture().is_some() {
+            bail!("a texture learns by its own recipe: leave out --recipe, or give texture or texture-quick");
         }
         if arch.critic().is_none() {
             bail!(
@@ -214,6 +242,27 @@ impl Train {
             );
         }
         Ok((arch, recipe))
+    }
+
+    /// The first option that is given and means something for textures alone.
+    fn option_of_textures(&self) -> Option<&'static str> {
+        let given = [
+            ("--features", self.features.is_some()),
+            ("--size", self.size.is_some()),
+            ("--variety", self.variety.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
+    /// What a texture is compared by, opened; none for other networks. What is given now is what the recipe has.
+    pub(super) fn sight(&self, arch: &Arch, recipe: &mut Recipe, chosen: &Chosen) -> anyhow::Result<Option<Sight>> {
+        let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else { return Ok(None) };
+        if let Some(features) = &self.features {
+            own.features.clone_from(features);
+        }
+        let sight = Sight::open(own, texture, &chosen.device)?;
+        tell(format_args!("compared by {}", sight.says()));
+        Ok(Some(sight))
     }
 
     /// The architecture of the name that was given, and how it is usually trained.
@@ -280,6 +329,7 @@ impl Train {
             batch_size: saved.batch_size,
             grad_weight: saved.grad_weight,
             skip_below: saved.skip_below,
+            texture: saved.texture.clone().filter(|_| recipe.texture.is_some()),
             ..recipe.clone()
         };
         let given = self.arch.is_some() || self.config.is_some() || self.recipe.is_some();
@@ -368,6 +418,7 @@ fn of_model(card: &Card) -> (Arch, Recipe) {
         Arch::WganGp(_) => "wgan-gp",
         Arch::Mlp(_) => "lesson-torch",
         Arch::Dcgan(_) | Arch::Chain(_) => "dcgan3",
+        Arch::Texture(_) => "texture",
     };
     let unknown = card.step == 0 && card.recipe == Recipe::default();
     let recipe = Recipe::named(usual).filter(|_| unknown).unwrap_or_else(|| card.recipe.clone());

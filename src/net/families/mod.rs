@@ -31,6 +31,11 @@ pub trait Family {
         false
     }
 
+    /// Numbers behind z and the classes that say how a picture is drawn; all 0 is as usual.
+    fn manner(&self) -> usize {
+        0
+    }
+
     /// Height, width and channels of a picture.
     fn picture(&self) -> [usize; 3];
 
@@ -40,6 +45,11 @@ pub trait Family {
     /// From a picture to one number, if anything judges it; where it is conditional, from a picture with a plane for
     /// each class behind its channels.
     fn critic(&self) -> Option<Chain>;
+
+    /// The texture network that it is, whose pictures come from a pyramid and not from a chain.
+    fn texture(&self) -> Option<&texture::Texture> {
+        None
+    }
 
     /// Checks the settings by themselves; whether the layers fit together is found by [`super::arch::Arch::check`].
     ///

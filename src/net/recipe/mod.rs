@@ -49,6 +49,49 @@ pub struct Recipe {
     /// The losses of a GAN with cross-entropy, in place of WGAN-GP's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_entropy: Option<CrossEntropy>,
+    /// The loss of a texture network, in place of a critic's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub texture: Option<TextureLoss>,
+}
+
+/// What a texture network learns by: what a network sees in its pictures and in the data (Ulyanov et al. 2016, as
+/// Gutierrez trains Pyramid2D). An epoch is one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextureLoss {
+    /// What sees: a file of VGG's weights, or "random" for filters that need none.
+    pub features: String,
+    /// By which layers; empty: by those that are usual for what sees.
+    pub layers: Vec<String>,
+    /// Steps of a whole training.
+    pub epochs: u64,
+    /// Steps between two checkpoints with samples.
+    pub print_every: u64,
+    /// The rate is multiplied by this
+    pub decay: f64,
+    /// after so many steps each; 0 is never.
+    pub decay_every: u64,
+    /// It is not lowered any more from here on.
+    pub least_rate: f64,
+    /// How much pictures are driven apart, beside what one layer counts; 0 is not at all.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub variety: f64,
+}
+
+impl Default for TextureLoss {
+    /// Gutierrez'.
+    fn default() -> Self {
+        Self {
+            features: "random".into(),
+            layers: Vec::new(),
+            epochs: 3000,
+            print_every: 100,
+            decay: 0.8,
+            decay_every: 300,
+            least_rate: 0.001,
+            variety: 0.0,
+        }
+    }
 }
 
 /// A GAN whose discriminator says "real" or "fake" (Goodfellow et al. 2014, with the loss of its section 3 for the
@@ -172,6 +215,7 @@ impl Default for Recipe {
             rate_decay: 0.0,
             skip_below: None,
             cross_entropy: None,
+            texture: None,
         }
     }
 }
@@ -205,12 +249,14 @@ pub fn read(text: &str) -> Result<Recipe, String> {
 impl Recipe {
     /// Epochs of a whole training, where nobody says: the original's 1201 generator updates, or the recipe's own.
     pub fn epochs(&self) -> u64 {
-        self.cross_entropy.as_ref().map_or(1201, |own| own.epochs)
+        let own = self.cross_entropy.as_ref().map(|own| own.epochs);
+        own.or(self.texture.as_ref().map(|own| own.epochs)).unwrap_or(1201)
     }
 
     /// Epochs between two checkpoints with samples, where nobody says.
     pub fn print_every(&self) -> u64 {
-        self.cross_entropy.as_ref().map_or(100, |own| own.print_every)
+        let own = self.cross_entropy.as_ref().map(|own| own.print_every);
+        own.or(self.texture.as_ref().map(|own| own.print_every)).unwrap_or(100)
     }
 
     /// Checks that every number can be meant.
@@ -235,9 +281,28 @@ impl Recipe {
         if let Some(own) = &self.cross_entropy {
             own.check()?;
         }
+        if let Some(own) = &self.texture {
+            own.check()?;
+            if self.cross_entropy.is_some() {
+                return Err(ArchError("a recipe has either cross_entropy or texture".into()));
+            }
+        }
         match (1..=65_536).contains(&self.batch_size) {
             true => Ok(()),
             false => Err(ArchError("batch_size must lie in 1..=65536".into())),
+        }
+    }
+}
+
+impl TextureLoss {
+    fn check(&self) -> Result<(), ArchError> {
+        let rates = [("decay", self.decay), ("least_rate", self.least_rate), ("variety", self.variety)];
+        if let Some((name, _)) = rates.into_iter().find(|(_, v)| !v.is_finite() || *v < 0.0) {
+            return Err(ArchError(format!("{name} must be a finite number of 0 or more")));
+        }
+        match self.print_every {
+            0 => Err(ArchError("print_every must be 1 or more".into())),
+            _ => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `lesson-…` are the GANs of lesson 10 of AI-For-Beginners in their PyTorch and TensorFlow forms; `wgan-gp` is that of
 //! the three lines.
 
-use super::{CrossEntropy, Epoch, Line, Optimiser, Order, Recipe};
+use super::{CrossEntropy, Epoch, Line, Optimiser, Order, Recipe, TextureLoss};
 
 /// A recipe and its name.
 pub struct Named {
@@ -17,7 +17,7 @@ pub struct Named {
 }
 
 /// All recipes that have a name.
-pub const RECIPES: [Named; 12] = [
+pub const RECIPES: [Named; 14] = [
     Named { name: "wgan-gp", arch: "small", says: "that of the three lines: an epoch is one update of the generator" },
     Named { name: "dcgan1", arch: "dcgan-64", says: "the report's first: pictures given as 0..1, 50 epochs" },
     Named { name: "dcgan1-ba", arch: "dcgan-64", says: "dcgan1 with batches of 94" },
@@ -30,6 +30,8 @@ pub const RECIPES: [Named; 12] = [
     Named { name: "lesson-torch-dcgan", arch: "lesson-torch-dcgan", says: "the lesson's DCGAN for 28x28, in PyTorch" },
     Named { name: "lesson-tf", arch: "lesson-tf", says: "the lesson's GAN of dense layers, in TensorFlow" },
     Named { name: "lesson-tf-dcgan", arch: "lesson-tf-dcgan", says: "the lesson's DCGAN for 28x28, in TensorFlow" },
+    Named { name: "texture", arch: "texture", says: "Gutierrez': ten pictures a step, 3000 steps" },
+    Named { name: "texture-quick", arch: "texture", says: "four pictures a step, 1200 steps, rates that fall sooner" },
 ];
 
 impl Recipe {
@@ -89,6 +91,8 @@ impl Recipe {
                     ..lesson_tf_losses()
                 })
             },
+            "texture" => texture(10, TextureLoss::default()),
+            "texture-quick" => texture(4, TextureLoss { epochs: 1200, decay_every: 80, ..TextureLoss::default() }),
             _ => return None,
         })
     }
@@ -111,6 +115,16 @@ impl Recipe {
             "mlp-mnist" => "lesson-torch",
             other => RECIPES.iter().find(|named| named.arch == other).map_or("wgan-gp", |named| named.name),
         }
+    }
+}
+
+fn texture(batch_size: usize, own: TextureLoss) -> Recipe {
+    Recipe {
+        generator_learning_rate: 0.1,
+        optimiser: Optimiser::AdamDefault,
+        batch_size,
+        texture: Some(own),
+        ..Recipe::default()
     }
 }
 
@@ -151,7 +165,8 @@ mod tests {
             let recipe = Recipe::named(named.name).unwrap();
             recipe.check().unwrap();
             assert_eq!(toml::from_str::<Recipe>(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
-            assert!(Arch::named(named.arch).unwrap().critic().is_some(), "{}", named.name);
+            let arch = Arch::named(named.arch).unwrap();
+            assert_eq!(arch.critic().is_some(), recipe.texture.is_none(), "{}", named.name);
         }
         assert_eq!(Recipe::named("wgan"), None);
         assert_eq!((Recipe::usual("dcgan-128"), Recipe::usual("seed-k10")), ("dcgan3", "wgan-gp"));

@@ -4,21 +4,26 @@
 //! filters are one layer on several scales with filters of several sizes, after Ustyuzhaninov, Brendel, Gatys & Bethge
 //! 2016 (arXiv 1606.00021), who found that this is nearly enough for many textures.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::SynthesisError;
-use crate::model::recognise::vgg::Features;
+use super::import;
+use super::import::bag::ReadError;
+use super::recognise::vgg::{self, Features};
 use crate::net::chain;
 use crate::net::cpu::conv::Act;
 use crate::net::families::vgg::Vgg;
 use crate::net::geometry::Padding;
-use crate::net::layers::conv_geometry;
+use crate::net::layers::{ArchError, conv_geometry};
 use crate::net::ops;
 use crate::net::params::Params;
 use crate::random::RandomState;
 
 /// Seed of the random filters: the same ones in every run.
 pub const SEED: u32 = 20_160_601;
+/// What the random filters are called where a file could be named.
+pub const RANDOM: &str = "random";
 /// Sides of the random filters, and how many there are of each on each scale.
 const SIDES: [usize; 4] = [3, 5, 7, 11];
 const FILTERS: usize = 32;
@@ -43,6 +48,18 @@ enum Kind {
 }
 
 impl FeatureNet {
+    /// Those of a name: "random", or a file of VGG's weights, with means or largest values between its blocks.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or holds no VGG.
+    pub fn read(name: &str, average: bool, device: &Device) -> Result<Self, ReadError> {
+        if name == RANDOM {
+            return Ok(Self::random(device));
+        }
+        let found = vgg::features(&import::read(Path::new(name))?)?;
+        Ok(Self::vgg(found, average, device))
+    }
+
     /// VGG with weights that were read, with means or largest values between its blocks.
     pub fn vgg(found: Features, average: bool, device: &Device) -> Self {
         let vgg = Vgg { depth: found.depth, average };
@@ -113,7 +130,7 @@ impl FeatureNet {
     ///
     /// # Errors
     /// If one is not, or the pictures are too small for it.
-    pub fn check(&self, [h, w]: [usize; 2], taps: &[String]) -> Result<(), SynthesisError> {
+    pub fn check(&self, [h, w]: [usize; 2], taps: &[String]) -> Result<(), ArchError> {
         match self.kind {
             Kind::Vgg(vgg) => drop(vgg.chain([h, w], taps)?),
             Kind::Random => {
@@ -121,12 +138,12 @@ impl FeatureNet {
                 for tap in taps {
                     let Some(scale) = place(tap).filter(|scale| *scale < SCALES) else {
                         let last = SCALES - 1;
-                        return Err(SynthesisError(format!(
+                        return Err(ArchError(format!(
                             "random filters have no layer {tap}; they have scale0 to scale{last}"
                         )));
                     };
                     if h.min(w) >> scale < 4 {
-                        return Err(SynthesisError(format!(
+                        return Err(ArchError(format!(
                             "a picture of {w}x{h} is too small for {tap}: take a larger one"
                         )));
                     }
@@ -140,7 +157,7 @@ impl FeatureNet {
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub fn taps(&self, picture: Tensor<4>, taps: &[String]) -> Result<Vec<Tensor<4>>, SynthesisError> {
+    pub fn taps(&self, picture: Tensor<4>, taps: &[String]) -> Result<Vec<Tensor<4>>, ArchError> {
         let [_, h, w, _] = picture.dims();
         self.check([h, w], taps)?;
         let graph = picture.is_autodiff();
