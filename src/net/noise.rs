@@ -275,9 +275,9 @@ mod tests {
         [mean, plane.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / plane.len() as f64]
     }
 
-    fn assert_even(plane: &[f32]) {
+    fn assert_even(plane: &[f32], within: f64) {
         let [mean, variance] = law(plane);
-        assert!((mean - 0.5).abs() < 0.01 && (variance * 12.0 - 1.0).abs() < 0.03, "{mean} {variance}");
+        assert!((mean - 0.5).abs() < 0.01 && (variance * 12.0 - 1.0).abs() < within, "{mean} {variance}");
         assert!(plane.iter().all(|v| (0.0..=1.0).contains(v)));
     }
 
@@ -289,19 +289,20 @@ mod tests {
         for z in [&a, &sum, &vec![3.0; SCALES * SCORES]] {
             let planes = noise.planes(z);
             assert_eq!(planes.iter().map(Vec::len).collect::<Vec<_>>(), [32 * 48 * 3, 64 * 96 * 3, 128 * 192 * 3]);
-            assert_even(&planes[2]);
+            assert_even(&planes[2], 0.02);
         }
         assert_eq!(noise.planes(&a), noise.planes(&a));
         // Half a pixel between two is of the same law.
         let mut manner = Manner::default();
         (manner.slide(0).x, manner.slide(0).y) = (0.5, 0.25);
-        assert_even(&noise.planes(&with(&a, &manner))[2]);
+        assert_even(&noise.planes(&with(&a, &manner))[2], 0.02);
         manner.patch = Some(Patch { share: 1.0, seed: 4.0, x: 0.3, y: 0.2, side: 0.6, soft: 0.5 });
-        assert_even(&noise.planes(&with(&a, &manner))[2]);
+        assert_even(&noise.planes(&with(&a, &manner))[2], 0.02);
         for law in [Law::Redresse, Law::Rank, Law::Scores] {
             let z = b.iter().map(|v| f64::from(*v)).collect();
             let manner = Manner { between: Some(Between { law, share: 0.5, z }), ..Manner::default() };
-            assert_even(&noise.planes(&with(&a, &manner))[2]);
+            // `redresse` supposes that the two do not hang together, which two latents do a little.
+            assert_even(&noise.planes(&with(&a, &manner))[2], if law == Law::Redresse { 0.1 } else { 0.02 });
         }
     }
 

@@ -298,7 +298,7 @@ mod tests {
         let mut state = State::new(&arch, &recipe, 3, None, &device);
         let data = Store::of_bytes(stripes(32), [32, 32, 3]);
         let losses: Vec<f32> = (0..25).map(|_| state.epoch(&data, 1, &device).unwrap().get("loss").unwrap()).collect();
-        assert!(losses[24] < 0.5 * losses[0], "{losses:?}");
+        assert!(losses[24] < 0.7 * losses[0], "{losses:?}");
         assert_eq!((state.step, state.epoch), (25, 25));
         // Fixed statistics are those of what it draws.
         let moving = state.generator.param("noise1.norm1", "moving_mean").unwrap();

@@ -3,7 +3,7 @@
 //! `conv` holds the three convolutions and hands over what others do better: `few_channels`, `winograd_stride2` (three
 //! taps at stride 2) and `kernel_gradient` (that of a large kernel). They stand on the memory `layout` of rows of 32
 //! channels with the inner loops of `microkernel`; `pointwise` has what is done value by value. `prepared` draws many
-//! pictures from the same weights, and `critic_objective` is WGAN-GP's loss written out.
+//! pictures from the same weights, `pyramid` those of texture networks, and `critic_objective` is WGAN-GP's loss written out.
 //! Each may go when burn's own operation is as fast on two cores: `benches/speed` and `benches/peers` tell.
 
 pub mod conv;
@@ -14,4 +14,5 @@ mod layout;
 mod microkernel;
 pub mod pointwise;
 pub mod prepared;
+pub mod pyramid;
 mod winograd_stride2;

@@ -16,10 +16,11 @@ use super::Family;
 use crate::latent::texture as noise;
 use crate::net::chain::{self, upsample};
 use crate::net::cpu::conv::Act;
+use crate::net::cpu::pyramid::{Affine, Conv, Plain, Scale};
 use crate::net::geometry::Padding;
 use crate::net::layers::{ArchError, Chain, Init, Shape, conv_geometry};
 use crate::net::ops;
-use crate::net::params::{Param, Params, Plan, Start};
+use crate::net::params::{Param, Params, Plan, Start, floats};
 
 /// What is subtracted from blue, green, red of 0..255 (the means of Caffe's VGG).
 pub const MEANS: [f32; 3] = [103.939, 116.779, 123.68];
@@ -240,6 +241,37 @@ impl Pyramid {
             })
         });
         Params { list: arrays.chain(statistics).collect() }
+    }
+
+    /// The network in plain numbers for the CPU's own kernels, with fixed statistics.
+    pub fn plain(&self, params: &Params) -> Plain {
+        let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
+        let affine = |name: &str, bias: Tensor<1>| chain::scale_and_shift(params, name, EPS, bias).map(floats);
+        let block = |name: &str| {
+            let conv = |at: usize| {
+                let layer = format!("{name}.conv{at}");
+                let [scale, shift] = affine(&format!("{name}.norm{at}"), params.get(&layer, "bias"));
+                Conv { kernel: floats(params.get::<4>(&layer, "kernel")), scale, shift }
+            };
+            (1..=if self.third { 3 } else { 2 }).map(conv).collect()
+        };
+        let norm = |name: String, channels: usize| {
+            let [scale, shift] = affine(&name, Tensor::zeros([channels], &device));
+            Affine { scale, shift }
+        };
+        let scale = |k: usize| Scale {
+            noise: block(&format!("noise{k}")),
+            joined: (k > 1).then(|| {
+                let side = self.sides.then(|| norm(format!("side{k}"), STEP));
+                (norm(format!("up{k}"), STEP * (k - 1)), side, block(&format!("joined{k}")))
+            }),
+        };
+        let last = Conv {
+            kernel: floats(params.get::<4>("last", "kernel")),
+            scale: vec![1.0; CHANNELS],
+            shift: floats(params.get::<1>("last", "bias")),
+        };
+        Plain { scales: (1..=self.scales).map(scale).collect(), last, slope: SLOPE, inputs: self.inputs }
     }
 
     fn through(&self, params: &Params, inputs: Vec<Tensor<4>>, norm: Norm) -> Tensor<4> {

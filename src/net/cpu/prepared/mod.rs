@@ -10,11 +10,11 @@
 mod dense;
 mod direct;
 mod few;
-mod matrices;
+pub(super) mod matrices;
 mod plain;
 mod way;
 mod weights;
-mod winograd;
+pub(super) mod winograd;
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -114,7 +114,7 @@ fn apply<S: Simd, const I: usize, const O: usize>(
 
 /// `matrix · x · matrixᵀ` for lane group `lane` of rows: x\[i\]\[j\] is `read(i, j)`.
 #[inline(always)]
-fn sandwich<S: Simd, const I: usize, const O: usize>(
+pub fn sandwich<S: Simd, const I: usize, const O: usize>(
     s: S,
     matrix: &[[f32; I]; O],
     read: impl Fn(usize, usize) -> S::f32s,
