@@ -89,7 +89,7 @@ fn a_complete_sketch_is_one_line() {
 /// The first latent's classes in a sketch for a model with three of them, whose show has the blend 0, 1, 0.
 fn class(body: &str) -> Result<Vec<f32>, String> {
     let classes = Arc::new(["amber", "dark brown", "blue"].map(str::to_owned).to_vec());
-    let env = Env::new(Space { dim: DIM, classes, model: 0 });
+    let env = Env::new(Space { dim: DIM, classes, model: 0, manner: 0 });
     env.lock().blend = vec![0.0, 1.0, 0.0];
     let mut host = Host::new(Language::new(env).unwrap());
     take(&mut host, &format!("pub fn walk(me, t, c) {{ {body} }}")).map_err(|e| e.to_string())?;

@@ -12,7 +12,7 @@ use crate::control::mapping::{MAPPINGS, Mapping, Target};
 use crate::drawn::{self, Drawings};
 use crate::home;
 use crate::latent;
-use crate::model::{self, Card, Model};
+use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
 use crate::preset::{self, Preset};
 use crate::report::say;
@@ -135,8 +135,7 @@ fn check_preset(path: &Path) -> Result<String, String> {
     if !sketch.is_file() {
         return Err(format!("{}: its sketch {} is not there", path.display(), sketch.display()));
     }
-    let folder = model::folder(&preset.model);
-    Card::read(&folder).map_err(|e| format!("{}: its model: {e}", path.display()))?;
+    model::card(&preset.model).map_err(|e| format!("{}: its model: {e}", path.display()))?;
     Ok(String::new())
 }
 

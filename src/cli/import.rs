@@ -7,7 +7,8 @@ use clap::Args;
 
 use crate::files;
 use crate::home;
-use crate::model::recognise::{self, Hints, Network};
+use crate::model::import::bag::{Bag, ReadError};
+use crate::model::recognise::{self, Hints, Network, pyramid};
 use crate::model::{self, BURN_VERSION, Card};
 use crate::net::arch::Arch;
 use crate::net::device::{self, Wanted};
@@ -23,16 +24,16 @@ const SIDE: usize = 5;
 /// Letters of a line at most.
 const LETTERS: usize = 1000;
 
-/// Make a model of a file of weights: PyTorch, Keras, numpy, ONNX or safetensors
+/// Make a model of a file of weights: PyTorch, Keras, numpy, ONNX, safetensors, or a texture of Torch7
 #[derive(Args)]
 pub struct Import {
-    /// .pt, .pth, .ckpt, .h5, .keras, .npz, .safetensors, whatever it is called
+    /// .pt, .pth, .ckpt, .h5, .keras, .npz, .safetensors, .t7, .pytorch, whatever it is called
     file: PathBuf,
     /// Name of the model (a folder in models/), or the path of its folder [default: the file's name]
     #[arg(long)]
     name: Option<String>,
     /// The family that it is to be: wgan_gp, dcgan, mlp or chain; an error if it is another
-    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain"])]
+    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture"])]
     family: Option<String>,
     /// Names of the classes whose numbers stand behind z, with commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -59,14 +60,22 @@ impl Import {
         if folder.join("model.toml").exists() {
             bail!("{} is there already; give another --name", files::shown(&folder));
         }
-        let bag = model::import::read(&self.file).map_err(|why| anyhow::anyhow!("{shown}: {}", line(&why.0)))?;
+        let unreadable = |why: ReadError| anyhow::anyhow!("{shown}: {}", line(&why.0));
+        let texture = pyramid::of_torch7(&self.file).map_err(unreadable)?;
+        let bag = match &texture {
+            Some(_) => Bag { format: "Torch7".into(), ..Bag::default() },
+            None => model::import::read(&self.file).map_err(unreadable)?,
+        };
         let hints = Hints {
             family: self.family.clone(),
             classes: classes.clone(),
             zero_to_one: self.range.as_deref().map(|range| range == "0..1"),
         };
-        let found = recognise::network(&bag, &hints)
-            .map_err(|why| anyhow::anyhow!("{shown} ({}): {}", line(&bag.format), line(&why.0)))?;
+        let found = match texture {
+            Some(texture) => recognise::texture(texture, &bag, &hints),
+            None => recognise::network(&bag, &hints),
+        };
+        let found = found.map_err(|why| anyhow::anyhow!("{shown} ({}): {}", line(&bag.format), line(&why.0)))?;
         // A file of ours names them itself.
         check_classes(&found.classes).with_context(|| shown.clone())?;
         let mut notes = vec![format!("imported from {}, {}", short(&self.file), bag.format)];

@@ -9,15 +9,18 @@ use super::painting::{MOST_SIDE, check_folder, check_output, limited, picture, s
 use super::{DeviceChoice, Size, free};
 use crate::files;
 use crate::latent::noise_law::{self, Law};
+use crate::model::import::bag::ReadError;
 use crate::model::texture::{Planes, TextureModel};
+use crate::picture::Picture;
+use crate::picture::sheet::sheet;
 use crate::recorder::{Codec, Recorder, Settings, names};
 use crate::report::{Board, Progress, Stop, say, tell};
 
 /// What `flaneur texture draw` takes.
 #[derive(Args)]
 pub struct Draw {
-    /// A texture network: Ulyanov's (.t7), or Gutierrez' Pyramid2D (.pytorch, .pth)
-    model: PathBuf,
+    /// A texture by its model's name, or a file: Ulyanov's (.t7), or Gutierrez' Pyramid2D (.pytorch, .pth)
+    model: String,
     /// Where to write: a picture (.png), or with --to a film (.mp4, .gif, a folder for PNGs)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -48,6 +51,10 @@ pub struct Draw {
     /// How much noise a network for styles gets; 1 is what it was trained with
     #[arg(long)]
     noise: Option<f64>,
+    /// A sheet of what each size of structure does: all of them, each alone, all without the two coarsest, and how far
+    /// that is from all, eight times as bright
+    #[arg(long, conflicts_with = "to")]
+    sizes: bool,
     /// Write over a file of that name
     #[arg(long)]
     overwrite: bool,
@@ -86,8 +93,8 @@ impl Draw {
             bail!("--fps takes 1 to 1000");
         }
         let chosen = self.device.choose()?;
-        let name = self.model.display();
-        let model = TextureModel::read(&self.model, &chosen.device).with_context(|| format!("{name}"))?;
+        let name = files::printable(&self.model);
+        let (model, own) = TextureModel::named(&self.model, &chosen.device).with_context(|| name.clone())?;
         tell(format_args!("{name}: {}", model.says));
         let painted = match (&self.picture, model.paints()) {
             (Some(path), true) => Some(limited(picture(path)?, MOST_SIDE)),
@@ -97,7 +104,7 @@ impl Draw {
         };
         let size = match (self.size, &painted) {
             (Some(size), _) => sides(size)?,
-            (None, None) => [256, 256],
+            (None, None) => own.unwrap_or([256, 256]),
             // The nearest size that the network can draw.
             (None, Some(field)) => {
                 let step = model.step();
@@ -115,6 +122,15 @@ impl Draw {
             model.draw(size, &planes, painted.as_deref())
         };
         let from = model.noise(size, self.seed)?;
+        if self.sizes {
+            let path = free(&self.output, self.overwrite);
+            write(&study(&from, drawn)?, &path)?;
+            say(format_args!(
+                "wrote {}: all sizes, each alone from the coarsest, without the two coarsest, the difference",
+                files::shown(&path)
+            ));
+            return Ok(());
+        }
         let Some(to) = self.to else {
             let path = free(&self.output, self.overwrite);
             write(&drawn(from)?, &path)?;
@@ -158,4 +174,22 @@ impl Draw {
         say(format_args!("wrote {} ({} frames)", files::shown(&path), tally.written));
         Ok(())
     }
+}
+
+/// What each size of structure does: all, each alone, all without the two coarsest, and the difference of that from all.
+fn study(all: &Planes, drawn: impl Fn(Planes) -> Result<Picture, ReadError>) -> anyhow::Result<Picture> {
+    let only = |kept: &dyn Fn(usize) -> bool| {
+        let plane = |(at, plane): (usize, &Vec<f32>)| if kept(at) { plane.clone() } else { vec![0.0; plane.len()] };
+        drawn(all.iter().enumerate().map(plane).collect())
+    };
+    let mut pictures = vec![only(&|_| true)?];
+    for alone in 0..all.len() {
+        pictures.push(only(&|at| at == alone)?);
+    }
+    let without = only(&|at| at > 1)?;
+    let pairs = without.pixels.iter().zip(&pictures[0].pixels);
+    let pixels = pairs.map(|(a, b)| a.abs_diff(*b).saturating_mul(8)).collect();
+    let difference = Picture { pixels, ..without.clone() };
+    pictures.extend([without, difference]);
+    Ok(sheet(&pictures, pictures.len().div_ceil(2)))
 }

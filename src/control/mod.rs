@@ -26,6 +26,8 @@ pub const MOST_KNOBS: usize = 512;
 const MOST_TRIGGERS: usize = 64;
 /// Most triggers of one name that wait for their frame.
 const MOST_WAITING: u32 = 64;
+/// After so many pixels a texture that slides comes back.
+const CANVAS: f64 = 65_536.0;
 /// Furthest that a hand may push one dimension of z.
 pub const FARTHEST_Z: f64 = 10.0;
 
@@ -87,13 +89,35 @@ pub enum Dial {
     Phase,
     /// How much is seen of what a training has learnt, 0..1.
     Learnt,
+    /// How fast a texture slides to the right, −400..400 pixels a second.
+    DriftX,
+    /// Down.
+    DriftY,
+    /// How strong structures of a texture are, the finest ones, 0..2; 1 is as they are.
+    Size0,
+    /// Those twice as large, and so on.
+    Size1,
+    /// Four times.
+    Size2,
+    /// Eight times.
+    Size3,
+    /// Sixteen times.
+    Size4,
+    /// The coarsest.
+    Size5,
 }
+
+/// Those of the sizes of a texture's structures, the finest first.
+const SIZES: [Dial; 6] = [Dial::Size0, Dial::Size1, Dial::Size2, Dial::Size3, Dial::Size4, Dial::Size5];
 
 impl Dial {
     /// Lowest and highest value.
     pub const fn range(self) -> [f64; 2] {
         match self {
-            Self::Truncation => [0.0, 2.0],
+            Self::Truncation | Self::Size0 | Self::Size1 | Self::Size2 | Self::Size3 | Self::Size4 | Self::Size5 => {
+                [0.0, 2.0]
+            }
+            Self::DriftX | Self::DriftY => [-400.0, 400.0],
             Self::Fade | Self::Phase | Self::Learnt => [0.0, 1.0],
             Self::Speed => [-8.0, 8.0],
         }
@@ -102,14 +126,28 @@ impl Dial {
     /// Where it stands untouched.
     pub const fn rest(self) -> f64 {
         match self {
-            Self::Truncation | Self::Fade | Self::Speed | Self::Learnt => 1.0,
-            Self::Phase => 0.0,
+            Self::Phase | Self::DriftX | Self::DriftY => 0.0,
+            _ => 1.0,
         }
     }
 }
 
 /// In the order of their numbers.
-const DIALS: [Dial; 5] = [Dial::Truncation, Dial::Fade, Dial::Speed, Dial::Phase, Dial::Learnt];
+const DIALS: [Dial; 13] = [
+    Dial::Truncation,
+    Dial::Fade,
+    Dial::Speed,
+    Dial::Phase,
+    Dial::Learnt,
+    Dial::DriftX,
+    Dial::DriftY,
+    Dial::Size0,
+    Dial::Size1,
+    Dial::Size2,
+    Dial::Size3,
+    Dial::Size4,
+    Dial::Size5,
+];
 
 /// Dials as they were written down; those that a program did not know then are untouched.
 fn dials<'de, D: serde::Deserializer<'de>>(from: D) -> Result<[Glide; DIALS.len()], D::Error> {
@@ -153,6 +191,9 @@ pub struct Controls {
     axes: Vec<Axis>,
     #[serde(default)]
     classes: ClassDials,
+    /// How far a texture has been slid by hands, in pixels.
+    #[serde(default)]
+    drift: [f64; 2],
     /// The usual time constant; 0 makes every move immediate.
     smooth_secs: f64,
 }
@@ -170,6 +211,7 @@ impl Default for Controls {
             notes: vec![0.0; 128],
             axes: Vec::new(),
             classes: ClassDials::default(),
+            drift: [0.0; 2],
             smooth_secs: SMOOTH_SECS,
         }
     }
@@ -194,6 +236,8 @@ impl Controls {
         self.knobs.values_mut().for_each(|knob| knob.glide.frame(dt));
         self.dials.iter_mut().for_each(|dial| dial.frame(dt));
         self.classes.glide(dt);
+        let speeds = [self.dial(Dial::DriftX), self.dial(Dial::DriftY)];
+        self.drift.iter_mut().zip(speeds).for_each(|(far, speed)| *far = (*far + speed * dt).rem_euclid(CANVAS));
         for axis in &mut self.axes {
             [&mut axis.add, &mut axis.over, &mut axis.share].into_iter().for_each(|glide| glide.frame(dt));
         }
@@ -441,7 +485,19 @@ impl Controls {
     /// Whether hands want z otherwise than a sketch gives it.
     pub fn bends(&self) -> bool {
         self.dial(Dial::Truncation) != 1.0
+            || self.drift != [0.0; 2]
+            || SIZES.iter().any(|dial| self.dial(*dial) != 1.0)
             || self.axes.iter().any(|axis| axis.add.current() != 0.0 || axis.share.current() != 0.0)
+    }
+
+    /// How far hands have slid a texture to the right and down, in pixels.
+    pub fn drift(&self) -> [f64; 2] {
+        self.drift
+    }
+
+    /// How strong structures of each size of a texture are, the finest first.
+    pub fn amounts(&self) -> [f64; SIZES.len()] {
+        SIZES.map(|dial| self.dial(dial))
     }
 
     /// Does to a sketch's z what hands want: truncation, then offsets, then what is set over it.

@@ -257,7 +257,7 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         liveness.step();
         let ready = Box::new(model.ready(chosen.half));
         let (arch, own, classes) = (model.card.arch, model.generator, Arc::new(model.card.classes));
-        let space = Space { dim: arch.z_dim(), classes, model: 0 };
+        let space = Space { dim: arch.z_dim(), classes, model: 0, manner: arch.manner() };
         let folder = model::folder(name);
         let critic = Incoming::open(&folder.join(model::CRITIC))
             .and_then(|file| file.params("critic", &arch.critic_plans(), &chosen.device))

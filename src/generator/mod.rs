@@ -80,12 +80,22 @@ pub type Measured = (u64, Vec<f64>);
 /// Ways that may wait to be measured.
 const MOST_MEASURES: usize = 16;
 
+/// What of a pose makes its pictures.
+#[derive(Default)]
+struct Drew {
+    latents: Vec<Vec<f32>>,
+    classes: Vec<Vec<f32>>,
+    manners: Vec<Vec<f32>>,
+    /// The model that they are for.
+    model: u64,
+}
+
 /// The owner's end of the thread.
 pub struct Generator {
     slots: Slots,
     version: u64,
-    /// What was asked for last: latents, their classes, and the model that they are for.
-    latents: (Vec<Vec<f32>>, Vec<Vec<f32>>, u64),
+    /// What was asked for last.
+    latents: Drew,
     shown: Option<Drawn>,
     blend: Blend,
     asked: Blend,
@@ -189,8 +199,9 @@ impl Generator {
     /// another one is begun.
     pub fn ask(&mut self, pose: &Arc<Pose>) {
         self.recover(Instant::now());
-        let (latents, classes, model) = &self.latents;
-        let same = pose.latents == *latents && pose.classes == *classes && pose.model == *model;
+        let Drew { latents, classes, manners, model } = &self.latents;
+        let same =
+            pose.latents == *latents && pose.classes == *classes && pose.manners == *manners && pose.model == *model;
         if self.version > 0 && same && self.asked == self.blend {
             // The same pictures with other marks.
             if let Some(shown) = &mut self.shown
@@ -201,7 +212,8 @@ impl Generator {
             return;
         }
         self.version += 1;
-        self.latents = (pose.latents.clone(), pose.classes.clone(), pose.model);
+        let (latents, classes, manners) = (pose.latents.clone(), pose.classes.clone(), pose.manners.clone());
+        self.latents = Drew { latents, classes, manners, model: pose.model };
         if pose.latents.is_empty() {
             self.slots.wanted.fetch_max(pose.model, Ordering::Relaxed);
             let (pictures, took) = (Arc::new(Vec::new()), Duration::ZERO);

@@ -110,6 +110,9 @@ pub struct Pose {
     /// The blend of classes of each latent that has one of its own, `[classes]`; empty for those that have none, and
     /// shorter than the list of latents where none follows.
     pub classes: Vec<Vec<f32>>,
+    /// The manner of each latent of a texture that is not drawn as usual, `[manner]` (see [`super::texture`]); in the same
+    /// way.
+    pub manners: Vec<Vec<f32>>,
     /// Which of the models of a show it was made for, from 0.
     pub model: u64,
     /// Drawn in this order.
@@ -118,6 +121,17 @@ pub struct Pose {
     pub aspect: f32,
     /// Red, green, blue, 0..1, behind everything.
     pub background: [f32; 3],
+}
+
+/// What one picture is drawn from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Point {
+    /// `[z_dim]`.
+    pub z: Vec<f32>,
+    /// Its blend of classes, or empty.
+    pub class: Vec<f32>,
+    /// Its manner, or empty.
+    pub manner: Vec<f32>,
 }
 
 /// Most latents of one frame.
@@ -133,8 +147,8 @@ pub const FARTHEST: f32 = 100.0;
 
 impl Default for Pose {
     fn default() -> Self {
-        let (latents, classes, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { latents, classes, model: 0, marks, aspect: 1.0, background: [0.0; 3] }
+        let (latents, classes, manners, marks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { latents, classes, manners, model: 0, marks, aspect: 1.0, background: [0.0; 3] }
     }
 }
 
@@ -145,17 +159,17 @@ impl Pose {
         Self { latents: vec![z], marks: vec![picture], ..Self::default() }
     }
 
-    /// Pictures of several latents, each with its own blend of classes or an empty one, in rows of `columns`, `gap` of
-    /// each cell left free; equal ones are drawn once. At most [`MOST_LATENTS`].
-    pub fn grid(latents: Vec<(Vec<f32>, Vec<f32>)>, columns: usize, gap: f32) -> Self {
+    /// Pictures of several latents in rows of `columns`, `gap` of each cell left free; equal ones are drawn once. At most
+    /// [`MOST_LATENTS`].
+    pub fn grid(latents: Vec<Point>, columns: usize, gap: f32) -> Self {
         let columns = columns.clamp(1, latents.len().max(1));
         let rows = latents.len().div_ceil(columns).max(1);
         let mut pose = Self { aspect: columns as f32 / rows as f32, ..Self::default() };
         let (w, h) = (1.0 / columns as f32, 1.0 / rows as f32);
-        for (i, (z, class)) in latents.into_iter().enumerate() {
+        for (i, point) in latents.into_iter().enumerate() {
             let (x, y) = ((i % columns) as f32 * w, (i / columns) as f32 * h);
             let place = Place { x: x + gap * w / 2.0, y: y + gap * h / 2.0, w: w * (1.0 - gap), h: h * (1.0 - gap) };
-            let latent = pose.place_of(z, class);
+            let latent = pose.place_of(point);
             pose.marks.push(Mark::Picture { latent, place, opacity: 1.0 });
         }
         pose
@@ -166,23 +180,37 @@ impl Pose {
         self.classes.get(at).map_or(&[], Vec::as_slice)
     }
 
-    /// Where a latent with its blend of classes stands in the batch; it is added if it is not there.
-    pub fn place_of(&mut self, z: Vec<f32>, class: Vec<f32>) -> usize {
-        let known = (0..self.latents.len()).find(|at| self.latents[*at] == z && *self.class(*at) == class);
-        known.unwrap_or_else(|| {
+    /// The manner of a latent; empty if it is drawn as usual.
+    pub fn manner(&self, at: usize) -> &[f32] {
+        self.manners.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// All that a latent's picture is drawn from.
+    pub fn point(&self, at: usize) -> Point {
+        let z = self.latents.get(at).cloned().unwrap_or_default();
+        Point { z, class: self.class(at).to_vec(), manner: self.manner(at).to_vec() }
+    }
+
+    /// Where a latent stands in the batch; it is added if it is not there.
+    pub fn place_of(&mut self, Point { z, class, manner }: Point) -> usize {
+        let known = |at: &usize| self.latents[*at] == z && *self.class(*at) == class && *self.manner(*at) == manner;
+        let found = (0..self.latents.len()).find(known);
+        found.unwrap_or_else(|| {
             let at = self.latents.len();
-            if !class.is_empty() {
-                self.classes.resize(at, Vec::new());
-                self.classes.push(class);
+            for (list, own) in [(&mut self.classes, class), (&mut self.manners, manner)] {
+                if !own.is_empty() {
+                    list.resize(at, Vec::new());
+                    list.push(own);
+                }
             }
             self.latents.push(z);
             at
         })
     }
 
-    /// What a generator takes for each latent: z, and its classes behind it where it has some.
+    /// What a generator takes for each latent: z, and its classes and its manner behind it where it has some.
     pub fn inputs(&self) -> Vec<Vec<f32>> {
-        (0..self.latents.len()).map(|at| [&self.latents[at], self.class(at)].concat()).collect()
+        (0..self.latents.len()).map(|at| [&self.latents[at], self.class(at), self.manner(at)].concat()).collect()
     }
 
     /// Gives a blend of classes to the latents that have none of their own; nothing with an empty one.
@@ -201,6 +229,8 @@ impl Pose {
         self.latents.iter_mut().for_each(|z| space::adapt(z, to.dim));
         self.classes.truncate(self.latents.len());
         self.classes.iter_mut().filter(|class| class.len() != to.classes.len()).for_each(Vec::clear);
+        self.manners.truncate(self.latents.len());
+        self.manners.iter_mut().filter(|manner| manner.len() != to.manner).for_each(Vec::clear);
     }
 
     /// Makes it fit to be shown by a generator of a space: brings it there, numbers finite and clamped, counts within
@@ -234,6 +264,12 @@ impl Pose {
             }
             if broken > 0 {
                 say(format!("{broken} of {dim} values of z are not numbers (NaN or infinite): taken as 0"));
+            }
+        }
+        for manner in &mut self.manners {
+            if manner.iter().any(|v| !v.is_finite()) {
+                manner.clear();
+                say("a drift, an amount or a patch is not a number: the texture is drawn as usual".into());
             }
         }
         if self.marks.len() > most {
@@ -320,9 +356,9 @@ mod tests {
     #[test]
     fn classes_stay_with_their_latents() {
         let classes = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
-        let space = Space { dim: 2, classes, model: 3 };
-        let z = vec![1.0, 2.0];
-        let mut pose = Pose::grid(vec![(z.clone(), vec![]), (z.clone(), vec![3.0, 1.0]), (z.clone(), vec![])], 3, 0.0);
+        let space = Space { dim: 2, classes, model: 3, manner: 0 };
+        let point = |class: &[f32]| Point { z: vec![1.0, 2.0], class: class.to_vec(), manner: vec![] };
+        let mut pose = Pose::grid(vec![point(&[]), point(&[3.0, 1.0]), point(&[])], 3, 0.0);
         assert_eq!((pose.latents.len(), pose.marks.len()), (2, 3));
         assert_eq!((pose.settle(&space), pose.model), (None, 3));
         assert_eq!((pose.class(0), pose.class(1)), (&[][..], &[0.75, 0.25][..]));
@@ -332,5 +368,17 @@ mod tests {
         // To a model without classes and back: the show's blend.
         pose.bring_to(&Space::from(1));
         assert_eq!(pose.inputs(), [[1.0], [1.0]]);
+    }
+
+    #[test]
+    fn manners_go_with_their_latents_and_stay_with_textures() {
+        let point = |manner: &[f32]| Point { z: vec![1.0], class: vec![], manner: manner.to_vec() };
+        let mut pose = Pose::grid(vec![point(&[]), point(&[0.5, 2.0]), point(&[f32::NAN, 0.0])], 3, 0.0);
+        let texture = Space { manner: 2, ..Space::from(1) };
+        assert_eq!(pose.latents.len(), 3);
+        assert!(pose.settle(&texture).unwrap().contains("not a number"));
+        assert_eq!(pose.inputs(), [vec![1.0], vec![1.0, 0.5, 2.0], vec![1.0]]);
+        pose.bring_to(&Space::from(1));
+        assert_eq!(pose.inputs(), [[1.0], [1.0], [1.0]]);
     }
 }

@@ -18,6 +18,8 @@ pub struct Space {
     pub classes: Arc<Vec<String>>,
     /// Which of the models of a show it is, from 0.
     pub model: u64,
+    /// Numbers of a texture's manner; 0 where the model is none.
+    pub manner: usize,
 }
 
 impl From<usize> for Space {

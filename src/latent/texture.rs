@@ -104,23 +104,100 @@ impl Manner {
         Self { slides: slides.collect(), patch: nearer.patch, between: nearer.between.clone() }
     }
 
-    /// As numbers behind a z of so many scales, `[numbers(scales)]`.
-    pub fn numbers(&self, scales: usize) -> Vec<f32> {
+    /// Whether all is as usual.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As numbers, `[numbers(scales)]`, from which [`Self::of`] makes it again.
+    pub fn flat(&self, scales: usize) -> Vec<f64> {
         let mut out = Vec::with_capacity(numbers(scales));
         for scale in 0..scales {
             let Slide { x, y, amount } = self.slides.get(scale).copied().unwrap_or_default();
-            out.extend([x.rem_euclid(CANVAS) as f32, y.rem_euclid(CANVAS) as f32, (amount - 1.0) as f32]);
+            out.extend([x, y, amount - 1.0]);
         }
         let Patch { share, seed, x, y, side, soft } = self.patch.unwrap_or_default();
-        out.extend([share, seed, x, y, side, soft].map(|v| v as f32));
-        match &self.between {
-            Some(Between { law, share, z }) => {
-                out.extend([(law_number(*law)) as f32, *share as f32]);
-                out.extend(z.iter().map(|v| *v as f32).chain(std::iter::repeat(0.0)).take(scales * SCORES));
-            }
-            None => out.resize(numbers(scales), 0.0),
+        out.extend([share, seed, x, y, side, soft]);
+        if let Some(Between { law, share, z }) = &self.between {
+            out.extend([f64::from(law_number(*law)), *share]);
+            out.extend(z.iter().copied().chain(std::iter::repeat(0.0)).take(scales * SCORES));
         }
+        out.resize(numbers(scales), 0.0);
         out
+    }
+
+    /// From such numbers; as usual where they are too few.
+    pub fn of(flat: &[f64], scales: usize) -> Self {
+        if flat.len() < numbers(scales) {
+            return Self::default();
+        }
+        let (slides, rest) = flat.split_at(3 * scales);
+        let slides: Vec<Slide> =
+            slides.chunks_exact(3).map(|s| Slide { x: s[0], y: s[1], amount: s[2] + 1.0 }).collect();
+        let [share, seed, x, y, side, soft] = std::array::from_fn(|i| rest[i]);
+        let patch = Patch { share, seed, x, y, side, soft };
+        let between = law_of(rest[PATCH] as f32).map(|law| {
+            let z = rest[PATCH + BETWEEN..numbers(scales) - 3 * scales].to_vec();
+            Between { law, share: rest[PATCH + 1], z }
+        });
+        let usual = slides.iter().all(|slide| *slide == Slide::default());
+        Self {
+            slides: if usual { Vec::new() } else { slides },
+            patch: (patch != Patch::default()).then_some(patch),
+            between,
+        }
+    }
+
+    /// As a network takes them behind a z of so many scales; empty where all is as usual.
+    pub fn numbers(&self, scales: usize) -> Vec<f32> {
+        if self.is_usual() {
+            return Vec::new();
+        }
+        let mut flat = self.flat(scales);
+        for slide in flat[..3 * scales].chunks_exact_mut(3) {
+            // Far away single precision would know no fractions of pixels.
+            slide[..2].iter_mut().for_each(|v| *v = v.rem_euclid(CANVAS));
+        }
+        flat.iter().map(|v| *v as f32).collect()
+    }
+}
+
+/// Between the numbers of two manners behind z of so many scales, at a share of the way: what slides goes the short way
+/// around the canvas; a patch of another seed, or another law, is that of the nearer one.
+pub fn between(a: &[f32], b: &[f32], scales: usize, share: f64) -> Vec<f32> {
+    let mut out = if share < 0.5 { a.to_vec() } else { b.to_vec() };
+    if a.len() != b.len() || a.len() != numbers(scales) {
+        return out;
+    }
+    let patch = 3 * scales;
+    let law = patch + PATCH;
+    let alike = |at: usize| match at {
+        at if at < patch => true,
+        at if at < law => a[patch + 1] == b[patch + 1] && at != patch + 1,
+        at => a[law] == b[law] && at != law,
+    };
+    for at in (0..a.len()).filter(|at| alike(*at)) {
+        let (from, mut way) = (f64::from(a[at]), f64::from(b[at]) - f64::from(a[at]));
+        let slides = at < patch && at % 3 != 2;
+        if slides {
+            way = (way + CANVAS / 2.0).rem_euclid(CANVAS) - CANVAS / 2.0;
+        }
+        let v = from + way * share;
+        out[at] = if slides { v.rem_euclid(CANVAS) } else { v } as f32;
+    }
+    out
+}
+
+/// Adds what hands do to the numbers of a manner behind a z of so many scales, the finest first; empty ones become whole.
+pub fn moved(manner: &mut Vec<f32>, hands: &[Slide], scales: usize) {
+    if hands.iter().all(|slide| *slide == Slide::default()) {
+        return;
+    }
+    manner.resize(numbers(scales), 0.0);
+    for (own, slide) in manner.chunks_exact_mut(3).zip(hands).take(scales) {
+        own[0] = (f64::from(own[0]) + slide.x).rem_euclid(CANVAS) as f32;
+        own[1] = (f64::from(own[1]) + slide.y).rem_euclid(CANVAS) as f32;
+        own[2] = ((f64::from(own[2]) + 1.0) * slide.amount - 1.0) as f32;
     }
 }
 
@@ -168,7 +245,7 @@ mod tests {
     #[test]
     fn a_manner_is_numbers_of_which_0_is_as_usual() {
         let mut manner = Manner::default();
-        assert!(manner.numbers(3).iter().all(|v| *v == 0.0));
+        assert!(manner.flat(3).iter().all(|v| *v == 0.0) && manner.numbers(3).is_empty());
         (manner.slide(2).amount, manner.slide(0).x) = (0.0, -1.5);
         let patch = Patch { share: 1.0, seed: 9.0, x: 0.25, y: 0.0, side: 0.5, soft: 0.0 };
         let between = Between { law: Law::Rank, share: 0.25, z: vec![2.0; 3 * SCORES] };
@@ -178,7 +255,29 @@ mod tests {
         let read = Numbers::of(&flat, 3).unwrap();
         assert_eq!((read.slides[0], read.slides[8], read.patch), (65_534.5, -1.0, patch));
         assert_eq!(read.between.map(|(law, share, z)| (law, share, z[47])), Some((Law::Rank, 0.25, 2.0)));
+        assert_eq!(Manner::of(&manner.flat(3), 3).flat(3), manner.flat(3));
+        assert!(Manner::of(&Manner::default().flat(3), 3).is_usual());
         let half = Manner::blended(&Manner::default(), &manner, 0.5);
         assert_eq!((half.slides[2].amount, half.patch), (0.5, Some(patch)));
+    }
+
+    #[test]
+    fn between_two_manners_what_slides_goes_the_short_way() {
+        let at = |x: f64, seed: f64| {
+            let mut manner = Manner {
+                patch: Some(Patch { share: 1.0, seed, side: x / 100.0, ..Patch::default() }),
+                ..Manner::default()
+            };
+            manner.slide(1).x = x;
+            manner.numbers(2)
+        };
+        let half = between(&at(-1.0, 4.0), &at(2.0, 4.0), 2, 0.5);
+        assert!((half[3] - 0.5).abs() < 1e-3 && (half[6 + 4] - 0.005).abs() < 1e-3 && half[6 + 1] == 4.0, "{half:?}");
+        assert_eq!(between(&at(0.0, 4.0), &at(0.0, 9.0), 2, 0.7)[6 + 1], 9.0);
+        let mut manner = Vec::new();
+        moved(&mut manner, &[Slide::default()], 2);
+        assert!(manner.is_empty());
+        moved(&mut manner, &[Slide { x: -1.0, y: 0.0, amount: 0.5 }], 2);
+        assert_eq!((manner.len(), manner[0], manner[2]), (numbers(2), 65_535.0, -0.5));
     }
 }

@@ -205,9 +205,37 @@ pub fn known_models() -> Vec<String> {
     names
 }
 
-/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator). One that is nowhere
-/// yet is where it would be written.
+/// A name without the size behind it, and that size as height and width: textures are drawn at any, as in
+/// `weave@512x256`.
+pub fn sized(name: &str) -> (&str, Option<[usize; 2]>) {
+    let sides = |text: &str| {
+        let (w, h) = text.split_once('x')?;
+        Some([h.parse().ok()?, w.parse().ok()?])
+    };
+    match name.rsplit_once('@') {
+        Some((own, size)) if sides(size).is_some() => (own, sides(size)),
+        _ => (name, None),
+    }
+}
+
+/// The card of the model of that name or path, at the size that is behind it.
+///
+/// # Errors
+/// As [`Card::read`], and if the model has no such size.
+pub fn card(name: &str) -> Result<Card, ModelError> {
+    let folder = folder(name);
+    let mut card = Card::read(&folder)?;
+    if let (_, Some(size)) = sized(name) {
+        let sized = card.arch.sized(size);
+        card.arch = sized.map_err(|cause| ModelError::Arch { path: PathBuf::from(name), cause })?;
+    }
+    Ok(card)
+}
+
+/// The folder of a model given by name (`models/NAME`) or by path (anything with a separator), with or without a
+/// [size](sized) behind it. One that is nowhere yet is where it would be written.
 pub fn folder(name: &str) -> PathBuf {
+    let (name, _) = sized(name);
     let path = Path::new(name);
     if path.components().count() > 1 || path.is_absolute() {
         return home::at(path);
@@ -266,8 +294,7 @@ impl Model {
     /// # Errors
     /// If it is not there, or its card and its weights are not those of one network.
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
-        let folder = folder(name);
-        let card = Card::read(&folder)?;
+        let (folder, card) = (folder(name), card(name)?);
         let file = Incoming::open(&folder.join(WEIGHTS))?;
         let prefix = if file.has("average.") { "average" } else { "generator" };
         let generator = file.params(prefix, &card.arch.generator_plans(), device)?;

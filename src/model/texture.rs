@@ -8,9 +8,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::import::bag::ReadError;
-use super::import::source::Source;
-use super::import::{self, torch7};
 use super::recognise::pyramid;
+use super::{Model, import};
 use crate::net::families::texture::{MEANS, Pyramid};
 use crate::net::params::{Params, floats};
 use crate::picture::Picture;
@@ -38,15 +37,32 @@ impl TextureModel {
     /// # Errors
     /// If it cannot be read, or is another network.
     pub fn read(path: &Path, device: &Device) -> Result<Self, ReadError> {
-        let source = Source::open(path)?;
-        let found = match torch7::is_one(&source.peek(0, 64)?) {
-            true => pyramid::torch7(&torch7::read(&source)?)?,
-            false => pyramid::torch(&import::read(path)?)?,
+        let found = match pyramid::of_torch7(path)? {
+            Some(found) => found,
+            None => pyramid::torch(&import::read(path)?)?,
         };
         let values: Vec<Vec<f32>> = found.arrays.into_iter().map(|(_, values)| values).collect();
         let params = Params::of(&found.pyramid.plans(), &values, device);
         let (pyramid, divisor, device) = (found.pyramid, found.divisor, device.clone());
         Ok(Self { pyramid, params, divisor, device, says: found.recognised })
+    }
+
+    /// Reads a model folder by its name, or as [`Self::read`]; with the size of its pictures, if it has one.
+    ///
+    /// # Errors
+    /// If it is neither, or the model is no texture.
+    pub fn named(name: &str, device: &Device) -> Result<(Self, Option<[usize; 2]>), ReadError> {
+        if !super::folder(name).join("model.toml").is_file() {
+            return Ok((Self::read(Path::new(name), device)?, None));
+        }
+        let Model { card, generator } = Model::read(name, device).map_err(|why| ReadError(why.to_string()))?;
+        let Some(texture) = card.arch.texture() else {
+            return Err(ReadError("it is a model and no texture: flaneur still and flaneur film draw it".into()));
+        };
+        let says = format!("a texture with {} scales", texture.scales);
+        let (pyramid, size) = (texture.pyramid(), texture.size);
+        let made = Self { pyramid, params: generator, divisor: texture.divisor, device: device.clone(), says };
+        Ok((made, Some(size)))
     }
 
     /// Whether it paints a picture in its style, which it has to be given.

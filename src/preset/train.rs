@@ -74,6 +74,8 @@ settings! { table! {
         pub from: String = String::new(),
         /// Begin from nothing, with this architecture.
         pub arch: String = String::new(),
+        /// What a texture is compared by: a file of VGG's weights, or "random"; what it was trained with if it is empty.
+        pub features: String = String::new(),
         /// Folder or zip of pictures, or "lines", drawn in memory.
         pub data: String = "lines".into(),
         /// A second dataset; `data_mix` is its share at the start.

@@ -201,8 +201,7 @@ impl Show {
             let pose = self.walk.pose().clone();
             // Frames of two models are not in one batch: a take that goes on to another has one frame in each.
             all.model = pose.model;
-            let latents = pose.latents.iter().enumerate();
-            let places = latents.map(|(at, z)| all.place_of(z.clone(), pose.class(at).to_vec())).collect();
+            let places = (0..pose.latents.len()).map(|at| all.place_of(pose.point(at))).collect();
             batch.push((pose, places, fades));
             self.frames += 1;
         }

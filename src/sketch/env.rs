@@ -43,6 +43,8 @@ pub struct Inside {
     pub blend: Vec<f64>,
     /// A class was named, and the model has none.
     pub classless: bool,
+    /// Something was done to a texture's noise, and the model is no texture.
+    pub untextured: bool,
     pub controls: Controls,
     /// Points that `load` finds, by name.
     pub points: BTreeMap<String, Arc<Vec<Z>>>,
@@ -71,6 +73,7 @@ impl Env {
             space: space.into(),
             blend: Vec::new(),
             classless: false,
+            untextured: false,
             controls: Controls::default(),
             points: BTreeMap::new(),
             drawn: 0,
@@ -97,6 +100,11 @@ impl Env {
     pub fn lens(&self) -> (usize, usize) {
         let inside = self.lock();
         (inside.space.dim, inside.space.classes.len())
+    }
+
+    /// Whether the model is a texture.
+    pub fn is_texture(&self) -> bool {
+        self.lock().space.manner > 0
     }
 
     /// Another model: what was made for the old dimension or measured on the old weights is dropped.

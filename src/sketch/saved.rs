@@ -7,6 +7,7 @@ use rune::runtime::{Object, OwnedTuple, Vec as List};
 use serde_json::{Map, Value as Json, json};
 
 use super::values::{Latent, Way};
+use crate::latent::texture::{Manner, SCORES};
 
 /// Deepest state that is saved.
 const DEEPEST: usize = 64;
@@ -67,18 +68,26 @@ fn each(values: &mut dyn Iterator<Item = &Value>, depth: usize, left: &mut usize
     values.map(|inner| saved(inner, depth + 1, left)).collect()
 }
 
-/// A latent as the bits of its z; or of z and its classes, where it has some.
+/// A latent as the bits of its z; or of z, its classes and its manner, where it has some.
 fn point(latent: &Latent) -> Json {
     let bits = |z: &[f64]| z.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
-    match latent.class.is_empty() {
-        true => json!(bits(&latent.z)),
-        false => json!([bits(&latent.z), bits(&latent.class)]),
+    match (latent.class.is_empty(), latent.manner.is_usual()) {
+        (true, true) => json!(bits(&latent.z)),
+        (_, true) => json!([bits(&latent.z), bits(&latent.class)]),
+        (_, false) => {
+            let manner = latent.manner.flat(latent.z.len() / SCORES);
+            json!([bits(&latent.z), bits(&latent.class), bits(&manner)])
+        }
     }
 }
 
 fn latent(saved: &Json) -> Option<Latent> {
     match saved.as_array()?.first() {
-        Some(Json::Array(_)) => Some(Latent { z: numbers(saved.get(0)?)?, class: numbers(saved.get(1)?)? }),
+        Some(Json::Array(_)) => {
+            let (z, class) = (numbers(saved.get(0)?)?, numbers(saved.get(1)?)?);
+            let manner = saved.get(2).map(|manner| Some(Manner::of(&numbers(manner)?, z.len() / SCORES)));
+            Some(Latent { manner: manner.unwrap_or(Some(Manner::default()))?, z, class })
+        }
         _ => Some(numbers(saved)?.into()),
     }
 }

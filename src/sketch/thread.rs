@@ -122,6 +122,8 @@ pub struct Answer {
     pub wants: [bool; 2],
     /// Whether it named a class, and the model has none.
     pub classless: bool,
+    /// Whether it did something to a texture's noise, and the model is no texture.
+    pub untextured: bool,
     /// Draws of `random()` so far.
     pub drawn: u32,
     /// Time of the processor that it took.
@@ -356,11 +358,12 @@ fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Names>)) -> Answer {
     let wants = [std::mem::take(&mut inside.eye.wants_score), std::mem::take(&mut inside.eye.wants_direction)];
     let (wanted, drawn) = (std::mem::take(&mut inside.wanted), inside.drawn);
     let classless = std::mem::take(&mut inside.classless);
+    let untextured = std::mem::take(&mut inside.untextured);
     let asked = asked(&inside.controls, names);
     drop(inside);
     let cpu = cpu_time().saturating_sub(start);
     let (pose, complaint) = (walked.pose, walked.complaint);
-    Answer { number, pose, complaint, refused, asked, wanted, wants, classless, drawn, cpu }
+    Answer { number, pose, complaint, refused, asked, wanted, wants, classless, untextured, drawn, cpu }
 }
 
 /// Time of the processor that this thread has taken so far: what others take on a busy machine is not the sketch's.

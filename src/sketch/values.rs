@@ -10,21 +10,24 @@ use super::meter;
 use super::pen::Pen;
 use crate::clock::Tick;
 use crate::latent::Z;
-use crate::latent::pose::Pose;
+use crate::latent::pose::{Point, Pose};
 use crate::latent::space;
+use crate::latent::texture::{Manner, SCORES};
 
-/// A latent: z, and its blend of classes where it has one of its own, `[classes]`.
+/// A latent: z, its blend of classes where it has one of its own, `[classes]`, and of a texture how it is drawn.
 #[derive(Any, Clone, Debug, PartialEq)]
 #[rune(item = ::flaneur)]
 pub struct Latent {
     pub z: Z,
     /// Between operations its numbers need not add up to 1: they take part in sums and products as z does.
     pub class: Vec<f64>,
+    /// How a texture is drawn; as usual for all other models.
+    pub manner: Manner,
 }
 
 impl From<Z> for Latent {
     fn from(z: Z) -> Self {
-        Self { z, class: Vec::new() }
+        Self { z, class: Vec::new(), manner: Manner::default() }
     }
 }
 
@@ -33,7 +36,8 @@ impl Latent {
     pub fn here(&self, env: &Env) -> Self {
         let (dim, classes) = env.lens();
         let z = if self.z.len() == dim { self.z.clone() } else { space::adapted(&self.z, dim) };
-        Self { z, class: if self.class.len() == classes { self.class.clone() } else { Vec::new() } }
+        let class = if self.class.len() == classes { self.class.clone() } else { Vec::new() };
+        Self { z, class, manner: self.manner.clone() }
     }
 
     /// z with the numbers of its classes behind it.
@@ -41,10 +45,11 @@ impl Latent {
         [self.z.as_slice(), &self.class].concat()
     }
 
-    /// z and classes as a pose holds them.
-    pub fn narrow(&self) -> (Vec<f32>, Vec<f32>) {
+    /// As a pose holds it.
+    pub fn narrow(&self) -> Point {
         let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
-        (narrow(&self.z), narrow(&space::whole(&self.class)))
+        let manner = self.manner.numbers(self.z.len() / SCORES);
+        Point { z: narrow(&self.z), class: narrow(&space::whole(&self.class)), manner }
     }
 }
 
@@ -121,13 +126,13 @@ struct Operation {
 
 impl Operation {
     fn apply(self, a: &Latent, value: &Value, env: &Env) -> Result<Latent, String> {
-        let Latent { z, class } = a.here(env);
+        let Latent { z, class, manner } = a.here(env);
         meter::work(4 + z.len() / 16)?;
         let (f, sign) = (self.f, self.sign);
         if let Some(b) = number(value) {
             // z + 1 has the classes of z.
             let class = if self.sum { class } else { class.iter().map(|v| f(*v, b)).collect() };
-            return Ok(Latent { z: z.iter().map(|a| f(*a, b)).collect(), class });
+            return Ok(Latent { z: z.iter().map(|a| f(*a, b)).collect(), class, manner });
         }
         let b = value.borrow_ref::<Latent>().map_err(|_| {
             format!("a latent {sign} something that is neither a latent nor a number ({})", value.type_info())
@@ -138,7 +143,9 @@ impl Operation {
             (false, false) if self.sum => class.iter().zip(&b.class).map(|(a, b)| f(*a, *b)).collect(),
             (false, _) => class,
         };
-        Ok(Latent { z: z.iter().zip(&b.z).map(|(a, b)| f(*a, *b)).collect(), class })
+        // How it is drawn is that of the left one, if it has said so.
+        let manner = if manner.is_usual() { b.manner } else { manner };
+        Ok(Latent { z: z.iter().zip(&b.z).map(|(a, b)| f(*a, *b)).collect(), class, manner })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::Size;
 use crate::dataset::read::Fit;
 use crate::dataset::store::{Classes, Store};
 use crate::files;
-use crate::model::{self, BURN_VERSION, Card};
+use crate::model::{self, BURN_VERSION, Card, features};
 use crate::net::arch::{self, Arch, NAMES};
 use crate::net::device::Chosen;
 use crate::net::recipe::named::RECIPES;
@@ -259,6 +259,13 @@ impl Train {
         let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else { return Ok(None) };
         if let Some(features) = &self.features {
             own.features.clone_from(features);
+        } else if own.features != features::RANDOM && !Path::new(&own.features).is_file() {
+            tell(format_args!(
+                "note: {} is not here, which it was compared by; random filters do that now, or name a file with --features",
+                own.features
+            ));
+            own.features = features::RANDOM.into();
+            own.layers.clear();
         }
         let sight = Sight::open(own, texture, &chosen.device)?;
         tell(format_args!("compared by {}", sight.says()));

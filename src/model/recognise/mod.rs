@@ -58,9 +58,18 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
         () if let Some(text) = said => own::network(bag, text)?,
         () if described => keras::network(bag, hints)?,
         () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
+        () if pyramid::is_one(bag) => pyramid::network(pyramid::torch(bag)?)?,
         () => torch::network(bag, hints)?,
     };
     check(found, bag, hints)
+}
+
+/// Makes a model of a texture network of Torch7.
+///
+/// # Errors
+/// As [`network`].
+pub fn texture(found: pyramid::Texture, bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
+    check(pyramid::network(found)?, bag, hints)
 }
 
 /// The network holds together, and has the arrays that it needs.

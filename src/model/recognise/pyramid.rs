@@ -4,11 +4,26 @@
 //! declared 8 wide there though more channels go through: the original read beyond them, into the numbers that follow,
 //! and so does this (found by running: anything else gives broken textures). Absent: other networks of Torch7.
 
-use super::turned;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Network, turned};
+use crate::model::import;
 use crate::model::import::bag::{Array, Bag, ReadError};
-use crate::model::import::source::wrong;
+use crate::model::import::source::{Source, wrong};
 use crate::model::import::torch7::Node;
-use crate::net::families::texture::Pyramid;
+use crate::net::arch::Arch;
+use crate::net::families::texture::{self, CHANNELS, Pyramid};
+use crate::net::params::Params;
+use crate::net::recipe::Recipe;
+use crate::random::RandomState;
+
+/// Side of the pictures of an imported texture where nobody asks for others, by how many of them its statistics are
+/// measured, and the seed of their noise.
+const SIDE: usize = 256;
+const MEASURED: usize = 4;
+const SEED: u32 = 20_260_101;
 
 /// A texture network that was recognised.
 #[derive(Debug)]
@@ -53,6 +68,18 @@ struct Found {
     inputs: usize,
     third: bool,
     sides: bool,
+}
+
+/// The network of a file, if that is one of Torch7.
+///
+/// # Errors
+/// If it cannot be read, or is another network.
+pub fn of_torch7(path: &Path) -> Result<Option<Texture>, ReadError> {
+    let source = Source::open(path)?;
+    match import::torch7::is_one(&source.peek(0, 64)?) {
+        true => Ok(Some(torch7(&import::torch7::read(&source)?)?)),
+        false => Ok(None),
+    }
 }
 
 /// Recognises the network of a file of Torch7.
@@ -195,6 +222,45 @@ pub fn torch(bag: &Bag) -> Result<Texture, ReadError> {
         arrays.push((plan.name.clone(), values));
     }
     checked(Texture { pyramid, arrays, divisor: 255.0, recognised: "Pyramid2D of Gutierrez, in PyTorch".into() })
+}
+
+/// Whether a file of PyTorch holds one.
+pub fn is_one(bag: &Bag) -> bool {
+    bag.arrays.iter().any(|array| array.name.trim_start_matches("module.").starts_with("cb1_1.conv1."))
+}
+
+/// The model of a texture network, with statistics that are measured on pictures of its own: the file's are of one picture
+/// at a time, and what is played has fixed ones.
+///
+/// # Errors
+/// If it is a network for styles, which paints a picture.
+pub fn network(found: Texture) -> Result<Network, ReadError> {
+    let Texture { pyramid, arrays, divisor, recognised } = found;
+    if pyramid.inputs != CHANNELS {
+        return wrong("it paints a picture in a style: flaneur texture draw FILE --picture PICTURE -o OUT paints one");
+    }
+    let Pyramid { scales, third, sides, .. } = pyramid;
+    let texture = texture::Texture { size: [SIDE; 2], scales, third, sides, divisor };
+    let device = Device::flex();
+    let values: Vec<Vec<f32>> = arrays.into_iter().map(|(_, values)| values).collect();
+    let params = Params::of(&pyramid.plans(), &values, &device);
+    let mut random = RandomState::new(SEED);
+    let plane = |[h, w]: [usize; 2]| {
+        let values: Vec<f32> = (0..MEASURED * h * w * CHANNELS).map(|_| random.uniform() as f32).collect();
+        Tensor::from_data(TensorData::new(values, [MEASURED, h, w, CHANNELS]), &device)
+    };
+    let sizes = pyramid.sizes(texture.size).map_err(|why| ReadError(why.0))?;
+    let measured = pyramid.measured(&params, sizes.into_iter().map(plane).collect());
+    let statistics =
+        format!("statistics of {MEASURED} pictures of {SIDE}x{SIDE} are fixed; the file's own are not used");
+    Ok(Network {
+        arrays: measured.list.iter().map(|param| (param.name.clone(), param.values())).collect(),
+        arch: Arch::Texture(texture),
+        recipe: Recipe::named("texture").unwrap_or_default(),
+        classes: Vec::new(),
+        recognised: vec![recognised],
+        assumed: vec![statistics],
+    })
 }
 
 /// What Gutierrez calls a layer: our third block of noise is his `cb3_1`, the doubling behind the second scale `up2`.

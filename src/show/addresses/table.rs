@@ -119,7 +119,7 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 pub const ADDRESSES: &[Address] = &with_settings();
 
 /// All addresses but a training's settings.
-const ROWS: [Address; 66] = [
+const ROWS: [Address; 74] = [
     reaching(
         kind(
             Kinds::Z,
@@ -167,6 +167,24 @@ const ROWS: [Address; 66] = [
         |_| Given::one(Act::ZClear),
         None,
     ),
+    reaching(
+        dial("/flaneur/texture/drift_x", Dial::DriftX, "How fast a texture slides to the right, pixels a second."),
+        [-100.0, 100.0],
+    ),
+    reaching(
+        dial("/flaneur/texture/drift_y", Dial::DriftY, "How fast a texture slides down, pixels a second."),
+        [-100.0, 100.0],
+    ),
+    dial(
+        "/flaneur/texture/0/amount",
+        Dial::Size0,
+        "How strong a texture's finest structures are; 0 leaves them alone.",
+    ),
+    dial("/flaneur/texture/1/amount", Dial::Size1, "The same of structures twice as large."),
+    dial("/flaneur/texture/2/amount", Dial::Size2, "Four times as large."),
+    dial("/flaneur/texture/3/amount", Dial::Size3, "Eight times as large."),
+    dial("/flaneur/texture/4/amount", Dial::Size4, "Sixteen times as large."),
+    dial("/flaneur/texture/5/amount", Dial::Size5, "The coarsest ones."),
     dial("/flaneur/truncation", Dial::Truncation, "psi: z times this; below 1 typical and calm, above 1 wild."),
     kind(
         Kinds::Knob,

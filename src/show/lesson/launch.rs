@@ -173,6 +173,11 @@ fn launch(program: PathBuf, train: &Train, folder: &Path, shown: &Path) -> Launc
     } else {
         fresh.extend(["--arch".into(), OsString::from(&train.arch)]);
     }
+    if !train.features.is_empty() {
+        [&mut fresh, &mut again]
+            .into_iter()
+            .for_each(|args| args.extend(["--features".into(), (&train.features).into()]));
+    }
     // All else that can be set is sent as a command; how many pictures there have to be is asked before.
     if let Some(batch) = train.settings().batch {
         fresh.extend(["--batch".into(), OsString::from(batch.to_string())]);

@@ -10,6 +10,7 @@ use super::log::{Line, Start, Time, VERSION};
 use crate::control::Dial;
 use crate::files::{self, FileError};
 use crate::latent::pose::Pose;
+use crate::latent::texture;
 use crate::show::addresses::{Act, modern};
 use crate::show::fades::Fades;
 
@@ -170,7 +171,8 @@ fn between(a: &Pose, b: &Pose, share: f64) -> Option<Pose> {
         && a.marks.len() == b.marks.len()
         && a.aspect == b.aspect
         && a.model == b.model
-        && a.classes.len() == b.classes.len();
+        && a.classes.len() == b.classes.len()
+        && a.manners.len() == b.manners.len();
     let near = |a: &Vec<f32>, b: &Vec<f32>| {
         let (mut apart, mut long) = (0.0, 0.0);
         for (a, b) in a.iter().zip(b) {
@@ -193,6 +195,10 @@ fn between(a: &Pose, b: &Pose, share: f64) -> Option<Pose> {
     };
     blend(&mut pose.latents, &a.latents, &b.latents);
     blend(&mut pose.classes, &a.classes, &b.classes);
+    for (at, manner) in pose.manners.iter_mut().enumerate() {
+        let scales = a.latents[at].len() / texture::SCORES;
+        *manner = texture::between(&a.manners[at], &b.manners[at], scales, share);
+    }
     Some(pose)
 }
 

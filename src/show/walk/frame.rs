@@ -10,6 +10,7 @@ use crate::clock::Tick;
 use crate::control::{Controls, Lent};
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
+use crate::latent::texture::{self, Slide};
 use crate::sketch::Complaint;
 use crate::sketch::thread::{Answer, Ask, Said};
 
@@ -149,7 +150,7 @@ impl Walk {
     /// Takes the answer that is there.
     fn apply(&mut self, controls: &mut Controls, real: f64) {
         let Some(answer) = self.held.take() else { return };
-        let Answer { pose, complaint, refused, asked, wanted, wants, classless, drawn, cpu, .. } = *answer;
+        let Answer { pose, complaint, refused, asked, wanted, wants, classless, untextured, drawn, cpu, .. } = *answer;
         if let Some((program, note)) = self.taking.take() {
             match refused {
                 Some(complaint) => self.refuse(complaint),
@@ -163,6 +164,9 @@ impl Walk {
         (self.given, self.wants, self.drawn) = (pose, wants, drawn);
         if classless && self.space.classes.is_empty() && !std::mem::replace(&mut self.classless, true) {
             self.events.push(Event::Classless);
+        }
+        if untextured && self.space.manner == 0 && !std::mem::replace(&mut self.untextured, true) {
+            self.events.push(Event::Untextured);
         }
         self.want(wanted);
         if !Arc::ptr_eq(&asked.names, &self.asked.names) {
@@ -254,6 +258,14 @@ impl Walk {
         let _ = pose.settle(&space);
         let narrow: Vec<f32> = controls.blend(&space.classes).iter().map(|v| *v as f32).collect();
         pose.fill_classes(&narrow);
+        if space.manner > 0 {
+            let ([x, y], count) = (controls.drift(), pose.latents.len());
+            let slides = controls.amounts().map(|amount| Slide { x, y, amount });
+            pose.manners.resize(count, Vec::new());
+            for (manner, z) in pose.manners.iter_mut().zip(&pose.latents) {
+                texture::moved(manner, &slides, z.len() / texture::SCORES);
+            }
+        }
         if let Some(morph) = &self.morph {
             let bent = pose.latents.first_mut().is_some_and(|z| morph.bend(z, real));
             if let Some(class) = pose.classes.first_mut() {

@@ -77,6 +77,8 @@ pub enum Event {
     Refused(Box<Complaint>),
     /// It names classes, and the model at work has none; said once of a model.
     Classless,
+    /// It does something to the noise of a texture, and the model at work is none; said once of a model.
+    Untextured,
 }
 
 /// The walk of a show.
@@ -123,8 +125,9 @@ pub struct Walk {
     /// The models before it that poses may still be of; and when the one at work came, in real seconds.
     spaces: Vec<Space>,
     changed: f64,
-    /// It was said that the model has no classes, which the sketch names.
+    /// It was said that the model has no classes, which the sketch names; and that it is no texture.
     classless: bool,
+    untextured: bool,
     complaint: Option<(Box<Complaint>, f64)>,
     refused: Option<Box<Complaint>>,
     /// The sketch was silent too long, too often.
@@ -175,6 +178,7 @@ impl Walk {
             spaces: Vec::new(),
             changed: 0.0,
             classless: false,
+            untextured: false,
             complaint: None,
             refused: None,
             lost: false,
@@ -249,7 +253,7 @@ impl Walk {
     pub fn set_space(&mut self, space: Space, real: f64) {
         self.spaces.retain(|known| known.model >= self.given.model);
         self.spaces.push(std::mem::replace(&mut self.space, space.clone()));
-        (self.changed, self.classless) = (real, false);
+        (self.changed, self.classless, self.untextured) = (real, false, false);
         self.trials.set_space(space.clone());
         self.measured.clear();
         self.wanted.clear();

@@ -6,7 +6,7 @@ use super::super::call::{Bare, Call, Kind, Wrong};
 use super::super::pen::move_mark;
 use super::super::values::{Drawing, Latent};
 use super::{Arg, Group, Verb, arg, colour, latents, numbers, receiver, text};
-use crate::latent::pose::{Colour, MOST_LATENTS, Mark, Place, Pose};
+use crate::latent::pose::{Colour, MOST_LATENTS, Mark, Place, Point, Pose};
 use crate::latent::study;
 
 pub(super) const DRAW: Arg = receiver("draw", Kind::Drawing);
@@ -29,9 +29,9 @@ pub(super) fn place(c: &Call, from: usize) -> Result<Place, Wrong> {
     Ok(Place { x: at(0)?, y: at(1)?, w: at(2)?, h: at(3)? })
 }
 
-/// Adds a latent, z and its classes, to the frame's batch; an equal one is drawn only once.
-fn add_latent(pose: &mut Pose, (z, class): (Vec<f32>, Vec<f32>)) -> Result<usize, Wrong> {
-    let at = pose.place_of(z, class);
+/// Adds a latent to the frame's batch; an equal one is drawn only once.
+fn add_latent(pose: &mut Pose, point: Point) -> Result<usize, Wrong> {
+    let at = pose.place_of(point);
     match at < MOST_LATENTS {
         true => Ok(at),
         false => Err(format!("a frame has room for {MOST_LATENTS} different latents")),
@@ -93,8 +93,8 @@ fn fade(pose: &mut Pose, by: f32) {
 
 fn join(c: &Call, d: &mut Drawing, other: Pose) -> Result<(), Wrong> {
     let mut moved = Vec::with_capacity(other.latents.len());
-    for (at, z) in other.latents.iter().enumerate() {
-        moved.push(add_latent(&mut d.pose, (z.clone(), other.class(at).to_vec()))?);
+    for at in 0..other.latents.len() {
+        moved.push(add_latent(&mut d.pose, other.point(at))?);
     }
     for mut mark in other.marks {
         if let Mark::Picture { latent, .. } | Mark::Heatmap { latent, .. } = &mut mark {

@@ -5,8 +5,11 @@ use rune::runtime::Function;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
 use super::super::values::{Latent, Way, number};
-use super::{Arg, Group, Verb, arg, forms, function, give_latent, give_number, latent, latents, numbers, phase, text};
+use super::{
+    Arg, Group, Verb, arg, forms, function, give_latent, give_number, latent, latents, numbers, phase, text, textures,
+};
 use crate::latent::space::{self, blended};
+use crate::latent::texture::Manner;
 use crate::latent::{self, Z, field, study, walk};
 
 const Z_ARG: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Zeros };
@@ -40,18 +43,49 @@ fn at_dimension(c: &Call, f: impl Fn(f64, f64) -> f64) -> Result<Value, Wrong> {
     })
 }
 
-/// The z of points that are walked between, and their blends of classes: each has one if any has.
-fn apart(points: Vec<Latent>) -> (Vec<Z>, Vec<Z>) {
-    let (z, mut blends): (Vec<Z>, Vec<Z>) = points.into_iter().map(|p| (p.z, space::whole(&p.class))).unzip();
-    space::filled(&mut blends);
-    (z, blends)
+/// Points that are walked between: z, blends of classes, of which each has one if any has, and manners.
+struct Apart {
+    z: Vec<Z>,
+    blends: Vec<Z>,
+    manners: Vec<Manner>,
 }
 
-/// Two latents with their blends, each of which has one if the other has.
-fn ends(c: &Call) -> Result<([Z; 2], Vec<Z>), Wrong> {
-    let (z, blends) = apart(vec![c.latent(0)?, c.latent(1)?]);
-    let [a, b] = <[Z; 2]>::try_from(z).unwrap_or_default();
-    Ok(([a, b], blends))
+impl Apart {
+    fn of(points: Vec<Latent>) -> Self {
+        let (mut z, mut blends, mut manners) = (Vec::new(), Vec::new(), Vec::new());
+        for Latent { z: own, class, manner } in points {
+            z.push(own);
+            blends.push(space::whole(&class));
+            manners.push(manner);
+        }
+        space::filled(&mut blends);
+        Self { z, blends, manners }
+    }
+
+    /// The latent of a z on the way from one point to another.
+    fn on_the_way(&self, z: Z, [from, to]: [usize; 2], share: f64) -> Latent {
+        let near = |i: usize| self.blends.get(i).cloned().unwrap_or_default();
+        let class = blended(&[near(from), near(to)], &[1.0 - share, share]);
+        let manner = match (self.manners.get(from), self.manners.get(to)) {
+            (Some(a), Some(b)) if !(a.is_usual() && b.is_usual()) => Manner::blended(a, b, share),
+            _ => Manner::default(),
+        };
+        Latent { z, class, manner }
+    }
+
+    /// The latent of a z that is a blend of all of them with weights; its manner is that of the heaviest one.
+    fn blended(&self, z: Z, class: Z, weights: &[f64]) -> Latent {
+        let heaviest = (0..self.manners.len()).max_by(|a, b| {
+            let weight = |i: &usize| weights.get(*i).copied().unwrap_or(0.0);
+            weight(a).total_cmp(&weight(b)).then(b.cmp(a))
+        });
+        Latent { z, class, manner: heaviest.map(|i| self.manners[i].clone()).unwrap_or_default() }
+    }
+}
+
+/// Two latents.
+fn ends(c: &Call) -> Result<Apart, Wrong> {
+    Ok(Apart::of(vec![c.latent(0)?, c.latent(1)?]))
 }
 
 /// Both arguments as numbers, if both are.
@@ -67,12 +101,11 @@ fn walked(c: &Call, closed: bool) -> Result<Value, Wrong> {
     let phase = c.number(1)?;
     let phase = if closed { phase.rem_euclid(1.0) } else { phase.clamp(0.0, 1.0) };
     let way: Vec<Z> = if even { points.iter().map(Latent::joined).collect() } else { Vec::new() };
-    let (points, blends) = apart(points);
+    let apart = Apart::of(points);
     let at = |phase: f64| {
-        let z = if closed { walk::ring(&points, phase) } else { walk::path(&points, phase) };
-        let (from, to, share) = walk::neighbours(points.len(), closed, phase);
-        let near = |i: usize| blends.get(i).cloned().unwrap_or_default();
-        Latent { z, class: blended(&[near(from), near(to)], &[1.0 - share, share]) }
+        let z = if closed { walk::ring(&apart.z, phase) } else { walk::path(&apart.z, phase) };
+        let (from, to, share) = walk::neighbours(apart.z.len(), closed, phase);
+        apart.on_the_way(z, [from, to], share)
     };
     give_latent(if even { at(c.env.even(&way, closed, phase, |phase| at(phase).joined())) } else { at(phase) })
 }
@@ -198,10 +231,11 @@ pub const VERBS: &[Verb] = &[
             let (mut points, _) = c.latents(0)?;
             points.truncate(64);
             c.charge(points.len() * points.len().div_ceil(4))?;
-            let ((points, blends), x, y) = (apart(points), c.number(1)?, c.number(2)?);
+            let (apart, x, y) = (Apart::of(points), c.number(1)?, c.number(2)?);
             // The map is a sum of its points, and so it is one of their blends.
-            let class = if blends[0].is_empty() { Vec::new() } else { space::whole(&field::map2d(&blends, x, y)) };
-            give_latent(Latent { z: field::map2d(&points, x, y), class })
+            let blends = &apart.blends;
+            let class = if blends[0].is_empty() { Vec::new() } else { space::whole(&field::map2d(blends, x, y)) };
+            give_latent(apart.blended(field::map2d(&apart.z, x, y), class, &[]))
         },
     },
     Verb {
@@ -215,8 +249,8 @@ pub const VERBS: &[Verb] = &[
             match two_numbers(c) {
                 Some((a, b)) => give_number(a + (b - a) * t),
                 None => {
-                    let ([a, b], blends) = ends(c)?;
-                    give_latent(Latent { z: latent::lerp(&a, &b, t), class: blended(&blends, &[1.0 - t, t]) })
+                    let ends = ends(c)?;
+                    give_latent(ends.on_the_way(latent::lerp(&ends.z[0], &ends.z[1], t), [0, 1], t))
                 }
             }
         },
@@ -229,8 +263,8 @@ pub const VERBS: &[Verb] = &[
         example: "slerp(seed(1), seed(2), t.phase(8))",
         run: |c| {
             c.charge(2)?;
-            let (([a, b], blends), t) = (ends(c)?, c.number(2)?);
-            give_latent(Latent { z: latent::slerp(&a, &b, t), class: blended(&blends, &[1.0 - t, t]) })
+            let (ends, t) = (ends(c)?, c.number(2)?);
+            give_latent(ends.on_the_way(latent::slerp(&ends.z[0], &ends.z[1], t), [0, 1], t))
         },
     },
     Verb {
@@ -240,10 +274,10 @@ pub const VERBS: &[Verb] = &[
         says: "Several latents with weights, which need not add up to 1.",
         example: "mix([seed(1), seed(2), seed(3)], [0.5, 0.3, 0.2])",
         run: |c| {
-            let ((points, blends), weights) = (apart(c.latents(0)?.0), c.numbers(1)?);
-            let even = vec![1.0; points.len()];
-            let class = blended(&blends, if weights.is_empty() { &even } else { &weights });
-            give_latent(Latent { z: field::mix(&points, &weights), class })
+            let (apart, weights) = (Apart::of(c.latents(0)?.0), c.numbers(1)?);
+            let even = vec![1.0; apart.z.len()];
+            let class = blended(&apart.blends, if weights.is_empty() { &even } else { &weights });
+            give_latent(apart.blended(field::mix(&apart.z, &weights), class, &weights))
         },
     },
     Verb {
@@ -278,10 +312,10 @@ pub const VERBS: &[Verb] = &[
         example: "circle(seed(1), seed(2), t.phase(16))",
         run: |c| {
             c.charge(2)?;
-            let (([a, b], blends), phase) = (ends(c)?, c.number(2)?);
+            let (ends, phase) = (ends(c)?, c.number(2)?);
             // z is a sum with cosine and sine as weights; their squares add up to 1.
             let across = (phase.rem_euclid(1.0) * std::f64::consts::TAU).sin().powi(2);
-            give_latent(Latent { z: walk::circle(&a, &b, phase), class: blended(&blends, &[1.0 - across, across]) })
+            give_latent(ends.on_the_way(walk::circle(&ends.z[0], &ends.z[1], phase), [0, 1], across))
         },
     },
     Verb {
@@ -359,11 +393,14 @@ pub const VERBS: &[Verb] = &[
             arg("k", -1e6, 1e6, 1.0),
             arg("down", -1e6, 1e6, 1.0),
         ],
-        says: "All dimensions times k; of a drawing, all that follows k times as wide and high (or down times as high).",
+        says: "All dimensions times k; of a drawing, all that follows k times as wide and high (or down times as high). With two numbers on a texture's latent: the structures of size k (0 is the finest) so strong, 1 as they are and 0 left to the network.",
         example: "seed(7).scale(1.5)",
         run: |c| {
             if let Some(drawing) = forms::scaled(c)? {
                 return Ok(drawing);
+            }
+            if c.given(2) && c.env.is_texture() {
+                return textures::amount(c);
             }
             let (mut latent, k) = (c.latent(0)?, c.number(1)?.clamp(-100.0, 100.0));
             latent.z.iter_mut().chain(&mut latent.class).for_each(|v| *v *= k);

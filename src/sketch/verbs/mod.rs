@@ -7,6 +7,7 @@ mod drawing;
 mod forms;
 mod latents;
 mod numbers;
+mod textures;
 
 use rune::runtime::{InstAddress, Memory, Output, Protocol, VmResult};
 use rune::{ContextError, Module, Value};
@@ -29,6 +30,8 @@ pub enum Group {
     Walks,
     /// Other latents made from one.
     Changes,
+    /// What is done to the noise of textures.
+    Textures,
     /// Whole frames: one picture or several, placed and joined.
     Frames,
     /// What is drawn in a frame.
@@ -67,7 +70,7 @@ pub struct Verb {
 /// All verbs, by group.
 pub fn all() -> impl Iterator<Item = &'static Verb> {
     let drawing = drawing::VERBS.iter().chain(forms::VERBS).chain(colours::VERBS).chain(chance::VERBS);
-    latents::VERBS.iter().chain(drawing).chain(numbers::VERBS)
+    latents::VERBS.iter().chain(textures::VERBS).chain(drawing).chain(numbers::VERBS)
 }
 
 /// Fields of the time, which are no calls.

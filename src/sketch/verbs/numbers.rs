@@ -2,8 +2,9 @@
 
 use rune::Value;
 
-use super::super::call::Kind;
-use super::{Arg, Group, Verb, arg, give_number, receiver, text};
+use super::super::call::{Bare, Kind};
+use super::super::values::number;
+use super::{Arg, Group, Verb, arg, give_number, receiver, text, textures};
 use crate::latent::{ease, walk};
 
 const T: Arg = receiver("t", Kind::Time);
@@ -235,10 +236,21 @@ pub const VERBS: &[Verb] = &[
     Verb {
         name: "noise",
         group: Group::Numbers,
-        args: &[x(0.0), arg("y", -FAR, FAR, 0.0), arg("seed", 0.0, 4_294_967_295.0, 0.0)],
-        says: "A smooth random number, −1..1, over x and y.",
+        args: &[
+            Arg { name: "x", kind: Kind::Any, bare: Bare::Number(0.0) },
+            arg("y", -FAR, FAR, 0.0),
+            arg("seed", 0.0, 4_294_967_295.0, 0.0),
+        ],
+        says: "A smooth random number, −1..1, over x and y. On a texture's latent, z.noise(seed, k): it with the noise of a seed at one size k (0 is the finest), or at all without k.",
         example: "seed(7).set(3, noise(t.secs) * 3.0)",
-        run: |c| give_number(walk::noise(c.number(0)?, c.number(1)?, c.seed(2)?)),
+        run: |c| match c.values.first().is_none_or(|v| number(v).is_some()) {
+            true => {
+                let x = c.number(0)?;
+                let x = if x.is_finite() { x.clamp(-FAR, FAR) } else { 0.0 };
+                give_number(walk::noise(x, c.number(1)?, c.seed(2)?))
+            }
+            false => textures::noise(c),
+        },
     },
     Verb {
         name: "rand",
