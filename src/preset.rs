@@ -52,6 +52,8 @@ pub struct Preset {
     pub sketch: String,
     /// A name in `models`, or a path.
     pub model: String,
+    /// Filters behind the generator, one behind the other: names in `models`, or paths, of networks for styles.
+    pub then: Vec<String>,
     /// Beats a minute, 20..400.
     pub bpm: f64,
     /// Walk speed, −8..8.
@@ -224,6 +226,7 @@ impl Default for Preset {
             version: 1,
             sketch: "ring".into(),
             model: "three-lines".into(),
+            then: Vec::new(),
             bpm: 120.0,
             speed: 1.0,
             swap: Swap::Now,
@@ -308,6 +311,12 @@ impl Preset {
             within("size", f64::from(w), 16.0, 8192.0)?;
             within("size", f64::from(h), 16.0, 8192.0)?;
         }
+        if self.then.len() > MOST_FILTERS {
+            return Err((
+                "then",
+                format!("{} filters; at most {MOST_FILTERS} stand behind each other", self.then.len()),
+            ));
+        }
         self.train.check()?;
         self.hours.week()?;
         for (table, values) in [("knobs", &self.knobs), ("classes", &self.classes)] {
@@ -319,6 +328,8 @@ impl Preset {
     }
 }
 
+/// Most filters behind a generator.
+const MOST_FILTERS: usize = 4;
 /// Where presets, snapshots and stored points live, in each of the home's folders.
 pub const PRESETS: &str = "presets";
 /// Where sketches live, likewise.

@@ -33,7 +33,7 @@ pub struct Import {
     #[arg(long)]
     name: Option<String>,
     /// The family that it is to be: wgan_gp, dcgan, mlp or chain; an error if it is another
-    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture"])]
+    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture", "style"])]
     family: Option<String>,
     /// Names of the classes whose numbers stand behind z, with commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -61,7 +61,10 @@ impl Import {
             bail!("{} is there already; give another --name", files::shown(&folder));
         }
         let unreadable = |why: ReadError| anyhow::anyhow!("{shown}: {}", line(&why.0));
-        let texture = pyramid::of_torch7(&self.file).map_err(unreadable)?;
+        let texture = match self.file.is_dir() {
+            true => None,
+            false => pyramid::of_torch7(&self.file).map_err(unreadable)?,
+        };
         let bag = match &texture {
             Some(_) => Bag { format: "Torch7".into(), ..Bag::default() },
             None => model::import::read(&self.file).map_err(unreadable)?,
@@ -84,9 +87,16 @@ impl Import {
         notes.extend(bag.remarks.iter().cloned());
         let notes: Vec<String> = notes.iter().map(|note| line(note)).collect();
         notes.iter().for_each(say);
+        let filter = found.arch.style().is_some();
         self.write(&folder, found, notes)?;
         let name = files::printable(&short(&folder));
-        say(format_args!("wrote {}; flaneur play --model {name} plays it", files::shown(&folder)));
+        match filter {
+            true => say(format_args!(
+                "wrote {}; then = [\"{name}\"] in a preset puts it behind a model",
+                files::shown(&folder)
+            )),
+            false => say(format_args!("wrote {}; flaneur play --model {name} plays it", files::shown(&folder))),
+        }
         Ok(())
     }
 
@@ -110,10 +120,14 @@ impl Import {
         let values: Vec<Vec<f32>> = plans.iter().map(|plan| values(&plan.name).unwrap_or_default()).collect();
         let params = Params::of(&plans, &values, &device);
         // Drawn before anything is written: a network that fails is no model.
-        let pictures = sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE);
+        let filter = arch.style().is_some();
+        let pictures =
+            (!filter).then(|| sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE)).unwrap_or_default();
         files::make_folder(folder)?;
-        let path = folder.join("sheet.png");
-        files::write(&path, &sheet(&pictures, SIDE).png(&path)?)?;
+        if !filter {
+            let path = folder.join("sheet.png");
+            files::write(&path, &sheet(&pictures, SIDE).png(&path)?)?;
+        }
         model::write_weights(&folder.join(model::WEIGHTS), &params, None, false)?;
         // Last, because it is what makes a folder a model.
         Ok(Card { recipe, ..self.card(folder, arch, classes, notes) }.write(folder)?)

@@ -9,8 +9,13 @@ use super::painting::{MOST_SIDE, check_folder, check_output, limited, picture, s
 use super::{DeviceChoice, Size, free};
 use crate::files;
 use crate::latent::noise_law::{self, Law};
+use crate::model::filter::Filter;
 use crate::model::import::bag::ReadError;
 use crate::model::texture::{Planes, TextureModel};
+use crate::model::{self, Card};
+use crate::net::arch::Arch;
+use crate::net::device::Chosen;
+use crate::net::families::style::Style;
 use crate::picture::Picture;
 use crate::picture::sheet::sheet;
 use crate::recorder::{Codec, Recorder, Settings, names};
@@ -93,6 +98,9 @@ impl Draw {
             bail!("--fps takes 1 to 1000");
         }
         let chosen = self.device.choose()?;
+        if let Some(filter) = self.residual(&chosen)? {
+            return self.paint(&filter);
+        }
         let name = files::printable(&self.model);
         let (model, own) = TextureModel::named(&self.model, &chosen.device).with_context(|| name.clone())?;
         tell(format_args!("{name}: {}", model.says));
@@ -172,6 +180,35 @@ impl Draw {
         progress.finish();
         let (tally, path) = recorder.finish_as()?;
         say(format_args!("wrote {} ({} frames)", files::shown(&path), tally.written));
+        Ok(())
+    }
+}
+
+impl Draw {
+    /// The model as a filter, where it is one of Johnson's.
+    fn residual(&self, chosen: &Chosen) -> anyhow::Result<Option<Filter>> {
+        let folder = model::folder(&self.model);
+        let is_one =
+            folder.join("model.toml").is_file() && matches!(Card::read(&folder)?.arch, Arch::Style(Style::Residual(_)));
+        Ok(if is_one { Some(Filter::read(&self.model, &chosen.device)?) } else { None })
+    }
+
+    /// Paints a picture by a filter.
+    fn paint(&self, filter: &Filter) -> anyhow::Result<()> {
+        let name = files::printable(&self.model);
+        let Some(path) = &self.picture else { bail!("{name} paints a picture in its style: name one with --picture") };
+        if self.to.is_some() || self.sizes || self.noise.is_some() {
+            bail!("{name} has no noise: it takes --picture, --size and --output");
+        }
+        let field = limited(picture(path)?, MOST_SIDE);
+        let size = match self.size {
+            Some(size) => sides(size)?,
+            None => field.size.map(|side| (side / 4 * 4).max(8)),
+        };
+        let painted = filter.paint(&field.resized(size).picture(), 1.0).map_err(anyhow::Error::msg)?;
+        let path = free(&self.output, self.overwrite);
+        write(&painted, &path)?;
+        say(format_args!("wrote {} ({}x{})", files::shown(&path), size[1], size[0]));
         Ok(())
     }
 }

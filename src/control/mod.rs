@@ -105,6 +105,8 @@ pub enum Dial {
     Size4,
     /// The coarsest.
     Size5,
+    /// How much is seen of the filters behind the generator, 0..1.
+    Then,
 }
 
 /// Those of the sizes of a texture's structures, the finest first.
@@ -118,7 +120,7 @@ impl Dial {
                 [0.0, 2.0]
             }
             Self::DriftX | Self::DriftY => [-400.0, 400.0],
-            Self::Fade | Self::Phase | Self::Learnt => [0.0, 1.0],
+            Self::Fade | Self::Phase | Self::Learnt | Self::Then => [0.0, 1.0],
             Self::Speed => [-8.0, 8.0],
         }
     }
@@ -133,7 +135,7 @@ impl Dial {
 }
 
 /// In the order of their numbers.
-const DIALS: [Dial; 13] = [
+const DIALS: [Dial; 14] = [
     Dial::Truncation,
     Dial::Fade,
     Dial::Speed,
@@ -147,6 +149,7 @@ const DIALS: [Dial; 13] = [
     Dial::Size3,
     Dial::Size4,
     Dial::Size5,
+    Dial::Then,
 ];
 
 /// Dials as they were written down; those that a program did not know then are untouched.

@@ -10,6 +10,7 @@ mod backend;
 mod background;
 pub mod critic;
 mod engine;
+mod filters;
 pub mod learnt;
 mod recovery;
 mod slots;
@@ -99,6 +100,8 @@ pub struct Generator {
     shown: Option<Drawn>,
     blend: Blend,
     asked: Blend,
+    /// How much of the filters is to be seen, and was asked for last.
+    then: [f64; 2],
     // Last, so that what the thread is given is gone before it is waited for.
     supervisor: Supervisor,
 }
@@ -152,7 +155,8 @@ impl Generator {
             let slots = Slots::default();
             let supervisor = Supervisor::start(&slots, backend.clone(), first(attempt), board)?;
             let (latents, blend) = (Default::default(), Blend::WHOLE);
-            Ok(Self { slots, version: 0, latents, shown: None, blend, asked: blend, supervisor })
+            let then = [1.0; 2];
+            Ok(Self { slots, version: 0, latents, shown: None, blend, asked: blend, then, supervisor })
         };
         let mut generator: Self = begin(Attempt::First)?;
         match generator.first_model() {
@@ -202,7 +206,7 @@ impl Generator {
         let Drew { latents, classes, manners, model } = &self.latents;
         let same =
             pose.latents == *latents && pose.classes == *classes && pose.manners == *manners && pose.model == *model;
-        if self.version > 0 && same && self.asked == self.blend {
+        if self.version > 0 && same && self.asked == self.blend && self.then[0] == self.then[1] {
             // The same pictures with other marks.
             if let Some(shown) = &mut self.shown
                 && shown.version == self.version
@@ -220,8 +224,9 @@ impl Generator {
             self.slots.drawn.put(Drawn { pose: pose.clone(), pictures, version: self.version, took });
             return;
         }
-        self.asked = self.blend;
-        self.slots.asks.put(Ask { pose: pose.clone(), version: self.version, blend: self.blend });
+        (self.asked, self.then[1]) = (self.blend, self.then[0]);
+        let (version, blend, then) = (self.version, self.blend, self.then[0]);
+        self.slots.asks.put(Ask { pose: pose.clone(), version, blend, then });
     }
 
     /// The next ask is drawn even if its latents are the same: the weights are others.
@@ -289,6 +294,21 @@ impl Generator {
     /// Asks for a blend of weights: 1 is the model at work, 0 the one before it.
     pub fn set_mix(&mut self, share: f64) {
         self.blend.mix = share;
+    }
+
+    /// Asks for filters behind the network, by the names of their models.
+    pub fn set_filters(&mut self, names: &[String]) {
+        let mut wanted = lock(&self.slots.filters);
+        if *wanted != names {
+            names.clone_into(&mut wanted);
+            drop(wanted);
+            self.forget();
+        }
+    }
+
+    /// Asks for how much of them is seen, 0..1.
+    pub fn set_then(&mut self, share: f64) {
+        self.then[0] = share.clamp(0.0, 1.0);
     }
 
     /// Asks for a blend of what was learnt: 1 is the state glided to, 0 the model as it was read.

@@ -47,6 +47,8 @@ pub(crate) struct Ask {
     pub(super) pose: Arc<Pose>,
     pub(super) version: u64,
     pub(super) blend: Blend,
+    /// How much is seen of the filters, 0..1.
+    pub(super) then: f64,
 }
 
 /// A z that the critic is to score.
@@ -197,6 +199,8 @@ pub(crate) struct Slots {
     /// A film: every blend is exact, and a score comes before the next picture.
     pub(super) exact: Arc<AtomicBool>,
     pub(super) device: Arc<Mutex<String>>,
+    /// Names of the filters behind the network.
+    pub(super) filters: Arc<Mutex<Vec<String>>>,
     /// Why there is no first model.
     pub(super) failed: Arc<Mutex<Option<String>>>,
     pub(super) liveness: Liveness,
@@ -219,6 +223,7 @@ impl Slots {
             load: self.load.clone(),
             exact: self.exact.clone(),
             device: self.device.clone(),
+            filters: self.filters.clone(),
             losses: self.losses.clone(),
             measure: Arc::new(Mutex::new(ways)),
             shown: Arc::new(Mutex::new(shown)),

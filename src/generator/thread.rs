@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::backend::{Attempt, Backend, Limits};
 use super::background::{Background, MEASURED_TOGETHER, MEASURING, SCORING, measure};
 use super::engine::{Engine, InFlight, Rehearsed};
+use super::filters::Filters;
 use super::slots::{Ask, Blend, Slots, Task};
 use crate::latest::lock;
 use crate::net::device::{self, Chosen};
@@ -70,6 +71,7 @@ struct Thread<'a> {
     /// The longest that pictures took on this device.
     longest: Duration,
     engine: Engine,
+    filters: Filters,
     /// The next model, until a pose has been made for it: what was made for the one at work is drawn with that.
     next: Option<Engine>,
     /// What a device is still at when the next is begun.
@@ -160,6 +162,7 @@ impl<'a> Thread<'a> {
             limits,
             longest,
             engine,
+            filters: Filters::default(),
             next: None,
             in_flight,
             faults,
@@ -172,6 +175,7 @@ impl<'a> Thread<'a> {
     fn run(mut self, start: &Start) {
         let mut attempt = start.attempt;
         while !self.ending.requested() {
+            self.take_filters();
             let measuring = lock(&self.slots.measure).front().is_some();
             let next = match self.slots.load.take() {
                 Some(name) => {
@@ -205,6 +209,16 @@ impl<'a> Thread<'a> {
         }
     }
 
+    /// Reads the filters that are wanted, if they are others than before.
+    fn take_filters(&mut self) {
+        let wanted = lock(&self.slots.filters).clone();
+        if self.filters.differ(&wanted) {
+            self.slots.liveness.begin(Task::Loading, self.limits.load);
+            let [h, w, _] = self.engine.arch.picture();
+            self.filters.take(&wanted, &self.chosen, [h, w], self.board);
+        }
+    }
+
     /// What is asked for next, waiting for it where nothing else is to be done.
     fn next_ask(&self, measuring: bool) -> Option<Ask> {
         let patience = match (measuring, &self.in_flight) {
@@ -228,7 +242,7 @@ impl<'a> Thread<'a> {
         let Some(way) = self.in_flight.take() else { return };
         self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
         let ask = way.ask.clone();
-        match self.engine.finish(way) {
+        match self.engine.finish(way).map(|drawn| self.filters.paint(drawn, ask.then, self.board)) {
             Ok(drawn) if !self.ending.requested() => drop(self.slots.drawn.put(drawn)),
             Ok(_) => {}
             Err(_) => self.slots.asks.put_back(ask),
@@ -250,6 +264,9 @@ impl<'a> Thread<'a> {
         self.land();
         if let Some(next) = self.next.take() {
             self.engine = next;
+            // Its pictures may have another size.
+            self.filters = Filters::default();
+            self.take_filters();
         }
     }
 
@@ -340,6 +357,8 @@ impl<'a> Thread<'a> {
             self.limits = (self.backend.limits)(&chosen);
             self.longest = Duration::ZERO;
             self.chosen = chosen;
+            // They are on the device before.
+            self.filters = Filters::default();
         }
         Ok(engine)
     }
@@ -381,7 +400,9 @@ impl<'a> Thread<'a> {
         let ask = way.ask.clone();
         // A device does one after the other: waiting for the one before is not this one's time.
         way.start = before.map_or(way.start, |before| before.max(way.start));
+        let then = ask.then;
         let pictures = self.engine.finish(way).map_err(|panic| (ask, panic))?;
+        let pictures = self.filters.paint(pictures, then, self.board);
         self.slots.liveness.step();
         if !self.ending.requested() {
             self.longest = self.longest.max(pictures.took);

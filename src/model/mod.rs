@@ -6,6 +6,7 @@
 pub mod arrays;
 pub mod critic;
 pub mod features;
+pub mod filter;
 pub mod import;
 pub mod recognise;
 pub mod score;
@@ -295,6 +296,10 @@ impl Model {
     /// If it is not there, or its card and its weights are not those of one network.
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let (folder, card) = (folder(name), card(name)?);
+        if card.arch.style().is_some() {
+            let why = "it paints pictures and makes none: then = [\"NAME\"] in a preset puts it behind a model";
+            return Err(ModelError::Card { path: folder.join("model.toml"), why: why.into() });
+        }
         let file = Incoming::open(&folder.join(WEIGHTS))?;
         let prefix = if file.has("average.") { "average" } else { "generator" };
         let generator = file.params(prefix, &card.arch.generator_plans(), device)?;

@@ -7,9 +7,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::arrays::Incoming;
 use super::import::bag::ReadError;
 use super::recognise::pyramid;
-use super::{Model, import};
+use super::{Card, Model, WEIGHTS, import};
+use crate::net::arch::Arch;
+use crate::net::families::style::{Painting, Style};
 use crate::net::families::texture::{MEANS, Pyramid};
 use crate::net::params::{Params, floats};
 use crate::picture::Picture;
@@ -47,6 +50,12 @@ impl TextureModel {
         Ok(Self { pyramid, params, divisor, device, says: found.recognised })
     }
 
+    /// A network for styles with its arrays.
+    pub fn painting(own: &Painting, params: Params, device: &Device) -> Self {
+        let says = "a network for a style".to_owned();
+        Self { pyramid: own.pyramid(), params, divisor: own.divisor, device: device.clone(), says }
+    }
+
     /// Reads a model folder by its name, or as [`Self::read`]; with the size of its pictures, if it has one.
     ///
     /// # Errors
@@ -54,6 +63,13 @@ impl TextureModel {
     pub fn named(name: &str, device: &Device) -> Result<(Self, Option<[usize; 2]>), ReadError> {
         if !super::folder(name).join("model.toml").is_file() {
             return Ok((Self::read(Path::new(name), device)?, None));
+        }
+        let folder = super::folder(name);
+        let card = Card::read(&folder).map_err(|why| ReadError(why.to_string()))?;
+        if let Arch::Style(Style::Pyramid(own)) = &card.arch {
+            let file = Incoming::open(&folder.join(WEIGHTS)).map_err(|why| ReadError(why.to_string()))?;
+            let params = file.params("generator", &card.arch.generator_plans(), device);
+            return Ok((Self::painting(own, params.map_err(|why| ReadError(why.to_string()))?, device), None));
         }
         let Model { card, generator } = Model::read(name, device).map_err(|why| ReadError(why.to_string()))?;
         let Some(texture) = card.arch.texture() else {

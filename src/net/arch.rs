@@ -11,6 +11,7 @@ use super::families::chain::Layers;
 use super::families::dcgan::Dcgan;
 use super::families::lesson;
 use super::families::mlp::Mlp;
+use super::families::style::Style;
 use super::families::texture::Texture;
 use super::families::wgan_gp::WganGp;
 pub use super::layers::ArchError;
@@ -33,6 +34,8 @@ pub enum Arch {
     Chain(Layers),
     /// Ulyanov's and Gutierrez' textures.
     Texture(Texture),
+    /// Johnson's and Ulyanov's filters, which paint a picture in a style.
+    Style(Style),
 }
 
 /// Names that [`Arch::named`] knows, with what each is.
@@ -82,6 +85,7 @@ impl Arch {
             Self::Mlp(own) => own,
             Self::Chain(own) => own,
             Self::Texture(own) => own,
+            Self::Style(own) => own,
         }
     }
 
@@ -103,6 +107,11 @@ impl Arch {
     /// The texture network that it is, if it is one.
     pub fn texture(&self) -> Option<&Texture> {
         self.family().texture()
+    }
+
+    /// The network for styles that it is, if it is one.
+    pub fn style(&self) -> Option<&Style> {
+        self.family().style()
     }
 
     /// The same network for pictures of another height and width.
@@ -161,7 +170,7 @@ impl Arch {
                 }
                 (&mut own.classes, &mut own.conditional)
             }
-            Self::Texture(_) => return arch,
+            Self::Texture(_) | Self::Style(_) => return arch,
         };
         (*classes, *conditional) = (count, count > 0);
         arch
@@ -184,9 +193,10 @@ impl Arch {
 
     /// The arrays of the generator, in the order of its layers.
     pub fn generator_plans(&self) -> Vec<Plan> {
-        match self.texture() {
-            Some(texture) => texture.plans(),
-            None => self.generator().plans(),
+        match (self.texture(), self.style()) {
+            (Some(texture), _) => texture.plans(),
+            (_, Some(style)) => style.plans(),
+            (None, None) => self.generator().plans(),
         }
     }
 
@@ -201,7 +211,7 @@ impl Arch {
     /// At the first thing that does not fit, in a sentence.
     pub fn check(&self) -> Result<(), ArchError> {
         self.family().check()?;
-        if self.texture().is_some() {
+        if self.texture().is_some() || self.style().is_some() {
             return Ok(());
         }
         let shapes = self.generator().shapes()?;
@@ -235,6 +245,9 @@ impl Arch {
         if let (Some(one), Some(other)) = (self.texture(), other.texture()) {
             // A network of one size draws any other.
             return one.pyramid() == other.pyramid();
+        }
+        if self.style().is_some() || other.style().is_some() {
+            return self == other;
         }
         self.picture() == other.picture() && self.generator().same_network(&other.generator())
     }

@@ -140,7 +140,12 @@ impl Show {
             let next = if walked < frames && !self.stop.raised() {
                 let from = walked;
                 let [height, width] = self.output.model().size;
-                let many = if height * width <= SMALL { BATCH_SMALL } else { BATCH };
+                let many = match () {
+                    // How much is seen of a filter may be another in each frame.
+                    () if !self.preset.then.is_empty() => 1,
+                    () if height * width <= SMALL => BATCH_SMALL,
+                    () => BATCH,
+                };
                 walked = (from + if learns { 1 } else { many }).min(frames);
                 Some(self.film_batch(from..walked, fps, &mut faults)?)
             } else {

@@ -236,6 +236,7 @@ impl Show {
             self.take_model(loaded);
         }
         self.lesson.blend(&mut self.output, &self.controls, self.real);
+        self.output.generator().set_then(self.controls.dial(Dial::Then));
         // At night nothing is drawn.
         if !self.output.closed() {
             self.output.ask(self.walk.pose());

@@ -69,7 +69,8 @@ pub struct Output {
 
 impl Output {
     /// With a generator that has drawn.
-    pub fn new(generator: Generator, model: Loaded, preset: &Preset) -> Self {
+    pub fn new(mut generator: Generator, model: Loaded, preset: &Preset) -> Self {
+        generator.set_filters(&preset.then);
         Self {
             generator,
             model,
@@ -89,6 +90,7 @@ impl Output {
 
     /// Another preset: how scenes lie, and how long fades take.
     pub fn take_preset(&mut self, preset: &Preset) {
+        self.generator.set_filters(&preset.then);
         self.manner = Manner::of(preset);
         self.fades.set_secs(preset.fade_secs);
         self.fades.set_limits(preset.flash == Flash::Limit);

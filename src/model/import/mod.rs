@@ -10,6 +10,7 @@ mod archive;
 mod hdf5;
 pub mod keras;
 mod known;
+mod manifest;
 mod number;
 pub mod numpy;
 mod onnx;
@@ -34,6 +35,9 @@ const HEAD: u64 = 1024;
 /// # Errors
 /// If it is damaged, of a format that is not read, or holds no arrays.
 pub fn read(path: &Path) -> Result<Bag, ReadError> {
+    if let Some(list) = manifest::of(path) {
+        return manifest::read(&list);
+    }
     if path.is_dir() {
         return wrong(folder(path));
     }

@@ -7,11 +7,13 @@ mod arrays;
 mod keras;
 pub mod own;
 pub mod pyramid;
+mod style;
 mod torch;
 pub mod vgg;
 
 use super::import::bag::{Array, Bag, ReadError};
 use crate::net::arch::Arch;
+use crate::net::families::texture::CHANNELS;
 use crate::net::layers::{Activation, Chain, Layer};
 use crate::net::recipe::Recipe;
 
@@ -58,6 +60,7 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
         () if let Some(text) = said => own::network(bag, text)?,
         () if described => keras::network(bag, hints)?,
         () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
+        () if style::is_one(bag) => style::network(bag)?,
         () if pyramid::is_one(bag) => pyramid::network(pyramid::torch(bag)?)?,
         () => torch::network(bag, hints)?,
     };
@@ -69,7 +72,8 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
 /// # Errors
 /// As [`network`].
 pub fn texture(found: pyramid::Texture, bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
-    check(pyramid::network(found)?, bag, hints)
+    let network = if found.pyramid.inputs == CHANNELS { pyramid::network(found)? } else { style::of_pyramid(found) };
+    check(network, bag, hints)
 }
 
 /// The network holds together, and has the arrays that it needs.
@@ -102,6 +106,9 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
     }
     if found.arrays.iter().any(|(_, values)| values.iter().any(|v| !v.is_finite())) {
         return Err(ReadError("it holds values that are not finite: it was saved after its training diverged".into()));
+    }
+    if found.arch.style().is_some() {
+        return Ok(found);
     }
     found.recognised.push(format!("{w}x{h} pictures of {c} channels from {} numbers", found.arch.z_dim()));
     Ok(found)

@@ -237,7 +237,7 @@ pub fn is_one(bag: &Bag) -> bool {
 pub fn network(found: Texture) -> Result<Network, ReadError> {
     let Texture { pyramid, arrays, divisor, recognised } = found;
     if pyramid.inputs != CHANNELS {
-        return wrong("it paints a picture in a style: flaneur texture draw FILE --picture PICTURE -o OUT paints one");
+        return wrong("it paints a picture in a style and draws no texture");
     }
     let Pyramid { scales, third, sides, .. } = pyramid;
     let texture = texture::Texture { size: [SIDE; 2], scales, third, sides, divisor };

@@ -7,6 +7,7 @@ pub mod chain;
 pub mod dcgan;
 pub mod lesson;
 pub mod mlp;
+pub mod style;
 pub mod texture;
 pub mod vgg;
 pub mod wgan_gp;
@@ -48,6 +49,11 @@ pub trait Family {
 
     /// The texture network that it is, whose pictures come from a pyramid and not from a chain.
     fn texture(&self) -> Option<&texture::Texture> {
+        None
+    }
+
+    /// The network for styles that it is, which paints a picture and makes none of z.
+    fn style(&self) -> Option<&style::Style> {
         None
     }
 

@@ -119,7 +119,7 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 pub const ADDRESSES: &[Address] = &with_settings();
 
 /// All addresses but a training's settings.
-const ROWS: [Address; 74] = [
+const ROWS: [Address; 75] = [
     reaching(
         kind(
             Kinds::Z,
@@ -185,6 +185,7 @@ const ROWS: [Address; 74] = [
     dial("/flaneur/texture/3/amount", Dial::Size3, "Eight times as large."),
     dial("/flaneur/texture/4/amount", Dial::Size4, "Sixteen times as large."),
     dial("/flaneur/texture/5/amount", Dial::Size5, "The coarsest ones."),
+    dial("/flaneur/then", Dial::Then, "How much is seen of the filters behind the generator; 0 is the plain picture."),
     dial("/flaneur/truncation", Dial::Truncation, "psi: z times this; below 1 typical and calm, above 1 wild."),
     kind(
         Kinds::Knob,
