@@ -257,6 +257,8 @@ fn missing(arguments: &[String], made: &BTreeSet<String>) -> Option<String> {
     // A training beside a show writes NAME-live.
     let model = |name: &str| {
         let name = name.strip_suffix("-live").unwrap_or(name);
+        // Textures have any size.
+        let name = name.split_once('@').map_or(name, |(name, _)| name);
         made.contains(name) || shipped(name, "models", "/model.toml") || name.contains('/')
     };
     let target = text(inner, "target").filter(|name| !show(name) && words[0] != "learn");

@@ -25,7 +25,7 @@ use crate::report::{Board, Progress, Stop, say, tell};
 #[derive(Args)]
 pub struct Draw {
     /// A texture by its model's name, or a file: Ulyanov's (.t7), or Gutierrez' Pyramid2D (.pytorch, .pth)
-    model: String,
+    source: String,
     /// Where to write: a picture (.png), or with --to a film (.mp4, .gif, a folder for PNGs)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -101,8 +101,8 @@ impl Draw {
         if let Some(filter) = self.residual(&chosen)? {
             return self.paint(&filter);
         }
-        let name = files::printable(&self.model);
-        let (model, own) = TextureModel::named(&self.model, &chosen.device).with_context(|| name.clone())?;
+        let name = files::printable(&self.source);
+        let (model, own) = TextureModel::named(&self.source, &chosen.device).with_context(|| name.clone())?;
         tell(format_args!("{name}: {}", model.says));
         let painted = match (&self.picture, model.paints()) {
             (Some(path), true) => Some(limited(picture(path)?, MOST_SIDE)),
@@ -187,15 +187,15 @@ impl Draw {
 impl Draw {
     /// The model as a filter, where it is one of Johnson's.
     fn residual(&self, chosen: &Chosen) -> anyhow::Result<Option<Filter>> {
-        let folder = model::folder(&self.model);
+        let folder = model::folder(&self.source);
         let is_one =
             folder.join("model.toml").is_file() && matches!(Card::read(&folder)?.arch, Arch::Style(Style::Residual(_)));
-        Ok(if is_one { Some(Filter::read(&self.model, &chosen.device)?) } else { None })
+        Ok(if is_one { Some(Filter::read(&self.source, &chosen.device)?) } else { None })
     }
 
     /// Paints a picture by a filter.
     fn paint(&self, filter: &Filter) -> anyhow::Result<()> {
-        let name = files::printable(&self.model);
+        let name = files::printable(&self.source);
         let Some(path) = &self.picture else { bail!("{name} paints a picture in its style: name one with --picture") };
         if self.to.is_some() || self.sizes || self.noise.is_some() {
             bail!("{name} has no noise: it takes --picture, --size and --output");

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use crate::latent::noise_law;
+use crate::latent::noise_law::{self, Law};
 use crate::latent::texture::{CANVAS, Numbers, Patch, SCORES, numbers};
 
 /// Channels of a plane.
@@ -194,6 +194,13 @@ impl Noise {
             lay(&manner.patch, &mut plane, scale, size);
             match manner.between {
                 None => even(&mut plane),
+                // Normal scores are a way through z itself.
+                Some((Law::Scores, share, other)) => {
+                    let (sin, cos) = libm::sincos(share * std::f64::consts::FRAC_PI_2);
+                    plane = basis.scores(&blended(&of(z), cos as f32, &of(other), sin as f32), origin);
+                    lay(&manner.patch, &mut plane, scale, size);
+                    even(&mut plane);
+                }
                 Some((law, share, other)) => {
                     let mut there = basis.scores(&of(other), origin);
                     lay(&manner.patch, &mut there, scale, size);
@@ -211,6 +218,13 @@ impl Noise {
         planes.reverse();
         planes
     }
+}
+
+/// Weights of a plane between two of length 1.
+fn blended(a: &[f32], of_a: f32, b: &[f32], of_b: f32) -> Vec<f32> {
+    let length = |v: &[f32]| v.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-3);
+    let (of_a, of_b) = (of_a / length(a), of_b / length(b));
+    a.iter().zip(b).map(|(a, b)| a * of_a + b * of_b).collect()
 }
 
 fn even(plane: &mut [f32]) {
@@ -256,7 +270,6 @@ fn lay(patch: &Patch, plane: &mut [f32], scale: usize, size: [usize; 2]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latent::noise_law::Law;
     use crate::latent::texture::{Between, Manner, Slide};
     use crate::random::RandomState;
 

@@ -227,7 +227,8 @@ impl Train {
             recipe.check()?;
             return Ok((arch, recipe));
         }
-        if let Some(option) = self.option_of_textures() {
+        // What is gone on with may be one, whatever its name would be.
+        if let Some(option) = self.option_of_textures().filter(|_| !self.resume) {
             bail!("{option} is for textures: give --arch texture");
         }
         if recipe.texture.is_some() {
@@ -256,7 +257,13 @@ impl Train {
 
     /// What a texture is compared by, opened; none for other networks. What is given now is what the recipe has.
     pub(super) fn sight(&self, arch: &Arch, recipe: &mut Recipe, chosen: &Chosen) -> anyhow::Result<Option<Sight>> {
-        let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else { return Ok(None) };
+        let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else {
+            if let Some(option) = self.option_of_textures() {
+                bail!("{option} is for textures, and {} is none", self.model);
+            }
+            return Ok(None);
+        };
+        own.variety = self.variety.unwrap_or(own.variety);
         if let Some(features) = &self.features {
             own.features.clone_from(features);
         } else if own.features != features::RANDOM && !Path::new(&own.features).is_file() {

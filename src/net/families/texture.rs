@@ -27,7 +27,7 @@ pub const MEANS: [f32; 3] = [103.939, 116.779, 123.68];
 /// Channels of noise at each scale.
 pub const CHANNELS: usize = 3;
 /// Longest side of a picture that is drawn at once.
-pub const MOST_SIDE: usize = 4096;
+pub const MOST_SIDE: usize = 2048;
 /// Channels that each scale adds.
 const STEP: usize = 8;
 /// Slope below zero.

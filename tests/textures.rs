@@ -1,0 +1,88 @@
+//! Textures as a show draws them: a patch leaves its ground alone, a loop closes, and learning lowers the loss.
+
+// A test stops at the first thing that is not as it must be, helpers included.
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use flaneur::latent::texture::{Manner, Patch, SCORES};
+use flaneur::latent::walk;
+use flaneur::net::arch::Arch;
+use flaneur::net::draw::Ready;
+use flaneur::net::families::texture::Texture;
+use flaneur::net::params::Params;
+use flaneur::random::RandomState;
+
+const SIDE: usize = 384;
+
+/// A network with random weights and the statistics of what it draws.
+fn ready() -> Ready {
+    let device = Device::flex();
+    let texture = Texture { size: [SIDE; 2], ..Texture::default() };
+    let params = Params::init(&texture.plans(), &mut RandomState::new(5), &device);
+    let mut random = RandomState::new(6);
+    let plane = |[h, w]: [usize; 2]| {
+        let values: Vec<f32> = (0..h * w * 3).map(|_| random.uniform() as f32).collect();
+        Tensor::from_data(TensorData::new(values, [1, h, w, 3]), &device)
+    };
+    let sizes = texture.pyramid().sizes([64; 2]).unwrap();
+    let params = texture.pyramid().measured(&params, sizes.into_iter().map(plane).collect());
+    Ready::new(&Arch::Texture(texture), &params, true)
+}
+
+fn z(seed: u32) -> Vec<f64> {
+    RandomState::new(seed).normals(6 * SCORES)
+}
+
+fn narrow(z: &[f64], manner: &Manner) -> Vec<f32> {
+    z.iter().map(|v| *v as f32).chain(manner.numbers(6)).collect()
+}
+
+/// Nothing further away from a patch than the network can see changes at all; what it sees is 126 pixels.
+#[test]
+fn a_patch_that_moves_leaves_its_ground_alone() {
+    let (ready, z) = (ready(), z(1));
+    let at = |x: f64| Manner {
+        patch: Some(Patch { share: 1.0, seed: 3.0, x, y: 0.5, side: 0.1, soft: 0.5 }),
+        ..Manner::default()
+    };
+    // Six and a half pixels further: no step of any scale.
+    let places = [0.5, 0.5 + 6.5 / SIDE as f64];
+    let pictures = places.map(|x| ready.bytes(&[narrow(&z, &at(x))]));
+    let far = |at: usize, from: f64, to: f64| {
+        let (at, from, to) = (at as f64, from * SIDE as f64 - 126.0, to * SIDE as f64 + 126.0);
+        !(from..=to).contains(&at)
+    };
+    let (mut ground, mut moved) = (0, 0);
+    for (at, (a, b)) in pictures[0].chunks_exact(3).zip(pictures[1].chunks_exact(3)).enumerate() {
+        if far(at % SIDE, places[0], places[1] + 0.1) || far(at / SIDE, 0.5, 0.6) {
+            assert_eq!(a, b, "at {}, {}", at % SIDE, at / SIDE);
+            ground += 1;
+        } else {
+            moved += usize::from(a != b);
+        }
+    }
+    assert!(ground > 20_000 && moved > 2_000, "{ground} {moved}");
+}
+
+#[test]
+fn a_loop_closes_and_pictures_join_with_themselves() {
+    let ready = ready();
+    let frame = |phase: f64, x: f64| {
+        let mut manner = Manner::default();
+        (0..6).for_each(|scale| manner.slide(scale).x = x);
+        ready.bytes(&[narrow(&walk::circle(&z(1), &z(2), phase), &manner)])
+    };
+    let (first, last) = (frame(0.0, 0.0), frame(1.0, 0.0));
+    assert!(first.iter().zip(&last).all(|(a, b)| a.abs_diff(*b) <= 1));
+    assert_ne!(first, frame(0.5, 0.0));
+    // The step over the edge is like any other between two columns.
+    let step = |from: usize, to: usize| -> f64 {
+        let line = |y: usize, x: usize| &first[(y * SIDE + x) * 3..][..3];
+        let difference =
+            |y: usize| line(y, from).iter().zip(line(y, to)).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+        (0..SIDE).map(difference).sum()
+    };
+    let inside: Vec<f64> = (0..SIDE - 1).map(|x| step(x, x + 1)).collect();
+    let most = inside.iter().copied().fold(0.0, f64::max);
+    assert!(step(SIDE - 1, 0) <= most * 1.1, "{} {most}", step(SIDE - 1, 0));
+}
