@@ -11,6 +11,7 @@ use crate::files;
 use crate::model::features::FeatureNet;
 use crate::net::device::Chosen;
 use crate::picture::Picture;
+use crate::picture::sheet::sheet;
 use crate::recorder::{Codec, Recorder, Settings, names};
 use crate::report::{Board, Progress, Stop, say, tell};
 use crate::synthesis::optimise::Method;
@@ -221,6 +222,42 @@ impl Painting {
             let (tally, path) = recorder.finish_as()?;
             say(format_args!("wrote {} ({} frames)", files::shown(&path), tally.written));
         }
+        Ok(())
+    }
+}
+
+impl Painting {
+    /// Searches for the pictures of several jobs from one start, and writes all as a sheet behind a first one; `names`
+    /// are said in their order.
+    ///
+    /// # Errors
+    /// As [`Self::paint`]. A request to stop leaves the sheet as far as it has come.
+    pub fn study(
+        &self,
+        jobs: &[Job],
+        start: &Field,
+        prepared: &Prepared,
+        first: Picture,
+        names: &[String],
+    ) -> anyhow::Result<()> {
+        let steps = |job: &Job| job.levels.iter().map(|(_, steps)| *steps as u64).sum::<u64>();
+        let (stop, progress) = (Stop::on_signals()?, Progress::new("steps", jobs.iter().map(steps).sum()));
+        let mut pictures = vec![first];
+        for job in jobs {
+            let made = job.run(start.clone(), &prepared.chosen.device, &mut |_| {
+                progress.step();
+                !stop.raised()
+            })?;
+            if made.stopped {
+                break;
+            }
+            pictures.push(made.field.picture());
+        }
+        progress.finish();
+        let columns = names.len().div_ceil(2);
+        write(&sheet(&pictures, columns), &prepared.output)?;
+        names.iter().take(pictures.len()).enumerate().for_each(|(at, name)| say(format_args!("{}. {name}", at + 1)));
+        say(format_args!("wrote {} ({} pictures, {columns} in a row)", files::shown(&prepared.output), pictures.len()));
         Ok(())
     }
 }

@@ -48,6 +48,10 @@ pub struct From {
     /// Weight of the exemplar's spectrum, 0 is none
     #[arg(long, default_value_t = 0.0)]
     spectrum: f64,
+    /// A sheet of what each layer is for: the exemplar, by the first layer alone, by the first two and so on, and without
+    /// the first ones, down to the last alone
+    #[arg(long, conflicts_with = "film")]
+    study: bool,
     #[command(flatten)]
     painting: Painting,
 }
@@ -104,12 +108,12 @@ impl From {
         // The random filters have no weights that are anybody's.
         let weighing = if prepared.net.is_vgg() { weighing } else { Weighing::Even };
         let all = levels(size, usize::from(self.levels), prepared.steps);
-        let job = Job {
+        let job = |layers: &[String]| Job {
             net: &prepared.net,
-            layers: prepared.layers.clone(),
+            layers: layers.to_vec(),
             named: prepared.named,
             weighing,
-            styles: vec![Style { picture: exemplar, mask: None, weight: 1.0 }],
+            styles: vec![Style { picture: exemplar.clone(), mask: None, weight: 1.0 }],
             content: None,
             variation: 0.0,
             histogram,
@@ -120,6 +124,16 @@ impl From {
         };
         let first = all.first().map_or(size, |(size, _)| *size);
         let start = begun.map_or_else(|| Field::noise(first, prepared.seed), |field| field.resized(first));
-        self.painting.paint(&job, start, &prepared, |made| made)
+        if !self.study {
+            return self.painting.paint(&job(&prepared.layers), start, &prepared, |made| made);
+        }
+        // From the first layer on, one more each time; then without the first ones, down to the last alone.
+        let all = &prepared.layers;
+        let sets = (1..=all.len()).map(|count| &all[..count]).chain((1..all.len()).map(|from| &all[from..]));
+        let sets: Vec<&[String]> = sets.collect();
+        let jobs: Vec<Job> = sets.iter().map(|layers| job(layers)).collect();
+        let mut names = vec!["the exemplar".to_owned()];
+        names.extend(sets.iter().map(|layers| layers.join("+")));
+        self.painting.study(&jobs, &start, &prepared, exemplar.resized(size).picture(), &names)
     }
 }
