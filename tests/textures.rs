@@ -3,14 +3,23 @@
 // A test stops at the first thing that is not as it must be, helpers included.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use flaneur::generator::Generator;
+use flaneur::latent::pose::Pose;
 use flaneur::latent::texture::{Manner, Patch, SCORES};
 use flaneur::latent::walk;
 use flaneur::net::arch::Arch;
+use flaneur::net::device::Wanted;
 use flaneur::net::draw::Ready;
+use flaneur::net::families::style::{Residual, Style};
 use flaneur::net::families::texture::Texture;
 use flaneur::net::params::Params;
 use flaneur::random::RandomState;
+use flaneur::report::Board;
 
 const SIDE: usize = 384;
 
@@ -85,4 +94,43 @@ fn a_loop_closes_and_pictures_join_with_themselves() {
     let inside: Vec<f64> = (0..SIDE - 1).map(|x| step(x, x + 1)).collect();
     let most = inside.iter().copied().fold(0.0, f64::max);
     assert!(step(SIDE - 1, 0) <= most * 1.1, "{} {most}", step(SIDE - 1, 0));
+}
+
+/// A filter behind a generator changes its pictures, as much as is asked for, and one that is none is left out.
+#[test]
+fn a_filter_paints_what_the_network_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let write = |name: &str, arch: Arch| {
+        common::make_model(home, name, arch, Vec::new());
+        home.join("models").join(name).display().to_string()
+    };
+    let small = Residual { channels: [4, 4, 8], blocks: 1, ..Residual::default() };
+    let filter = write("filter", Arch::Style(Style::Residual(small)));
+    let texture = write("texture", Arch::Texture(Texture { size: [32; 2], ..Texture::default() }));
+    let board = Board::default();
+    let (mut generator, loaded) = Generator::start(&texture, Wanted::Cpu, &board).unwrap();
+    assert_eq!((loaded.size, loaded.space.manner > 0), ([32, 32], true));
+    let pose = Arc::new(Pose::of(z(1).iter().map(|v| *v as f32).collect()));
+    let drawn = |generator: &mut Generator| {
+        generator.ask(&pose);
+        generator.wait().unwrap();
+        generator.shown().unwrap().pictures[0].pixels.clone()
+    };
+    let plain = drawn(&mut generator);
+    generator.set_filters(std::slice::from_ref(&filter));
+    let painted = drawn(&mut generator);
+    assert_ne!(plain, painted);
+    generator.set_then(0.0);
+    assert_eq!(drawn(&mut generator), plain);
+    generator.set_then(0.5);
+    let half = drawn(&mut generator);
+    let between = |((a, b), c): ((&u8, &u8), &u8)| (a.min(b)..=a.max(b)).contains(&c);
+    assert!(half != plain && plain.iter().zip(&painted).zip(&half).all(between));
+    // What is no filter, or is not there, is said and left out.
+    generator.set_then(1.0);
+    generator.set_filters(&[texture.clone(), home.join("none").display().to_string()]);
+    assert_eq!(drawn(&mut generator), plain);
+    assert!(board.lines().iter().any(|line| line.text.contains("without it")));
+    assert!(Generator::start(&filter, Wanted::Cpu, &board).is_err());
 }

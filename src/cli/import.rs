@@ -121,8 +121,10 @@ impl Import {
         let params = Params::of(&plans, &values, &device);
         // Drawn before anything is written: a network that fails is no model.
         let filter = arch.style().is_some();
-        let pictures =
-            (!filter).then(|| sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE)).unwrap_or_default();
+        let pictures = match filter {
+            true => Vec::new(),
+            false => sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE),
+        };
         files::make_folder(folder)?;
         if !filter {
             let path = folder.join("sheet.png");

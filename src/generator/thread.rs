@@ -175,7 +175,6 @@ impl<'a> Thread<'a> {
     fn run(mut self, start: &Start) {
         let mut attempt = start.attempt;
         while !self.ending.requested() {
-            self.take_filters();
             let measuring = lock(&self.slots.measure).front().is_some();
             let next = match self.slots.load.take() {
                 Some(name) => {
@@ -187,6 +186,8 @@ impl<'a> Thread<'a> {
             if self.ending.requested() {
                 return;
             }
+            // Behind the ask: what was wanted before it is wanted with it.
+            self.take_filters();
             if self.due(next.as_ref()) {
                 self.exchange();
             }

@@ -83,7 +83,7 @@ impl Filter {
             return Err(format!("{}: the device failed", self.name));
         }
         let (all, plain) = ((share.clamp(0.0, 1.0) * 256.0) as i32, &picture.pixels);
-        let blend = |(a, b): (&u8, &u8)| (i32::from(*a) + ((i32::from(*b) - i32::from(*a)) * all >> 8)) as u8;
+        let blend = |(a, b): (&u8, &u8)| (i32::from(*a) + (((i32::from(*b) - i32::from(*a)) * all) >> 8)) as u8;
         let pixels = if all >= 256 { painted } else { plain.iter().zip(&painted).map(blend).collect() };
         Ok(Picture { pixels, ..picture.clone() })
     }

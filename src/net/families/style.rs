@@ -256,7 +256,7 @@ impl Family for Style {
                 Ok(())
             }
             Self::Pyramid(own) => {
-                if !(1..=8).contains(&own.scales) || !(own.divisor.is_finite() && own.divisor > 0.0) {
+                if !((1..=8).contains(&own.scales) && own.divisor.is_finite() && own.divisor > 0.0) {
                     return Err(ArchError("a style has 1..=8 scales, and a divisor above 0".into()));
                 }
                 Ok(())
