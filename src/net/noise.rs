@@ -90,31 +90,33 @@ impl Basis {
         }
         let (before, [x0, y0]) = (self.origin.replace(origin), origin);
         let (scale, tall, wide) = (self.scale, self.h + 1, self.w + 1);
-        // Where a place of the new window was in the one before.
-        let known = |x: usize, y: usize| {
-            let [bx, by] = before?;
-            let (x, y) = (x0 + x as i64 - bx, y0 + y as i64 - by);
-            ((0..wide as i64).contains(&x) && (0..tall as i64).contains(&y))
-                .then(|| (y as usize * wide + x as usize) * 3)
-        };
+        // How far the window goes; as far as itself where nothing of what it saw stays.
+        let way = |to: i64, from: i64, side: usize| (to - from).clamp(-(side as i64), side as i64);
+        let [dx, dy] = before.map_or([wide as i64, tall as i64], |[bx, by]| [way(x0, bx, wide), way(y0, by, tall)]);
+        // Columns and rows that were seen before.
+        let inside = |side: usize, by: i64| (-by).max(0) as usize..(side as i64 - by.max(0)) as usize;
+        let (columns, rows) = (inside(wide, dx), inside(tall, dy));
+        let kept = if columns.is_empty() { 0..0 } else { rows };
         self.planes.par_chunks_mut(4).enumerate().for_each(|(group, planes)| {
-            let old = before.is_some().then(|| planes.to_vec());
+            let long = wide * CHANNELS;
+            let move_row = |plane: &mut [i16], y: usize| {
+                let from = (y as i64 + dy) as usize * long + (columns.start as i64 + dx) as usize * CHANNELS;
+                plane.copy_within(from..from + columns.len() * CHANNELS, y * long + columns.start * CHANNELS);
+            };
+            for plane in &mut *planes {
+                // In the order in which no row is written before it is read.
+                match dy < 0 {
+                    true => kept.clone().rev().for_each(|y| move_row(plane, y)),
+                    false => kept.clone().for_each(|y| move_row(plane, y)),
+                }
+            }
             for y in 0..tall {
-                for x in 0..wide {
-                    let at = (y * wide + x) * CHANNELS;
-                    match (&old, known(x, y)) {
-                        (Some(old), Some(from)) => {
-                            for (plane, old) in planes.iter_mut().zip(old) {
-                                plane[at..at + CHANNELS].copy_from_slice(&old[from..from + CHANNELS]);
-                            }
-                        }
-                        _ => {
-                            for channel in 0..CHANNELS {
-                                let stream = OF_Z + group as u64;
-                                let values = four(stream, scale, x0 + x as i64, y0 + y as i64, channel);
-                                planes.iter_mut().zip(values).for_each(|(plane, v)| plane[at + channel] = v);
-                            }
-                        }
+                let known = if kept.contains(&y) { columns.clone() } else { 0..0 };
+                for x in (0..known.start).chain(known.end..wide) {
+                    for channel in 0..CHANNELS {
+                        let values = four(OF_Z + group as u64, scale, x0 + x as i64, y0 + y as i64, channel);
+                        let at = (y * wide + x) * CHANNELS + channel;
+                        planes.iter_mut().zip(values).for_each(|(plane, v)| plane[at] = v);
                     }
                 }
             }
@@ -123,13 +125,14 @@ impl Basis {
 
     /// Normal scores of a window that begins at (x, y) of the canvas, `[h, w, CHANNELS]`; between pixels those around
     /// are summed, with the variance of one.
-    fn scores(&mut self, weights: &[f32], [x, y]: [f64; 2]) -> Vec<f32> {
+    fn scores(&mut self, weights: &[f32], [x, y]: [f64; 2], out: &mut Vec<f32>) {
         self.go_to([x.floor() as i64, y.floor() as i64]);
         let length = weights.iter().map(|v| v * v).sum::<f32>().sqrt();
         let factor = 1.0 / (length.max(1e-3) * STEP);
         let (w, wide) = (self.w, self.w + 1);
         let taps = taps(x - x.floor(), y - y.floor());
-        let mut out = vec![0.0f32; self.h * w * CHANNELS];
+        out.clear();
+        out.resize(self.h * w * CHANNELS, 0.0);
         let planes = &self.planes;
         // Whole lines, so that a sum has one order everywhere.
         let lines = (4096 / (w * CHANNELS)).max(1);
@@ -151,7 +154,6 @@ impl Basis {
                 },
             );
         });
-        out
     }
 }
 
@@ -167,56 +169,54 @@ fn taps(x: f64, y: f64) -> [([usize; 2], f32); 4] {
 pub struct Noise {
     size: [usize; 2],
     bases: Vec<Basis>,
+    /// What was made last, the coarsest first.
+    planes: Vec<Vec<f32>>,
 }
 
 impl Noise {
     /// For so many scales and pictures of this height and width, which are multiples of the coarsest step.
     pub fn new(scales: usize, size: [usize; 2]) -> Self {
         let bases = (0..scales).map(|scale| Basis::new(scale, size.map(|side| side >> scale))).collect();
-        Self { size, bases }
+        Self { size, bases, planes: vec![Vec::new(); scales] }
     }
 
     /// The planes of a latent: z and the numbers of its manner, `[scales · SCORES + numbers(scales)]`. The coarsest
     /// first, as networks take them, each `[h / 2^k, w / 2^k, CHANNELS]` of 0..1. Numbers that are missing are 0.
-    pub fn planes(&mut self, latent: &[f32]) -> Vec<Vec<f32>> {
+    pub fn planes(&mut self, latent: &[f32]) -> &[Vec<f32>] {
         let scales = self.bases.len();
         let mut all = latent.to_vec();
         all.resize(scales * SCORES + numbers(scales), 0.0);
         let (z, manner) = all.split_at(scales * SCORES);
-        let Some(manner) = Numbers::of(manner, scales) else { return Vec::new() };
+        let Some(manner) = Numbers::of(manner, scales) else { return &[] };
         let size = self.size;
-        let made = self.bases.iter_mut().enumerate().map(|(scale, basis)| {
+        for (scale, (basis, plane)) in self.bases.iter_mut().zip(self.planes.iter_mut().rev()).enumerate() {
             let [x, y, more] = std::array::from_fn(|i| manner.slides[3 * scale + i]);
             let step = f64::from(1u32 << scale);
             let origin = [-f64::from(x) / step, -f64::from(y) / step];
             let of = |z: &[f32]| z[scale * SCORES..(scale + 1) * SCORES].to_vec();
-            let mut plane = basis.scores(&of(z), origin);
-            lay(&manner.patch, &mut plane, scale, size);
-            match manner.between {
-                None => even(&mut plane),
+            let weights = match manner.between {
                 // Normal scores are a way through z itself.
                 Some((Law::Scores, share, other)) => {
                     let (sin, cos) = libm::sincos(share * std::f64::consts::FRAC_PI_2);
-                    plane = basis.scores(&blended(&of(z), cos as f32, &of(other), sin as f32), origin);
-                    lay(&manner.patch, &mut plane, scale, size);
-                    even(&mut plane);
+                    blended(&of(z), cos as f32, &of(other), sin as f32)
                 }
-                Some((law, share, other)) => {
-                    let mut there = basis.scores(&of(other), origin);
-                    lay(&manner.patch, &mut there, scale, size);
-                    even(&mut plane);
-                    even(&mut there);
-                    plane = noise_law::blend(&plane, &there, share, law);
-                }
+                _ => of(z),
+            };
+            basis.scores(&weights, origin, plane);
+            lay(&manner.patch, plane, scale, size);
+            even(plane);
+            if let Some((law, share, other)) = manner.between.filter(|(law, ..)| *law != Law::Scores) {
+                let mut there = Vec::new();
+                basis.scores(&of(other), origin, &mut there);
+                lay(&manner.patch, &mut there, scale, size);
+                even(&mut there);
+                *plane = noise_law::blend(plane, &there, share, law);
             }
             if more != 0.0 {
                 plane.iter_mut().for_each(|v| *v = 0.5 + (*v - 0.5) * (1.0 + more));
             }
-            plane
-        });
-        let mut planes: Vec<Vec<f32>> = made.collect();
-        planes.reverse();
-        planes
+        }
+        &self.planes
     }
 }
 
@@ -300,11 +300,12 @@ mod tests {
         let (a, b) = (z(1), z(2));
         let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| 0.5 * a + 0.5 * b).collect();
         for z in [&a, &sum, &vec![3.0; SCALES * SCORES]] {
-            let planes = noise.planes(z);
+            let planes = noise.planes(z).to_vec();
             assert_eq!(planes.iter().map(Vec::len).collect::<Vec<_>>(), [32 * 48 * 3, 64 * 96 * 3, 128 * 192 * 3]);
             assert_even(&planes[2], 0.02);
         }
-        assert_eq!(noise.planes(&a), noise.planes(&a));
+        let once = noise.planes(&a).to_vec();
+        assert_eq!(noise.planes(&a), once);
         // Half a pixel between two is of the same law.
         let mut manner = Manner::default();
         (manner.slide(0).x, manner.slide(0).y) = (0.5, 0.25);
@@ -323,7 +324,7 @@ mod tests {
     fn what_slides_by_whole_pixels_is_the_same_noise() {
         let mut noise = Noise::new(SCALES, [16, 32]);
         let z = z(3);
-        let still = noise.planes(&z);
+        let still = noise.planes(&z).to_vec();
         let mut manner = Manner::default();
         (0..SCALES).for_each(|scale| manner.slide(scale).x = 4.0);
         // There, away and back again: what was seen is kept, and is the same.
@@ -331,13 +332,19 @@ mod tests {
             &z,
             &Manner { slides: vec![Slide { x: 400.0, ..Slide::default() }; 3], ..Manner::default() },
         ));
-        let moved = noise.planes(&with(&z, &manner));
+        let moved = noise.planes(&with(&z, &manner)).to_vec();
         for (plane, shift) in [1, 2, 4].into_iter().enumerate() {
             let wide = 32 >> (2 - plane);
             for (a, b) in still[plane].chunks_exact(wide * 3).zip(moved[plane].chunks_exact(wide * 3)) {
                 assert_eq!(a[..(wide - shift) * 3], b[shift * 3..]);
                 assert_ne!(a, b);
             }
+        }
+        // Wherever a window comes from, it sees the same.
+        let far = |x: f64, y: f64| Manner { slides: vec![Slide { x, y, ..Slide::default() }; 3], ..Manner::default() };
+        for (x, y) in [(3.0, -5.0), (-9.0, 2.0), (-9.0, 40.0), (1.0, 1.0), (0.0, 0.0)] {
+            let there = with(&z, &far(x, y));
+            assert_eq!(noise.planes(&there).to_vec(), Noise::new(SCALES, [16, 32]).planes(&there), "{x} {y}");
         }
         // Once around the canvas.
         let around =
@@ -349,12 +356,12 @@ mod tests {
     fn a_patch_is_carried_along_and_changes_nothing_elsewhere() {
         let mut noise = Noise::new(SCALES, [64, 64]);
         let z = z(5);
-        let ground = noise.planes(&z);
+        let ground = noise.planes(&z).to_vec();
         let at = |x: f64| Manner {
             patch: Some(Patch { share: 1.0, seed: 9.0, x, y: 0.0, side: 0.25, soft: 0.0 }),
             ..Manner::default()
         };
-        let (one, two) = (noise.planes(&with(&z, &at(0.0))), noise.planes(&with(&z, &at(0.5))));
+        let [one, two] = [0.0, 0.5].map(|x| noise.planes(&with(&z, &at(x))).to_vec());
         for (plane, ground) in [&one[2], &two[2]].into_iter().zip([&ground[2]; 2]) {
             let changed = plane.iter().zip(ground).filter(|(a, b)| a != b).count();
             assert_eq!(changed, 16 * 16 * 3);
@@ -370,7 +377,7 @@ mod tests {
         let mut noise = Noise::new(SCALES, [32, 32]);
         let mut manner = Manner::default();
         manner.slide(2).amount = 0.0;
-        let planes = noise.planes(&with(&z(1), &manner));
+        let planes = noise.planes(&with(&z(1), &manner)).to_vec();
         assert!(planes[0].iter().all(|v| *v == 0.5) && planes[1].iter().any(|v| (v - 0.5).abs() > 0.3));
         assert_eq!(noise.planes(&[f32::MAX; 4]).len(), SCALES);
     }

@@ -47,35 +47,41 @@ impl Textures {
         }
     }
 
-    /// The planes of latents `[n, numbers]`.
-    fn planes<'a>(&'a self, latents: &'a [f32], numbers: usize) -> impl Iterator<Item = Vec<Vec<f32>>> + 'a {
-        let planes = |latent| self.noise.lock().unwrap_or_else(PoisonError::into_inner).planes(latent);
-        latents.chunks_exact(numbers).map(planes)
-    }
-
     /// Red, green, blue of 0..1, not cut, by tensors: `[1, h, w, 3]`.
-    fn drawn(&self, planes: Vec<Vec<f32>>) -> Tensor<4> {
+    fn drawn(&self, planes: &[Vec<f32>]) -> Tensor<4> {
         let sizes = self.texture.pyramid().sizes(self.texture.size).unwrap_or_default();
-        let maps = planes
-            .into_iter()
-            .zip(sizes)
-            .map(|(plane, [h, w])| Tensor::from_data(TensorData::new(plane, [1, h, w, CHANNELS]), &self.device));
+        let maps = planes.iter().zip(sizes).map(|(plane, [h, w])| {
+            Tensor::from_data(TensorData::new(plane.clone(), [1, h, w, CHANNELS]), &self.device)
+        });
         self.texture.shown(self.texture.pyramid().calm(&self.params, maps.collect()))
     }
 
-    /// Numbers of one picture, of each channel in 0..1.
-    fn numbers<T: Copy + Default + Send>(&self, planes: Vec<Vec<f32>>, number: impl Fn(f32) -> T + Sync) -> Vec<T> {
-        let Some(packed) = &self.packed else { return floats(self.drawn(planes)).into_iter().map(number).collect() };
+    /// Numbers of pictures of latents `[n, numbers]`, made of each channel in 0..1.
+    fn numbers<T: Copy + Default + Send>(
+        &self,
+        latents: &[f32],
+        numbers: usize,
+        number: impl Fn(f32) -> T + Sync,
+    ) -> Vec<T> {
+        let mut noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
         let ([b, g, r], factor) = (MEANS, 1.0 / self.texture.divisor);
-        packed.draw(self.texture.size, &planes, |[blue, green, red]| {
-            [(red + r) * factor, (green + g) * factor, (blue + b) * factor].map(&number)
-        })
+        let mut all = Vec::new();
+        for latent in latents.chunks_exact(numbers) {
+            let planes = noise.planes(latent);
+            let made = match &self.packed {
+                Some(packed) => packed.draw(self.texture.size, planes, |[blue, green, red]| {
+                    [(red + r) * factor, (green + g) * factor, (blue + b) * factor].map(&number)
+                }),
+                None => floats(self.drawn(planes)).into_iter().map(&number).collect(),
+            };
+            if all.is_empty() { all = made } else { all.extend(made) }
+        }
+        all
     }
 
     /// Pictures `[n, h, w, 3]` in −1..1 of latents `[n, numbers]`.
     pub fn pictures(&self, latents: &[f32], numbers: usize) -> Tensor<4> {
-        let number = |v: f32| (v * 2.0 - 1.0).clamp(-1.0, 1.0);
-        let values: Vec<f32> = self.planes(latents, numbers).flat_map(|planes| self.numbers(planes, number)).collect();
+        let values = self.numbers(latents, numbers, |v| (v * 2.0 - 1.0).clamp(-1.0, 1.0));
         let [h, w] = self.texture.size;
         let count = values.len() / (h * w * CHANNELS);
         Tensor::from_data(TensorData::new(values, [count, h, w, CHANNELS]), &self.device)
@@ -83,8 +89,7 @@ impl Textures {
 
     /// Pictures as bytes, `n · h · w · 3`.
     pub fn bytes(&self, latents: &[f32], numbers: usize) -> Vec<u8> {
-        let byte = |v: f32| (v * 255.0 + 0.5).clamp(0.0, 255.0) as u8;
-        self.planes(latents, numbers).flat_map(|planes| self.numbers(planes, byte)).collect()
+        self.numbers(latents, numbers, |v| (v * 255.0 + 0.5).clamp(0.0, 255.0) as u8)
     }
 }
 

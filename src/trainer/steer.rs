@@ -104,7 +104,8 @@ impl Training<'_> {
 
     /// Says what a recipe knows nothing of.
     fn warn_of_settings(&mut self, settings: &Settings) {
-        if self.state.recipe.cross_entropy.is_none() {
+        let recipe = &self.state.recipe;
+        if recipe.cross_entropy.is_none() && recipe.texture.is_none() {
             return;
         }
         for (given, what) in [

@@ -28,6 +28,8 @@ pub const MEANS: [f32; 3] = [103.939, 116.779, 123.68];
 pub const CHANNELS: usize = 3;
 /// Longest side of a picture that is drawn at once.
 pub const MOST_SIDE: usize = 2048;
+/// Pixels of a picture in a show: more would take gigabytes of memory.
+const MOST_PIXELS: usize = 2 << 20;
 /// Channels that each scale adds.
 const STEP: usize = 8;
 /// Slope below zero.
@@ -116,6 +118,10 @@ impl Family for Texture {
         }
         if self.size.iter().any(|side| *side > MOST_SIDE) {
             return Err(ArchError(format!("its pictures have sides of {MOST_SIDE} pixels at most")));
+        }
+        let [h, w] = self.size;
+        if h * w > MOST_PIXELS {
+            return Err(ArchError(format!("its pictures have at most {MOST_PIXELS} pixels, and {w}x{h} has more")));
         }
         self.pyramid().sizes(self.size).map(drop)
     }
