@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a model like one of the shipped ones in one command: draws the data, trains, measures.
 #   models/make.sh NAME [FOLDER]      (default: models/NAME-again)
-# NAME is three-lines, copied-line, plastic-units or matrix-powers. It takes hours on two cores.
+# NAME is three-lines, copied-line, plastic-units or matrix-powers, which take hours on two cores; or scales, pebbles,
+# weave or meadow, which take some twenty minutes and FEATURES=FILE, weights of VGG-16 (random filters without it).
 # Ctrl-C saves; the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -62,8 +63,16 @@ case $name in
     begin=(--config models/matrix-powers/arch.toml --recipe dcgan3)
     train 21
     ;;
+  scales | pebbles | weave | meadow)
+    cargo build --release
+    begin=(--arch texture --size 192x192 --recipe "models/$name/recipe.toml" --licence "MIT OR Apache-2.0")
+    [ ! -e "$folder/training/state.safetensors" ] || begin=(--resume)
+    flaneur train "data/$name" --model "$folder" --features "${FEATURES:-random}" "${begin[@]}"
+    exit 0
+    ;;
   *)
-    echo "models/make.sh NAME [FOLDER]: NAME is three-lines, copied-line, plastic-units or matrix-powers" >&2
+    echo "models/make.sh NAME [FOLDER]: NAME is three-lines, copied-line, plastic-units, matrix-powers, scales, pebbles," \
+      "weave or meadow" >&2
     exit 2
     ;;
 esac
