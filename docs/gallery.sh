@@ -18,12 +18,16 @@ still() {
     wall) size=400x240 ;;
     arithmetic) size=360x240 ;;
     dimension) size=840x240 ;;
+    laws) size=720x240 ;;
     *) size=240x240 ;;
   esac
   case $1 in # the model that it is shown with
     beat-set | jumps) model=matrix-powers ;;
     drums | noise-loop) model=plastic-units ;;
     tunnel | wall | plane) model=copied-line ;;
+    ground) model=scales@256x256 ;;
+    island) model=pebbles@256x256 ;;
+    laws) model=pebbles@192x192 ;;
     *) model=three-lines ;;
   esac
   "$flaneur" film "$1" -o "$work/$1" --model "$model" --fps 2 --frames 26 --size "$size"
