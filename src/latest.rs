@@ -49,6 +49,11 @@ impl<T> Latest<T> {
         lock(&self.0.value).take()
     }
 
+    /// Whether there is one.
+    pub fn is_some(&self) -> bool {
+        lock(&self.0.value).is_some()
+    }
+
     /// Takes the value, waiting for it at most `patience`.
     pub fn wait(&self, patience: Duration) -> Option<T> {
         let guard = lock(&self.0.value);

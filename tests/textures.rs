@@ -46,7 +46,7 @@ fn narrow(z: &[f64], manner: &Manner) -> Vec<f32> {
     z.iter().map(|v| *v as f32).chain(manner.numbers(6)).collect()
 }
 
-/// Nothing further away from a patch than the network can see changes at all; what it sees is 126 pixels.
+/// Nothing further away from a patch than the network can see changes but by rounding; what it sees is 126 pixels.
 #[test]
 fn a_patch_that_moves_leaves_its_ground_alone() {
     let (ready, z) = (ready(), z(1));
@@ -61,16 +61,19 @@ fn a_patch_that_moves_leaves_its_ground_alone() {
         let (at, from, to) = (at as f64, from * SIDE as f64 - 126.0, to * SIDE as f64 + 126.0);
         !(from..=to).contains(&at)
     };
-    let (mut ground, mut moved) = (0, 0);
+    let (mut ground, mut moved, mut other) = (0, 0, 0);
     for (at, (a, b)) in pictures[0].chunks_exact(3).zip(pictures[1].chunks_exact(3)).enumerate() {
         if far(at % SIDE, places[0], places[1] + 0.1) || far(at / SIDE, 0.5, 0.6) {
-            assert_eq!(a, b, "at {}, {}", at % SIDE, at / SIDE);
+            // Beyond what it sees the transform may round otherwise.
+            let apart = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+            assert!(apart <= 1, "at {}, {}: {apart}", at % SIDE, at / SIDE);
+            other += usize::from(apart > 0);
             ground += 1;
         } else {
             moved += usize::from(a != b);
         }
     }
-    assert!(ground > 20_000 && moved > 2_000, "{ground} {moved}");
+    assert!(ground > 20_000 && moved > 2_000 && other < ground / 500, "{ground} {moved} {other}");
 }
 
 #[test]

@@ -56,7 +56,11 @@ impl Import {
         let shown = files::shown(&self.file);
         let classes: Vec<String> = self.classes.iter().map(|name| name.trim().to_owned()).collect();
         check_classes(&classes)?;
-        let folder = model::folder(&self.name()?);
+        let name = self.name()?;
+        if model::sized(&name).1.is_some() {
+            bail!("--name takes a name without a size: a size stands behind the name of a texture that is played");
+        }
+        let folder = model::folder(&name);
         if folder.join("model.toml").exists() {
             bail!("{} is there already; give another --name", files::shown(&folder));
         }

@@ -28,6 +28,8 @@ const MOST_TRIGGERS: usize = 64;
 const MOST_WAITING: u32 = 64;
 /// After so many pixels a texture that slides comes back.
 const CANVAS: f64 = 65_536.0;
+/// How fast a texture slides back, in seconds.
+const RETURN_SECS: f64 = 0.5;
 /// Furthest that a hand may push one dimension of z.
 pub const FARTHEST_Z: f64 = 10.0;
 
@@ -197,6 +199,9 @@ pub struct Controls {
     /// How far a texture has been slid by hands, in pixels.
     #[serde(default)]
     drift: [f64; 2],
+    /// Whether it slides back.
+    #[serde(default)]
+    returns: bool,
     /// The usual time constant; 0 makes every move immediate.
     smooth_secs: f64,
 }
@@ -215,6 +220,7 @@ impl Default for Controls {
             axes: Vec::new(),
             classes: ClassDials::default(),
             drift: [0.0; 2],
+            returns: false,
             smooth_secs: SMOOTH_SECS,
         }
     }
@@ -241,6 +247,14 @@ impl Controls {
         self.classes.glide(dt);
         let speeds = [self.dial(Dial::DriftX), self.dial(Dial::DriftY)];
         self.drift.iter_mut().zip(speeds).for_each(|(far, speed)| *far = (*far + speed * dt).rem_euclid(CANVAS));
+        self.returns &= speeds == [0.0; 2] && self.drift != [0.0; 2];
+        if self.returns {
+            for far in &mut self.drift {
+                // The short way around the canvas.
+                let way = ((*far + CANVAS / 2.0).rem_euclid(CANVAS) - CANVAS / 2.0) * (-dt / RETURN_SECS).exp();
+                *far = if way.abs() < 0.25 { 0.0 } else { way.rem_euclid(CANVAS) };
+            }
+        }
         for axis in &mut self.axes {
             [&mut axis.add, &mut axis.over, &mut axis.share].into_iter().for_each(|glide| glide.frame(dt));
         }
@@ -464,6 +478,8 @@ impl Controls {
     /// Takes everything away that hands do to z.
     pub fn clear_offsets(&mut self, smooth_secs: Option<f64>) {
         let secs = smooth_secs.unwrap_or(self.smooth_secs);
+        [Dial::DriftX, Dial::DriftY].into_iter().for_each(|dial| self.set_dial(dial, 0.0, Some(0.0)));
+        self.returns = true;
         for axis in &mut self.axes {
             axis.add.go(0.0, secs);
             axis.share.go(0.0, secs);

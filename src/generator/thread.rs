@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::Drawn;
 use super::backend::{Attempt, Backend, Limits};
 use super::background::{Background, MEASURED_TOGETHER, MEASURING, SCORING, measure};
 use super::engine::{Engine, InFlight, Rehearsed};
@@ -210,13 +211,23 @@ impl<'a> Thread<'a> {
         }
     }
 
+    /// What the filters make of pictures. A film waits for all of them; a show leaves them where a model waits.
+    fn painted(&mut self, drawn: Drawn, share: f64) -> Drawn {
+        let (slots, ending) = (self.slots, self.ending);
+        let exact = slots.exact.load(Ordering::Relaxed);
+        let goes_on = || {
+            slots.liveness.step();
+            !ending.requested() && (exact || !slots.load.is_some())
+        };
+        self.filters.paint(drawn, share, self.board, &goes_on)
+    }
+
     /// Reads the filters that are wanted, if they are others than before.
     fn take_filters(&mut self) {
         let wanted = lock(&self.slots.filters).clone();
         if self.filters.differ(&wanted) {
             self.slots.liveness.begin(Task::Loading, self.limits.load);
-            let [h, w, _] = self.engine.arch.picture();
-            self.filters.take(&wanted, &self.chosen, [h, w], self.board);
+            self.filters.take(&wanted, &self.chosen, self.board, &|| self.slots.liveness.step());
         }
     }
 
@@ -243,7 +254,8 @@ impl<'a> Thread<'a> {
         let Some(way) = self.in_flight.take() else { return };
         self.slots.liveness.began(Task::Drawing, self.patience(), way.told);
         let ask = way.ask.clone();
-        match self.engine.finish(way).map(|drawn| self.filters.paint(drawn, ask.then, self.board)) {
+        let finished = self.engine.finish(way);
+        match finished.map(|drawn| self.painted(drawn, ask.then)) {
             Ok(drawn) if !self.ending.requested() => drop(self.slots.drawn.put(drawn)),
             Ok(_) => {}
             Err(_) => self.slots.asks.put_back(ask),
@@ -265,9 +277,6 @@ impl<'a> Thread<'a> {
         self.land();
         if let Some(next) = self.next.take() {
             self.engine = next;
-            // Its pictures may have another size.
-            self.filters = Filters::default();
-            self.take_filters();
         }
     }
 
@@ -403,7 +412,7 @@ impl<'a> Thread<'a> {
         way.start = before.map_or(way.start, |before| before.max(way.start));
         let then = ask.then;
         let pictures = self.engine.finish(way).map_err(|panic| (ask, panic))?;
-        let pictures = self.filters.paint(pictures, then, self.board);
+        let pictures = self.painted(pictures, then);
         self.slots.liveness.step();
         if !self.ending.requested() {
             self.longest = self.longest.max(pictures.took);

@@ -81,6 +81,36 @@ pub struct Manner {
     pub between: Option<Between>,
 }
 
+impl Patch {
+    /// On the way from one to another: one that is there on one side alone comes or goes, one of the same seed moves, and
+    /// of two others it is the nearer one.
+    fn blended(a: Option<Self>, b: Option<Self>, share: f64) -> Option<Self> {
+        let of = |patch: Self, part: f64| Some(Self { share: patch.share * part, ..patch }).filter(|p| p.share > 0.0);
+        match (a, b) {
+            (Some(a), None) => of(a, 1.0 - share),
+            (None, Some(b)) => of(b, share),
+            (Some(a), Some(b)) if a.seed == b.seed => {
+                let way = |from: f64, to: f64| from + (to - from) * share;
+                Some(Self {
+                    share: way(a.share, b.share),
+                    seed: a.seed,
+                    x: way(a.x, b.x),
+                    y: way(a.y, b.y),
+                    side: way(a.side, b.side),
+                    soft: way(a.soft, b.soft),
+                })
+            }
+            (a, b) => {
+                if share < 0.5 {
+                    a
+                } else {
+                    b
+                }
+            }
+        }
+    }
+}
+
 impl Manner {
     /// One scale's, to be changed.
     pub fn slide(&mut self, scale: usize) -> &mut Slide {
@@ -101,7 +131,35 @@ impl Manner {
             Slide { x: between(a.x, b.x), y: between(a.y, b.y), amount: between(a.amount, b.amount) }
         });
         let nearer = if share < 0.5 { a } else { b };
-        Self { slides: slides.collect(), patch: nearer.patch, between: nearer.between.clone() }
+        Self {
+            slides: slides.collect(),
+            patch: Patch::blended(a.patch, b.patch, share),
+            between: nearer.between.clone(),
+        }
+    }
+
+    /// A blend of several with weights, or of all alike without: slides by their weights, patches and laws of the heaviest.
+    pub fn mixed(list: &[Self], weights: &[f64]) -> Self {
+        let weight = |at: usize| if weights.is_empty() { 1.0 } else { weights.get(at).copied().unwrap_or(0.0) };
+        let sum: f64 = (0..list.len()).map(weight).sum();
+        let heaviest = (0..list.len()).max_by(|a, b| weight(*a).total_cmp(&weight(*b)).then(b.cmp(a)));
+        let Some(heaviest) = heaviest.map(|at| &list[at]).filter(|_| !list.iter().all(Self::is_usual)) else {
+            return Self::default();
+        };
+        if sum.abs() < 1e-9 {
+            return heaviest.clone();
+        }
+        let count = list.iter().map(|own| own.slides.len()).max().unwrap_or(0);
+        let slide = |scale: usize| {
+            let mut out = Slide { x: 0.0, y: 0.0, amount: 0.0 };
+            for (at, own) in list.iter().enumerate() {
+                let (part, own) = (weight(at) / sum, own.slides.get(scale).copied().unwrap_or_default());
+                out =
+                    Slide { x: out.x + own.x * part, y: out.y + own.y * part, amount: out.amount + own.amount * part };
+            }
+            out
+        };
+        Self { slides: (0..count).map(slide).collect(), ..heaviest.clone() }
     }
 
     /// Whether all is as usual.
@@ -165,15 +223,24 @@ impl Manner {
 /// Between the numbers of two manners behind z of so many scales, at a share of the way: what slides goes the short way
 /// around the canvas; a patch of another seed, or another law, is that of the nearer one.
 pub fn between(a: &[f32], b: &[f32], scales: usize, share: f64) -> Vec<f32> {
-    let mut out = if share < 0.5 { a.to_vec() } else { b.to_vec() };
+    let whole = |numbers_: &[f32]| if numbers_.is_empty() { vec![0.0; numbers(scales)] } else { numbers_.to_vec() };
+    let (a, b) = (whole(a), whole(b));
+    let mut out = if share < 0.5 { a.clone() } else { b.clone() };
     if a.len() != b.len() || a.len() != numbers(scales) {
         return out;
     }
     let patch = 3 * scales;
     let law = patch + PATCH;
+    // Patches by their own rule.
+    let of = |numbers_: &[f32]| {
+        let [share, seed, x, y, side, soft] = std::array::from_fn(|i| f64::from(numbers_[patch + i]));
+        Some(Patch { share, seed, x, y, side, soft }).filter(|p| p.share > 0.0)
+    };
+    let Patch { share: much, seed, x, y, side, soft } = Patch::blended(of(&a), of(&b), share).unwrap_or_default();
+    out[patch..law].copy_from_slice(&[much, seed, x, y, side, soft].map(|v| v as f32));
     let alike = |at: usize| match at {
         at if at < patch => true,
-        at if at < law => a[patch + 1] == b[patch + 1] && at != patch + 1,
+        at if at < law => false,
         at => a[law] == b[law] && at != law,
     };
     for at in (0..a.len()).filter(|at| alike(*at)) {
@@ -258,7 +325,7 @@ mod tests {
         assert_eq!(Manner::of(&manner.flat(3), 3).flat(3), manner.flat(3));
         assert!(Manner::of(&Manner::default().flat(3), 3).is_usual());
         let half = Manner::blended(&Manner::default(), &manner, 0.5);
-        assert_eq!((half.slides[2].amount, half.patch), (0.5, Some(patch)));
+        assert_eq!((half.slides[2].amount, half.patch), (0.5, Some(Patch { share: 0.5, ..patch })));
     }
 
     #[test]

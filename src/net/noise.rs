@@ -127,8 +127,8 @@ impl Basis {
     /// are summed, with the variance of one.
     fn scores(&mut self, weights: &[f32], [x, y]: [f64; 2], out: &mut Vec<f32>) {
         self.go_to([x.floor() as i64, y.floor() as i64]);
-        let length = weights.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let factor = 1.0 / (length.max(1e-3) * STEP);
+        let weights = unit(weights);
+        let factor = 1.0 / STEP;
         let (w, wide) = (self.w, self.w + 1);
         let taps = taps(x - x.floor(), y - y.floor());
         out.clear();
@@ -141,7 +141,7 @@ impl Basis {
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
-                    for (plane, weight) in planes.iter().zip(weights) {
+                    for (plane, weight) in planes.iter().zip(&weights) {
                         for ([dx, dy], tap) in taps.iter().filter(|(_, tap)| *tap != 0.0) {
                             let weight = weight * factor * tap;
                             for (y, line) in part.chunks_exact_mut(w * CHANNELS).enumerate() {
@@ -220,11 +220,20 @@ impl Noise {
     }
 }
 
-/// Weights of a plane between two of length 1.
+/// Weights of a plane between two.
 fn blended(a: &[f32], of_a: f32, b: &[f32], of_b: f32) -> Vec<f32> {
-    let length = |v: &[f32]| v.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-3);
-    let (of_a, of_b) = (of_a / length(a), of_b / length(b));
-    a.iter().zip(b).map(|(a, b)| a * of_a + b * of_b).collect()
+    unit(a).iter().zip(unit(b)).map(|(a, b)| a * of_a + b * of_b).collect()
+}
+
+/// Weights of length 1, however small they are; where all are 0, the first plane alone.
+fn unit(weights: &[f32]) -> Vec<f32> {
+    let largest = weights.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    if !(largest > 0.0 && largest.is_finite()) {
+        return (0..weights.len()).map(|at| f32::from(u8::from(at == 0))).collect();
+    }
+    let weights: Vec<f32> = weights.iter().map(|v| v / largest).collect();
+    let length = weights.iter().map(|v| v * v).sum::<f32>().sqrt();
+    weights.iter().map(|v| v / length).collect()
 }
 
 fn even(plane: &mut [f32]) {

@@ -304,6 +304,7 @@ fn store(show: &mut Show, name: &str) {
         beat: tick.beat,
         z: pose.latents.first().cloned().unwrap_or_default(),
         blend: snapshot::named(pose.class(0), names),
+        manner: pose.manner(0).to_vec(),
         classes: (!names.is_empty()).then(|| show.controls.class_goals()),
         knobs: show.controls.touched().into_iter().map(|k| (k.name, k.goal)).collect(),
     };
@@ -323,7 +324,9 @@ fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
     let pose = show.walk.pose();
     if let Some(now) = pose.latents.first().cloned() {
         let from = snapshot::named(pose.class(0), &show.walk.space().classes);
-        let morph = Morph::new(now, snapshot.z.clone(), show.real, secs).with_classes(from, snapshot.blend.clone());
+        let morph = Morph::new(now, snapshot.z.clone(), show.real, secs)
+            .with_classes(from, snapshot.blend.clone())
+            .with_manners(pose.manner(0).to_vec(), snapshot.manner.clone());
         show.walk.set_morph(Some(morph));
     }
     // The walk arrives at the stored moment when the morph does.

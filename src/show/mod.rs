@@ -207,9 +207,10 @@ impl Show {
                 }
                 Event::Refused(complaint) => self.board.fault("sketch", complaint.to_string()),
                 Event::Classless => self.board.notice("class", "class() does nothing: the model has no classes"),
-                Event::Untextured => self
-                    .board
-                    .notice("texture", "drift, noise, patch, and between by a law do nothing: the model is no texture"),
+                Event::Untextured => self.board.notice(
+                    "texture",
+                    "drift, scale of one size, noise, patch, and between by a law do nothing: the model is no texture",
+                ),
             }
         }
         if self.walk.lost() && supervised() && self.failed.is_none() {

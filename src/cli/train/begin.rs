@@ -159,7 +159,7 @@ impl Train {
         let mut state = State::new(arch, recipe, self.seed, self.settings.0.ema, device);
         if let Some(name) = &self.from {
             let folder = model::folder(name);
-            let theirs = Card::read(&folder)?.arch;
+            let theirs = model::card(name)?.arch;
             let mut weights = Weights::of_model(&folder, &theirs, device)?;
             if weights.critic.is_some() && !theirs.same_critic(arch) {
                 tell(format_args!("note: what judges the pictures of {name} sees no classes, so a fresh judge begins"));
@@ -172,6 +172,9 @@ impl Train {
 
     /// Refuses what cannot be meant, before anything is read.
     pub(super) fn refuse(&self, folder: &Path) -> anyhow::Result<()> {
+        if model::sized(&self.model).1.is_some() {
+            bail!("--model takes a name without a size; --size, or --from NAME@WxH, gives a texture's");
+        }
         if self.rate.is_some_and(|r| !r.is_finite() || r <= 0.0) {
             bail!("--rate takes a learning rate above 0, such as 0.0002");
         }
@@ -193,7 +196,7 @@ impl Train {
     /// What is trained, and how.
     pub(super) fn networks(&self) -> anyhow::Result<(Arch, Recipe)> {
         let (arch, mut recipe) = match (&self.config, &self.from) {
-            (_, Some(name)) => of_model(&Card::read(&model::folder(name))?),
+            (_, Some(name)) => of_model(&model::card(name)?),
             (Some(path), _) => {
                 let text = files::read_text(path)?;
                 arch::read(&text).map_err(|why| anyhow!("{}: {why}", path.display()))?
@@ -218,6 +221,9 @@ impl Train {
         let [_, _, channels] = arch.picture();
         if ![1, 3].contains(&channels) {
             bail!("pictures of {channels} channels cannot be shown; give networks for 1 (grey) or 3 (colour)");
+        }
+        if arch.style().is_some() {
+            bail!("a filter is played behind a model and not trained");
         }
         if let (Some(own), Some(_)) = (&mut recipe.texture, arch.texture()) {
             if let Some(features) = &self.features {
@@ -259,7 +265,7 @@ impl Train {
     pub(super) fn sight(&self, arch: &Arch, recipe: &mut Recipe, chosen: &Chosen) -> anyhow::Result<Option<Sight>> {
         let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else {
             if let Some(option) = self.option_of_textures() {
-                bail!("{option} is for textures, and {} is none", self.model);
+                bail!("{option} ([train] features in a preset) is for textures, and {} is none", self.model);
             }
             return Ok(None);
         };
@@ -274,6 +280,11 @@ impl Train {
             own.features = features::RANDOM.into();
             own.layers.clear();
         }
+        if own.variety > 0.0 && recipe.batch_size == 1 {
+            tell("note: --variety does nothing with batches of one picture");
+        }
+        recipe.check()?;
+        let Some(own) = &recipe.texture else { return Ok(None) };
         let sight = Sight::open(own, texture, &chosen.device)?;
         tell(format_args!("compared by {}", sight.says()));
         Ok(Some(sight))

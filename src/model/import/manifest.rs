@@ -2,6 +2,8 @@
 //!
 //! Values are little-endian f32 in row-major order, and nothing else is in their files.
 
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -39,11 +41,12 @@ pub fn read(list: &Path) -> Result<Bag, ReadError> {
     let Some(entries) = entries else { return wrong("its manifest.json names no variables") };
     let folder = list.parent().unwrap_or_else(|| Path::new("."));
     let mut bag = Bag { format: "deeplearn.js checkpoint".into(), ..Bag::default() };
+    let mut seen = BTreeSet::new();
     for (name, entry) in entries {
         let shape: Option<Vec<usize>> = entry
             .get("shape")
             .and_then(Json::as_array)
-            .map(|sides| sides.iter().filter_map(|side| usize::try_from(side.as_u64()?).ok()).collect());
+            .and_then(|sides| sides.iter().map(|side| usize::try_from(side.as_u64()?).ok()).collect());
         let file = entry.get("filename").and_then(Json::as_str);
         let (Some(shape), Some(file)) = (shape, file) else {
             return wrong(format!("its variable {} has no filename and shape", files::printable(name)));
@@ -54,14 +57,19 @@ pub fn read(list: &Path) -> Result<Bag, ReadError> {
         }
         let count = shape.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
         let path = folder.join(file);
-        let len = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
-        if count.and_then(|count| count.checked_mul(4)).map(|bytes| bytes as u64) != Some(len) {
+        // A plain file, and no way to another; each is some variable's alone.
+        let meta = std::fs::symlink_metadata(&path).ok().filter(|meta| meta.is_file() && !seen.contains(file));
+        let len = meta.map_or(0, |meta| meta.len());
+        seen.insert(file.to_owned());
+        if len == 0 || count.and_then(|count| count.checked_mul(4)).map(|bytes| bytes as u64) != Some(len) {
             return wrong(format!(
                 "its variable {} has {len} bytes, and its shape {shape:?} wants others: fetch the folder again",
                 files::printable(name)
             ));
         }
-        let bytes = std::fs::read(&path).map_err(unreadable)?;
+        let mut bytes = Vec::with_capacity(len as usize);
+        let open = std::fs::File::open(&path).map_err(unreadable)?;
+        open.take(len).read_to_end(&mut bytes).map_err(unreadable)?;
         let values = bytes.as_chunks::<4>().0.iter().map(|v| f32::from_le_bytes(*v)).collect();
         bag.arrays.push(Array { name: name.clone(), shape, values, whole: false });
     }
@@ -87,6 +95,8 @@ mod tests {
             (br#"{"Variable": {"filename": "../a", "shape": [2]}}"#, "outside"),
             (br#"{"Variable": {"filename": "b", "shape": [99999999999, 99999999999]}}"#, "wants others"),
             (br#"{"Variable": {"shape": [2]}}"#, "no filename"),
+            (br#"{"Variable": {"filename": "a", "shape": [2, -1]}}"#, "no filename"),
+            (br#"{"V": {"filename": "a", "shape": [2]}, "W": {"filename": "a", "shape": [2]}}"#, "wants others"),
             (br#"[1]"#, "no variables"),
             (br#"{"#, "no JSON"),
         ] {

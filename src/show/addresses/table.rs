@@ -163,7 +163,7 @@ const ROWS: [Address; 75] = [
     address(
         "/flaneur/z/clear",
         Takes::Trigger,
-        "Gives all of z back to the sketch.",
+        "Gives all of z back to the sketch; a texture that was slid goes back, too.",
         |_| Given::one(Act::ZClear),
         None,
     ),

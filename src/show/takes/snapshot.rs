@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::home;
-use crate::latent::{self, ease, space};
+use crate::latent::{self, ease, space, texture};
 use crate::preset::PRESETS;
 use crate::report::Board;
 
@@ -30,6 +30,9 @@ pub struct Snapshot {
     pub beat: f64,
     /// The first latent of the frame.
     pub z: Vec<f32>,
+    /// How a texture was drawn beside its z, as numbers (`latent::texture`); absent where it was as usual.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manner: Vec<f32>,
     /// Where hands had moved knobs, 0..1, by name.
     #[serde(default)]
     pub knobs: BTreeMap<String, f64>,
@@ -123,6 +126,10 @@ pub struct Morph {
     from_blend: Blend,
     #[serde(default)]
     via_blend: Blend,
+    #[serde(default)]
+    from_manner: Vec<f32>,
+    #[serde(default)]
+    via_manner: Vec<f32>,
     start: f64,
     secs: f64,
 }
@@ -130,12 +137,25 @@ pub struct Morph {
 impl Morph {
     /// From `from` to `via` in `secs` real seconds, beginning at `start`; then to the walk in as many.
     pub fn new(from: Vec<f32>, via: Vec<f32>, start: f64, secs: f64) -> Self {
-        Self { from, via, from_blend: Blend::new(), via_blend: Blend::new(), start, secs: secs.max(1e-3) }
+        let (from_blend, via_blend, from_manner, via_manner) = Default::default();
+        Self { from, via, from_blend, via_blend, from_manner, via_manner, start, secs: secs.max(1e-3) }
     }
 
     /// The same with the classes of both.
     pub fn with_classes(self, from_blend: Blend, via_blend: Blend) -> Self {
         Self { from_blend, via_blend, ..self }
+    }
+
+    /// The same with the manners of both, of a texture.
+    pub fn with_manners(self, from_manner: Vec<f32>, via_manner: Vec<f32>) -> Self {
+        Self { from_manner, via_manner, ..self }
+    }
+
+    /// Bends the manner of that latent, behind a z of so many scales.
+    pub fn bend_manner(&self, manner: &mut Vec<f32>, scales: usize, real: f64) {
+        let Some((first, t)) = self.along(real) else { return };
+        let [a, b] = if first { [&self.from_manner, &self.via_manner] } else { [&self.via_manner, &*manner] };
+        *manner = texture::between(a, b, scales, t);
     }
 
     /// Bends the latent of the frame at `real`; false when the morph is over. Points of another model come over.

@@ -268,6 +268,11 @@ impl Walk {
         }
         if let Some(morph) = &self.morph {
             let bent = pose.latents.first_mut().is_some_and(|z| morph.bend(z, real));
+            if let (Some(manner), Some(z)) = (pose.manners.first_mut(), self.given.latents.first())
+                && space.manner > 0
+            {
+                morph.bend_manner(manner, z.len() / texture::SCORES, real);
+            }
             if let Some(class) = pose.classes.first_mut() {
                 morph.bend_class(class, &space.classes, real);
             }

@@ -73,13 +73,9 @@ impl Apart {
         Latent { z, class, manner }
     }
 
-    /// The latent of a z that is a blend of all of them with weights; its manner is that of the heaviest one.
+    /// The latent of a z that is a blend of all of them with weights; without weights all count alike.
     fn blended(&self, z: Z, class: Z, weights: &[f64]) -> Latent {
-        let heaviest = (0..self.manners.len()).max_by(|a, b| {
-            let weight = |i: &usize| weights.get(*i).copied().unwrap_or(0.0);
-            weight(a).total_cmp(&weight(b)).then(b.cmp(a))
-        });
-        Latent { z, class, manner: heaviest.map(|i| self.manners[i].clone()).unwrap_or_default() }
+        Latent { z, class, manner: Manner::mixed(&self.manners, weights) }
     }
 }
 
@@ -235,7 +231,14 @@ pub const VERBS: &[Verb] = &[
             // The map is a sum of its points, and so it is one of their blends.
             let blends = &apart.blends;
             let class = if blends[0].is_empty() { Vec::new() } else { space::whole(&field::map2d(blends, x, y)) };
-            give_latent(apart.blended(field::map2d(&apart.z, x, y), class, &[]))
+            // What a map of one number each gives at the points is how much there is of each.
+            let count = apart.z.len();
+            let one = |at: usize| (0..count).map(|i| f64::from(u8::from(i == at))).collect();
+            let weights = match apart.manners.iter().all(Manner::is_usual) {
+                true => Vec::new(),
+                false => field::map2d(&(0..count).map(one).collect::<Vec<Z>>(), x, y),
+            };
+            give_latent(apart.blended(field::map2d(&apart.z, x, y), class, &weights))
         },
     },
     Verb {
@@ -399,7 +402,7 @@ pub const VERBS: &[Verb] = &[
             if let Some(drawing) = forms::scaled(c)? {
                 return Ok(drawing);
             }
-            if c.given(2) && c.env.is_texture() {
+            if c.given(2) {
                 return textures::amount(c);
             }
             let (mut latent, k) = (c.latent(0)?, c.number(1)?.clamp(-100.0, 100.0));

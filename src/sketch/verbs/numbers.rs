@@ -3,7 +3,7 @@
 use rune::Value;
 
 use super::super::call::{Bare, Kind};
-use super::super::values::number;
+use super::super::values::Latent;
 use super::{Arg, Group, Verb, arg, give_number, receiver, text, textures};
 use crate::latent::{ease, walk};
 
@@ -243,7 +243,7 @@ pub const VERBS: &[Verb] = &[
         ],
         says: "A smooth random number, −1..1, over x and y. On a texture's latent, z.noise(seed, k): it with the noise of a seed at one size k (0 is the finest), or at all without k.",
         example: "seed(7).set(3, noise(t.secs) * 3.0)",
-        run: |c| match c.values.first().is_none_or(|v| number(v).is_some()) {
+        run: |c| match c.values.first().is_none_or(|v| v.borrow_ref::<Latent>().is_err()) {
             true => {
                 let x = c.number(0)?;
                 let x = if x.is_finite() { x.clamp(-FAR, FAR) } else { 0.0 };

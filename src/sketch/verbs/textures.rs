@@ -5,11 +5,11 @@
 use rune::Value;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
-use super::super::values::Latent;
+use super::super::values::{Latent, number};
 use super::{Arg, Group, Verb, arg, give_latent, latent, text};
 use crate::latent;
 use crate::latent::noise_law::Law;
-use crate::latent::texture::{Between, MOST_SCALES, Patch, SCORES};
+use crate::latent::texture::{Between, MOST_SCALES, Manner, Patch, SCORES};
 
 const Z: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Seed(0) };
 /// How far a picture slides: the canvas comes back after 65 536 pixels.
@@ -26,9 +26,12 @@ fn of_texture(c: &Call) -> Result<(Latent, usize), Wrong> {
 
 /// One size by its number, or all of them where it is left out or below 0.
 fn sizes(c: &Call, i: usize, scales: usize) -> Result<std::ops::Range<usize>, Wrong> {
-    let k = if c.given(i) { c.whole(i)? } else { -1 };
-    let last = scales.saturating_sub(1);
-    Ok(if k < 0 { 0..scales } else { (k as usize).min(last)..(k as usize).min(last) + usize::from(scales > 0) })
+    Ok(range(if c.given(i) { c.number(i)? } else { -1.0 }, scales))
+}
+
+fn range(k: f64, scales: usize) -> std::ops::Range<usize> {
+    let at = (k.max(0.0) as usize).min(scales.saturating_sub(1));
+    if k < 0.0 { 0..scales } else { at..(at + 1).min(scales) }
 }
 
 /// `z.scale(k, amount)` of a texture.
@@ -45,9 +48,14 @@ pub fn amount(c: &Call) -> Result<Value, Wrong> {
 pub fn noise(c: &Call) -> Result<Value, Wrong> {
     let (mut latent, scales) = of_texture(c)?;
     c.charge(2)?;
-    let seed = c.number(1)?.floor().rem_euclid(4_294_967_296.0) as u32;
+    // The arguments' own ranges are those of a number's noise.
+    let given = |i: usize, bare: f64| match c.values.get(i) {
+        None => Ok(bare),
+        Some(value) => number(value).filter(|v| v.is_finite()).ok_or("noise: z.noise(seed, k) takes two numbers"),
+    };
+    let seed = given(1, 0.0)?.floor().rem_euclid(4_294_967_296.0) as u32;
     let fresh = latent::seed(seed, latent.z.len());
-    for scale in sizes(c, 2, scales)? {
+    for scale in range(given(2, -1.0)?, scales) {
         let part = scale * SCORES..(scale + 1) * SCORES;
         latent.z[part.clone()].copy_from_slice(&fresh[part]);
     }
@@ -122,7 +130,11 @@ pub const VERBS: &[Verb] = &[
             match scales {
                 // Without noise it is the straight way.
                 0 => latent.z = latent::lerp(&latent.z, &other.z, share),
-                _ => latent.manner.between = Some(Between { law, share, z: other.z }),
+                _ => {
+                    // Of a blend within a blend the outer one stays.
+                    latent.manner = Manner::blended(&latent.manner, &other.manner, share);
+                    latent.manner.between = Some(Between { law, share, z: other.z });
+                }
             }
             give_latent(latent)
         },
