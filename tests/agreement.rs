@@ -31,6 +31,18 @@ fn lively(arch: &Arch) -> Params {
     let device = Device::flex();
     let mut random = RandomState::new(5);
     let mut params = Params::init(&arch.generator_plans(), &mut random, &device);
+    if let Some(texture) = arch.texture() {
+        let plane = |[h, w]: [usize; 2]| {
+            let values: Vec<f32> = (0..h * w * 3).map(|_| random.uniform() as f32).collect();
+            Tensor::from_data(TensorData::new(values, [1, h, w, 3]), &device)
+        };
+        let sizes = texture.pyramid().sizes(texture.size).unwrap();
+        let mut params = texture.pyramid().measured(&params, sizes.into_iter().map(plane).collect());
+        // Its numbers are 0..255, which random weights are not.
+        let last = params.list.iter_mut().find(|param| param.name == "last.kernel").unwrap();
+        last.value = last.value.clone() * 60.0;
+        return params;
+    }
     let z = tensor(&latents(arch, 32, 6), arch, &device).autodiff();
     let statistics = chain::train(&arch.generator(), &params.tracked(), Value::Flat(z), &Vec::new()).statistics;
     params.follow(statistics.into_iter().map(|s| Statistics { momentum: 0.0, ..s }).collect());
@@ -43,7 +55,8 @@ fn latents(arch: &Arch, count: usize, seed: u32) -> Vec<Vec<f32>> {
 }
 
 fn tensor(z: &[Vec<f32>], arch: &Arch, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(z.concat(), [z.len(), arch.z_dim()]), device)
+    let rows: Vec<f32> = z.iter().flat_map(|z| arch.input(z)).collect();
+    Tensor::from_data(TensorData::new(rows, [z.len(), arch.input_len()]), device)
 }
 
 fn on(params: &Params, device: &Device) -> Params {
