@@ -223,7 +223,7 @@ impl Manner {
 /// Between the numbers of two manners behind z of so many scales, at a share of the way: what slides goes the short way
 /// around the canvas; a patch of another seed, or another law, is that of the nearer one.
 pub fn between(a: &[f32], b: &[f32], scales: usize, share: f64) -> Vec<f32> {
-    let whole = |numbers_: &[f32]| if numbers_.is_empty() { vec![0.0; numbers(scales)] } else { numbers_.to_vec() };
+    let whole = |flat: &[f32]| if flat.is_empty() { vec![0.0; numbers(scales)] } else { flat.to_vec() };
     let (a, b) = (whole(a), whole(b));
     let mut out = if share < 0.5 { a.clone() } else { b.clone() };
     if a.len() != b.len() || a.len() != numbers(scales) {
@@ -232,8 +232,8 @@ pub fn between(a: &[f32], b: &[f32], scales: usize, share: f64) -> Vec<f32> {
     let patch = 3 * scales;
     let law = patch + PATCH;
     // Patches by their own rule.
-    let of = |numbers_: &[f32]| {
-        let [share, seed, x, y, side, soft] = std::array::from_fn(|i| f64::from(numbers_[patch + i]));
+    let of = |flat: &[f32]| {
+        let [share, seed, x, y, side, soft] = std::array::from_fn(|i| f64::from(flat[patch + i]));
         Some(Patch { share, seed, x, y, side, soft }).filter(|p| p.share > 0.0)
     };
     let Patch { share: much, seed, x, y, side, soft } = Patch::blended(of(&a), of(&b), share).unwrap_or_default();
