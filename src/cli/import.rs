@@ -33,7 +33,7 @@ pub struct Import {
     #[arg(long)]
     name: Option<String>,
     /// The family that it is to be: wgan_gp, dcgan, mlp or chain; an error if it is another
-    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture", "style"])]
+    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture", "style", "stylegan2"])]
     family: Option<String>,
     /// Names of the classes whose numbers stand behind z, with commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
-use super::Z;
+use super::{Z, texture};
 use crate::random::RandomState;
+
+/// Numbers of a manner that is psi alone, less 1.
+pub const PSI: usize = 1;
 
 /// The latent space of a model at work.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +21,8 @@ pub struct Space {
     pub classes: Arc<Vec<String>>,
     /// Which of the models of a show it is, from 0.
     pub model: u64,
-    /// Numbers of a texture's manner; 0 where the model is none.
+    /// Numbers that say how a picture is drawn beside its z: those of a texture, or psi alone where it acts on w; 0 where
+    /// there are none.
     pub manner: usize,
 }
 
@@ -30,6 +34,17 @@ impl From<usize> for Space {
 }
 
 impl Space {
+    /// How many scales a texture has, where the model is one.
+    pub fn scales(&self) -> Option<usize> {
+        let scales = self.dim / texture::SCORES;
+        (self.manner > 0 && self.manner == texture::numbers(scales)).then_some(scales)
+    }
+
+    /// Whether psi is a number of its own behind z.
+    pub fn has_psi(&self) -> bool {
+        self.manner == PSI
+    }
+
     /// One class alone `[classes]`.
     pub fn one(&self, class: usize) -> Vec<f64> {
         (0..self.classes.len()).map(|at| f64::from(u8::from(at == class))).collect()

@@ -182,7 +182,7 @@ fn what_to_do(folder: &Path) -> String {
     }
     if WEIGHTS_OF_OTHERS.contains(&ending.as_str()) {
         return "a file of weights becomes a model by flaneur import FILE --name NAME, if its network is one of those that \
-                are known (docs/import.md); StyleGAN's are not"
+                are known (docs/import.md)"
             .to_owned();
     }
     let known = known_models();

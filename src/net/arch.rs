@@ -12,6 +12,7 @@ use super::families::dcgan::Dcgan;
 use super::families::lesson;
 use super::families::mlp::Mlp;
 use super::families::style::Style;
+use super::families::stylegan2::StyleGan2;
 use super::families::texture::Texture;
 use super::families::wgan_gp::WganGp;
 pub use super::layers::ArchError;
@@ -36,6 +37,9 @@ pub enum Arch {
     Texture(Texture),
     /// Johnson's and Ulyanov's filters, which paint a picture in a style.
     Style(Style),
+    /// NVIDIA's, with a mapping to w.
+    #[serde(rename = "stylegan2")]
+    StyleGan2(StyleGan2),
 }
 
 /// Names that [`Arch::named`] knows, with what each is.
@@ -86,6 +90,7 @@ impl Arch {
             Self::Chain(own) => own,
             Self::Texture(own) => own,
             Self::Style(own) => own,
+            Self::StyleGan2(own) => own,
         }
     }
 
@@ -112,6 +117,11 @@ impl Arch {
     /// The network for styles that it is, if it is one.
     pub fn style(&self) -> Option<&Style> {
         self.family().style()
+    }
+
+    /// The StyleGAN2 that it is, if it is one.
+    pub fn styled(&self) -> Option<&StyleGan2> {
+        self.family().styled()
     }
 
     /// The same network for pictures of another height and width.
@@ -170,7 +180,7 @@ impl Arch {
                 }
                 (&mut own.classes, &mut own.conditional)
             }
-            Self::Texture(_) | Self::Style(_) => return arch,
+            Self::Texture(_) | Self::Style(_) | Self::StyleGan2(_) => return arch,
         };
         (*classes, *conditional) = (count, count > 0);
         arch
@@ -196,7 +206,7 @@ impl Arch {
         match (self.texture(), self.style()) {
             (Some(texture), _) => texture.plans(),
             (_, Some(style)) => style.plans(),
-            (None, None) => self.generator().plans(),
+            (None, None) => self.styled().map_or_else(|| self.generator().plans(), StyleGan2::plans),
         }
     }
 
@@ -211,7 +221,7 @@ impl Arch {
     /// At the first thing that does not fit, in a sentence.
     pub fn check(&self) -> Result<(), ArchError> {
         self.family().check()?;
-        if self.texture().is_some() || self.style().is_some() {
+        if self.texture().is_some() || self.style().is_some() || self.styled().is_some() {
             return Ok(());
         }
         let shapes = self.generator().shapes()?;
@@ -246,7 +256,8 @@ impl Arch {
             // A network of one size draws any other.
             return one.pyramid() == other.pyramid();
         }
-        if self.style().is_some() || other.style().is_some() {
+        let other_kind = |arch: &Self| arch.style().is_some() || arch.styled().is_some();
+        if other_kind(self) || other_kind(other) {
             return self == other;
         }
         self.picture() == other.picture() && self.generator().same_network(&other.generator())

@@ -26,6 +26,7 @@ use super::ops::{self, Held};
 use super::params::{Params, floats};
 use super::pending::Pending;
 use super::steps::{Kind, Step, steps};
+use super::styled::Styled;
 use super::textures::Textures;
 
 /// A generator ready to draw: moving statistics folded into the weights.
@@ -73,6 +74,8 @@ enum Form {
     Prepared { packed: Box<Prepared>, params: Params },
     /// A texture's, which is no chain of steps.
     Texture(Box<Textures>),
+    /// A StyleGAN2's, likewise.
+    Styled(Box<Styled>),
 }
 
 impl Ready {
@@ -93,6 +96,11 @@ impl Ready {
             let steps = Vec::new();
             return Self { arch: arch.clone(), steps, device, form, prepare, half: false, plain: false };
         }
+        if let Some(own) = arch.styled() {
+            let form = Form::Styled(Box::new(Styled::new(own, params)));
+            let steps = Vec::new();
+            return Self { arch: arch.clone(), steps, device, form, prepare, half: false, plain: false };
+        }
         let steps = steps(&arch.generator());
         let steps = if join { doubled::join(steps) } else { steps };
         let outline = if prepare && ops::ours(&device) { outline(&steps) } else { None };
@@ -110,7 +118,7 @@ impl Ready {
     /// in f32 before. Where the device cannot (see [`device::halves`]), in single.
     pub fn halved(arch: &Arch, params: &Params) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
-        match device::halves(&device) && arch.texture().is_none() {
+        match device::halves(&device) && arch.texture().is_none() && arch.styled().is_none() {
             true => {
                 let steps = doubled::join(steps(&arch.generator()));
                 let form = fold(&steps, params, true, true);
@@ -134,6 +142,7 @@ impl Ready {
                 *kept = params.clone();
             }
             Form::Texture(textures) => textures.renew(params),
+            Form::Styled(styled) => styled.renew(params),
             Form::Folded(_) => {
                 self.form = fold(&self.steps, params, self.prepare && !ops::ours(&self.device), self.half);
             }
@@ -150,6 +159,7 @@ impl Ready {
         match &self.form {
             Form::Prepared { packed, .. } => format!("packed weights: {}", packed.ways().join(", ")),
             Form::Texture(textures) => textures.way(),
+            Form::Styled(styled) => styled.way(),
             Form::Folded(_) if ops::ours(&self.device) && !self.plain && self.prepare => {
                 "layer by layer: this network has no packed form".into()
             }
@@ -189,6 +199,7 @@ impl Ready {
                 Tensor::from_data(TensorData::new(values, [n, h, w, c]), &self.device)
             }
             Form::Texture(textures) => textures.pictures(&floats(z), self.arch.input_len()),
+            Form::Styled(styled) => styled.pictures(z).clamp(-1.0, 1.0),
             Form::Prepared { params, .. } => Self::new(&self.arch, params, false).pictures(z, masks),
         }
     }
@@ -206,6 +217,10 @@ impl Ready {
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
             Form::Texture(textures) => Pending::there(textures.bytes(&flat, inputs)),
+            Form::Styled(styled) => {
+                let z = Tensor::from_data(TensorData::new(flat, [z.len(), inputs]), &self.device);
+                Pending::there(styled.bytes(z))
+            }
             Form::Folded(folded) => {
                 let mut parts: Vec<Pending> = flat
                     .chunks(folded.together.saturating_mul(inputs))

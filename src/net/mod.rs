@@ -29,4 +29,5 @@ pub mod pending;
 pub mod recipe;
 mod shapes;
 pub mod steps;
+mod styled;
 mod textures;

@@ -102,11 +102,6 @@ impl Env {
         (inside.space.dim, inside.space.classes.len())
     }
 
-    /// Whether the model is a texture.
-    pub fn is_texture(&self) -> bool {
-        self.lock().space.manner > 0
-    }
-
     /// Another model: what was made for the old dimension or measured on the old weights is dropped.
     pub fn set_space(&self, space: Space) {
         let mut inside = self.lock();

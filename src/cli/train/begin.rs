@@ -443,7 +443,7 @@ fn of_model(card: &Card) -> (Arch, Recipe) {
         Arch::WganGp(_) => "wgan-gp",
         Arch::Mlp(_) => "lesson-torch",
         Arch::Dcgan(_) | Arch::Chain(_) => "dcgan3",
-        Arch::Texture(_) | Arch::Style(_) => "texture",
+        Arch::Texture(_) | Arch::Style(_) | Arch::StyleGan2(_) => "texture",
     };
     let unknown = card.step == 0 && card.recipe == Recipe::default();
     let recipe = Recipe::named(usual).filter(|_| unknown).unwrap_or_else(|| card.recipe.clone());

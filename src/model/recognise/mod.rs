@@ -8,6 +8,7 @@ mod keras;
 pub mod own;
 pub mod pyramid;
 mod style;
+mod stylegan2;
 mod torch;
 pub mod vgg;
 
@@ -59,9 +60,10 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     let found = match () {
         () if let Some(text) = said => own::network(bag, text)?,
         () if described => keras::network(bag, hints)?,
-        () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
+        () if stylegan2::is_one(bag) => stylegan2::network(bag)?,
         () if style::is_one(bag) => style::network(bag)?,
         () if pyramid::is_one(bag) => pyramid::network(pyramid::torch(bag)?)?,
+        () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
         () => torch::network(bag, hints)?,
     };
     check(found, bag, hints)

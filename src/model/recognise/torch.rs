@@ -85,7 +85,7 @@ pub(super) fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     }
     let styled = |array: &Array| array.name.contains("synthesis.b4.") || array.name.contains(".modulation.");
     let why = match bag.arrays.iter().any(styled) {
-        true => "it is a StyleGAN2, which is not played yet".into(),
+        true => "it is a StyleGAN2 of another kind than NVIDIA's and rosinality's".into(),
         false => refused.unwrap_or_else(|| "it holds no arrays".into()),
     };
     Err(ReadError(format!("no generator that can be played: {why}. It holds {}", listed(bag))))

@@ -8,6 +8,7 @@ pub mod dcgan;
 pub mod lesson;
 pub mod mlp;
 pub mod style;
+pub mod stylegan2;
 pub mod texture;
 pub mod vgg;
 pub mod wgan_gp;
@@ -54,6 +55,11 @@ pub trait Family {
 
     /// The network for styles that it is, which paints a picture and makes none of z.
     fn style(&self) -> Option<&style::Style> {
+        None
+    }
+
+    /// The StyleGAN2 that it is, whose pictures come from a mapping and a synthesis.
+    fn styled(&self) -> Option<&stylegan2::StyleGan2> {
         None
     }
 

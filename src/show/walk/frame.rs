@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::trials::silent_at;
 use super::{Event, FAULT_SECS, HELD_SECS, LATE, MOST_CPU, PATIENCE, SILENT, SLOW_FRAMES, Steps, Walk};
 use crate::clock::Tick;
-use crate::control::{Controls, Lent};
+use crate::control::{Controls, Dial, Lent};
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
 use crate::latent::texture::{self, Slide};
@@ -165,7 +165,7 @@ impl Walk {
         if classless && self.space.classes.is_empty() && !std::mem::replace(&mut self.classless, true) {
             self.events.push(Event::Classless);
         }
-        if untextured && self.space.manner == 0 && !std::mem::replace(&mut self.untextured, true) {
+        if untextured && self.space.scales().is_none() && !std::mem::replace(&mut self.untextured, true) {
             self.events.push(Event::Untextured);
         }
         self.want(wanted);
@@ -258,20 +258,20 @@ impl Walk {
         let _ = pose.settle(&space);
         let narrow: Vec<f32> = controls.blend(&space.classes).iter().map(|v| *v as f32).collect();
         pose.fill_classes(&narrow);
-        if space.manner > 0 {
+        if space.has_psi() {
+            let psi = controls.dial(Dial::Truncation) as f32;
+            pose.manners = vec![vec![psi - 1.0]; pose.latents.len()];
+        }
+        if let Some(scales) = space.scales() {
             let ([x, y], count) = (controls.drift(), pose.latents.len());
             let slides = controls.amounts().map(|amount| Slide { x, y, amount });
             pose.manners.resize(count, Vec::new());
-            for (manner, z) in pose.manners.iter_mut().zip(&pose.latents) {
-                texture::moved(manner, &slides, z.len() / texture::SCORES);
-            }
+            pose.manners.iter_mut().for_each(|manner| texture::moved(manner, &slides, scales));
         }
         if let Some(morph) = &self.morph {
             let bent = pose.latents.first_mut().is_some_and(|z| morph.bend(z, real));
-            if let (Some(manner), Some(z)) = (pose.manners.first_mut(), self.given.latents.first())
-                && space.manner > 0
-            {
-                morph.bend_manner(manner, z.len() / texture::SCORES, real);
+            if let (Some(manner), Some(scales)) = (pose.manners.first_mut(), space.scales()) {
+                morph.bend_manner(manner, scales, real);
             }
             if let Some(class) = pose.classes.first_mut() {
                 morph.bend_class(class, &space.classes, real);

@@ -19,9 +19,9 @@ const FAR: f64 = 1e9;
 fn of_texture(c: &Call) -> Result<(Latent, usize), Wrong> {
     let latent = c.latent(0)?;
     let mut inside = c.env.lock();
-    inside.untextured |= inside.space.manner == 0;
-    let scales = if inside.space.manner > 0 { latent.z.len() / SCORES } else { 0 };
-    Ok((latent, scales))
+    let scales = inside.space.scales();
+    inside.untextured |= scales.is_none();
+    Ok((latent, scales.unwrap_or(0)))
 }
 
 /// One size by its number, or all of them where it is left out or below 0.
