@@ -5,8 +5,12 @@
 
 use burn::tensor::Tensor;
 
+use super::families::Family;
 use super::families::stylegan2::{Made, StyleGan2};
 use super::params::{Params, floats};
+
+/// Pixels of pictures that are drawn together at most.
+const TOGETHER: usize = 1 << 19;
 
 /// A StyleGAN2 with its weights.
 pub struct Styled {
@@ -44,6 +48,10 @@ impl Styled {
     /// Bytes of pictures: `clip(127.5 x + 128)` rounded down, as the original writes them.
     pub fn bytes(&self, z: Tensor<2>) -> Vec<u8> {
         let byte = |v: f32| (v * 127.5 + 128.0).clamp(0.0, 255.0) as u8;
-        floats(self.pictures(z)).into_iter().map(byte).collect()
+        // Large maps of many pictures would take gigabytes.
+        let [h, w, _] = self.own.picture();
+        let (count, together) = (z.dims()[0], (TOGETHER / (h * w)).max(1));
+        let part = |from: usize| z.clone().narrow(0, from, together.min(count - from));
+        (0..count).step_by(together).flat_map(|from| floats(self.pictures(part(from)))).map(byte).collect()
     }
 }

@@ -87,6 +87,8 @@ const FILTER: [f32; 4] = [0.125, 0.375, 0.375, 0.125];
 const MOST_LAYERS: usize = 32;
 const MOST_BLOCKS: usize = 10;
 const MOST_CHANNELS: usize = 2048;
+/// Pixels of a picture at most: 2048 × 2048.
+const MOST_PIXELS: usize = 4 << 20;
 
 /// One layer of the synthesis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,8 +293,13 @@ impl Made {
                 more.push(param(&format!("{}.six", layer.name), &[6, 6, o, c], six.reshape([36 * c * o])));
             }
         }
-        let channels = own.channels.iter().copied().chain([own.picture_channels]);
-        for c in channels {
+        // Pictures are doubled, and what goes past a residual block.
+        let doubled = match own.form {
+            Form::Skip => vec![own.picture_channels],
+            Form::Resnet => own.channels.iter().skip(1).copied().collect(),
+            Form::Orig => Vec::new(),
+        };
+        for c in doubled {
             let name = format!("double{c}.kernel");
             if !more.iter().any(|known| known.name == name) {
                 more.push(param(&name, &[4, 4, c, c], doubling(c, &device)));
@@ -449,6 +456,10 @@ impl Family for StyleGan2 {
         }
         for channels in &self.channels {
             within("channels", *channels, MOST_CHANNELS)?;
+        }
+        let [h, w, _] = self.picture();
+        if h * w > MOST_PIXELS {
+            return Err(ArchError(format!("its pictures have at most {MOST_PIXELS} pixels, and {w}x{h} has more")));
         }
         match self.clamp.is_none_or(|most| most.is_finite() && most > 0.0) {
             true => Ok(()),
