@@ -22,7 +22,7 @@ const LANES: usize = 16;
 /// Numbers that the inner loop takes at a time.
 const CHUNK: usize = 8;
 /// Tiles of 4 × 4 pixels whose products are held at a time.
-const TILES: usize = 32;
+const TILES: usize = 16;
 /// Pixels of a tile, and of what it is made from, in each direction.
 const M: usize = 4;
 const A: usize = 6;
