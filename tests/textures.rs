@@ -1,4 +1,4 @@
-//! Textures as a show draws them: a patch leaves its ground alone, a loop closes, and learning lowers the loss.
+//! Textures as a show draws them: a patch leaves its ground alone, a loop closes, edges join, and filters paint.
 
 // A test stops at the first thing that is not as it must be, helpers included.
 #![allow(clippy::unwrap_used)]
@@ -46,34 +46,33 @@ fn narrow(z: &[f64], manner: &Manner) -> Vec<f32> {
     z.iter().map(|v| *v as f32).chain(manner.numbers(6)).collect()
 }
 
-/// Nothing further away from a patch than the network can see changes but by rounding; what it sees is 126 pixels.
+/// Outside of a patch not a byte changes, wherever it is.
 #[test]
 fn a_patch_that_moves_leaves_its_ground_alone() {
     let (ready, z) = (ready(), z(1));
     let at = |x: f64| Manner {
-        patch: Some(Patch { share: 1.0, seed: 3.0, x, y: 0.5, side: 0.1, soft: 0.5 }),
+        patch: Some(Patch { share: 1.0, seed: 3.0, x, y: 0.5, side: 0.25, soft: 0.5 }),
         ..Manner::default()
     };
+    let plain = ready.bytes(&[narrow(&z, &Manner::default())]);
     // Six and a half pixels further: no step of any scale.
     let places = [0.5, 0.5 + 6.5 / SIDE as f64];
     let pictures = places.map(|x| ready.bytes(&[narrow(&z, &at(x))]));
-    let far = |at: usize, from: f64, to: f64| {
-        let (at, from, to) = (at as f64, from * SIDE as f64 - 126.0, to * SIDE as f64 + 126.0);
-        !(from..=to).contains(&at)
-    };
-    let (mut ground, mut moved, mut other) = (0, 0, 0);
-    for (at, (a, b)) in pictures[0].chunks_exact(3).zip(pictures[1].chunks_exact(3)).enumerate() {
-        if far(at % SIDE, places[0], places[1] + 0.1) || far(at / SIDE, 0.5, 0.6) {
-            // Beyond what it sees the transform may round otherwise.
-            let apart = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-            assert!(apart <= 1, "at {}, {}: {apart}", at % SIDE, at / SIDE);
-            other += usize::from(apart > 0);
-            ground += 1;
-        } else {
-            moved += usize::from(a != b);
+    let within =
+        |at: usize, from: f64, to: f64| (from * SIDE as f64 - 1.0..=to * SIDE as f64 + 1.0).contains(&(at as f64));
+    for (picture, x) in pictures.iter().zip(places) {
+        let (mut ground, mut moved) = (0, 0);
+        for (at, (a, b)) in picture.chunks_exact(3).zip(plain.chunks_exact(3)).enumerate() {
+            if within(at % SIDE, x, x + 0.25) && within(at / SIDE, 0.5, 0.75) {
+                moved += usize::from(a != b);
+            } else {
+                assert_eq!(a, b, "at {}, {}", at % SIDE, at / SIDE);
+                ground += 1;
+            }
         }
+        assert!(ground > 100_000 && moved > 2_000, "{ground} {moved}");
     }
-    assert!(ground > 20_000 && moved > 2_000 && other < ground / 500, "{ground} {moved} {other}");
+    assert_ne!(pictures[0], pictures[1]);
 }
 
 #[test]

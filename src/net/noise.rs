@@ -240,26 +240,53 @@ fn even(plane: &mut [f32]) {
     plane.par_chunks_mut(1 << 14).for_each(make_even);
 }
 
-/// Lays it over the scores of a plane: cosine and sine of how much there is of it keep the law, at its edges too.
+/// Where a patch lies on a map of one scale, in its pixels.
+struct Square {
+    left: f64,
+    top: f64,
+    side: f64,
+    /// Width of its soft edge.
+    edge: f64,
+    h: f64,
+    w: f64,
+}
+
+impl Square {
+    fn of(patch: &Patch, scale: usize, size: [usize; 2]) -> Self {
+        let [h, w] = size.map(|side| side as f64 / f64::from(1u32 << scale));
+        let side = (patch.side * h).min(w).min(h);
+        let edge = (patch.soft.clamp(0.0, 1.0) * side / 2.0).max(1e-6);
+        Self { left: patch.x * w, top: patch.y * h, side, edge, h, w }
+    }
+
+    /// How far a pixel lies from its corner, to the right and down, and how much it lies within: 0..1.
+    fn at(&self, pixel: usize) -> ([f64; 2], f64) {
+        let columns = self.w as usize;
+        // The picture's edges join, and so does the patch.
+        let dx = ((pixel % columns) as f64 - self.left).rem_euclid(self.w);
+        let dy = ((pixel / columns) as f64 - self.top).rem_euclid(self.h);
+        let inside = |d: f64| (d + 0.5).min(self.side - d - 0.5);
+        ([dx, dy], (inside(dx).min(inside(dy)) / self.edge).clamp(0.0, 1.0))
+    }
+}
+
+/// How much of a picture's pixels a patch covers, `[h, w]` of 0..1: nothing outside of it.
+pub fn covered(patch: &Patch, size: [usize; 2]) -> Vec<f32> {
+    let square = Square::of(patch, 0, size);
+    (0..size[0] * size[1]).map(|pixel| square.at(pixel).1 as f32).collect()
+}
+
+/// Lays a patch over the scores of a plane: cosine and sine of how much there is of it keep the law, at its edges too.
 /// Its own noise begins at its corner, so it is carried along, between pixels too.
 fn lay(patch: &Patch, plane: &mut [f32], scale: usize, size: [usize; 2]) {
-    let Patch { share, seed, x, y, side, soft } = *patch;
-    if !(share > 0.0 && side > 0.0) {
+    if !(patch.share > 0.0 && patch.side > 0.0) {
         return;
     }
-    let step = f64::from(1u32 << scale);
-    let [h, w] = size.map(|s| s as f64 / step);
-    let (left, top, side) = (x * w, y * h, (side * h).min(w).min(h));
-    let edge = (soft.clamp(0.0, 1.0) * side / 2.0).max(1e-6);
-    let stream = seed.clamp(0.0, 16_777_216.0) as u64;
-    let columns = w as usize;
+    let square = Square::of(patch, scale, size);
+    let stream = patch.seed.clamp(0.0, 16_777_216.0) as u64;
     for (at, pixel) in plane.chunks_exact_mut(CHANNELS).enumerate() {
-        // The picture's edges join, and so does the patch.
-        let dx = ((at % columns) as f64 - left).rem_euclid(w);
-        let dy = ((at / columns) as f64 - top).rem_euclid(h);
-        // How far inside the middle of this pixel lies.
-        let inside = [dx, dy].map(|d| (d + 0.5).min(side - d - 0.5)).into_iter().fold(f64::INFINITY, f64::min);
-        let within = (inside / edge).clamp(0.0, 1.0) * share.min(1.0);
+        let ([dx, dy], within) = square.at(at);
+        let within = within * patch.share.min(1.0);
         if within <= 0.0 {
             continue;
         }

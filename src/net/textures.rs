@@ -8,10 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::cpu::pyramid::Pyramid;
+use super::families::Family;
 use super::families::texture::{CHANNELS, MEANS, Texture};
-use super::noise::Noise;
+use super::noise::{Noise, covered};
 use super::ops;
 use super::params::{Params, floats};
+use crate::latent::texture::{Numbers, Patch};
 
 /// A texture network with its weights.
 pub struct Textures {
@@ -64,19 +66,45 @@ impl Textures {
         number: impl Fn(f32) -> T + Sync,
     ) -> Vec<T> {
         let mut noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
-        let ([b, g, r], factor) = (MEANS, 1.0 / self.texture.divisor);
         let mut all = Vec::new();
         for latent in latents.chunks_exact(numbers) {
-            let planes = noise.planes(latent);
-            let made = match &self.packed {
-                Some(packed) => packed.draw(self.texture.size, planes, |[blue, green, red]| {
-                    [(red + r) * factor, (green + g) * factor, (blue + b) * factor].map(&number)
-                }),
-                None => floats(self.drawn(planes)).into_iter().map(&number).collect(),
+            let made = match self.patch(latent) {
+                None => self.one(noise.planes(latent), &number),
+                // What it changes around itself stays unseen: the ground is that of a picture without it.
+                Some((patch, bare)) => {
+                    let ground = self.one(noise.planes(&bare), |v| v);
+                    let changed = self.one(noise.planes(latent), |v| v);
+                    let pixels = ground.chunks_exact(CHANNELS).zip(changed.chunks_exact(CHANNELS));
+                    let shares = covered(&patch, self.texture.size);
+                    let blend = |((a, b), share): ((&[f32], &[f32]), f32)| -> [f32; CHANNELS] {
+                        std::array::from_fn(|c| if share > 0.0 { a[c] + (b[c] - a[c]) * share } else { a[c] })
+                    };
+                    pixels.zip(shares).flat_map(blend).map(&number).collect()
+                }
             };
             if all.is_empty() { all = made } else { all.extend(made) }
         }
         all
+    }
+
+    /// The patch of a latent, and the latent without it.
+    fn patch(&self, latent: &[f32]) -> Option<(Patch, Vec<f32>)> {
+        let (scales, z) = (self.texture.scales, self.texture.z_dim());
+        let patch = Numbers::of(latent.get(z..)?, scales)?.patch;
+        let mut bare = latent.to_vec();
+        bare[z + 3 * scales] = 0.0;
+        (patch.share > 0.0 && patch.side > 0.0).then_some((patch, bare))
+    }
+
+    /// One picture of planes.
+    fn one<T: Copy + Default + Send>(&self, planes: &[Vec<f32>], number: impl Fn(f32) -> T + Sync) -> Vec<T> {
+        let ([b, g, r], factor) = (MEANS, 1.0 / self.texture.divisor);
+        match &self.packed {
+            Some(packed) => packed.draw(self.texture.size, planes, |[blue, green, red]| {
+                [(red + r) * factor, (green + g) * factor, (blue + b) * factor].map(&number)
+            }),
+            None => floats(self.drawn(planes)).into_iter().map(number).collect(),
+        }
     }
 
     /// Pictures `[n, h, w, 3]` in −1..1 of latents `[n, numbers]`.

@@ -7,13 +7,17 @@
 //! 1 × 1 behind the second one, and the last one with the bytes, are done while its pixels are warm.
 //! No sum depends on the number of threads.
 
+mod pack;
+mod product;
+
 use std::sync::{Mutex, PoisonError};
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::pack::{Direct, Matrix, Winograd, padded, scaled};
+use self::product::{Product, multiply};
 use super::conv::with_scratch;
-use super::microkernel::many;
 use super::prepared::matrices::Matrices;
 use super::prepared::winograd::sandwich;
 
@@ -64,96 +68,6 @@ pub struct Plain {
     pub slope: f32,
     /// Channels of what goes in at each scale.
     pub inputs: usize,
-}
-
-fn padded(channels: usize) -> usize {
-    channels.next_multiple_of(LANES)
-}
-
-/// A matrix of weights `[k, out]`, out padded, and what is added.
-struct Matrix {
-    /// Rows, a multiple of [`CHUNK`].
-    k: usize,
-    out: usize,
-    values: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Matrix {
-    /// Of rows `[k, out]`, with `k` rounded up.
-    fn new(rows: &[f32], out: usize, bias: &[f32]) -> Self {
-        let (from, wide) = (rows.len() / out, padded(out));
-        let k = from.next_multiple_of(CHUNK);
-        let mut values = vec![0.0; k * wide];
-        for (to, row) in values.chunks_exact_mut(wide).zip(rows.chunks_exact(out)) {
-            to[..out].copy_from_slice(row);
-        }
-        let mut all = vec![0.0; wide];
-        all[..out].copy_from_slice(bias);
-        Self { k, out: wide, values, bias: all }
-    }
-}
-
-/// Kernel with the scale behind it.
-fn scaled(conv: &Conv) -> Vec<f32> {
-    let out = conv.scale.len();
-    let lines = conv.kernel.chunks_exact(out);
-    lines.flat_map(|line| line.iter().zip(&conv.scale).map(|(v, s)| v * s)).collect()
-}
-
-/// A 3 × 3 convolution of few channels, summed as it stands: one matrix for each line of taps.
-struct Direct {
-    /// Channels of what goes in, as they lie in memory.
-    inputs: usize,
-    /// `[3 · inputs, out]` of the three lines.
-    lines: [Matrix; 3],
-}
-
-impl Direct {
-    /// From a map whose pixels have `inputs` numbers, of which the kernel's own are the first.
-    fn new(conv: &Conv, inputs: usize) -> Self {
-        let (kernel, out) = (scaled(conv), conv.scale.len());
-        let own = kernel.len() / (9 * out);
-        let lines = std::array::from_fn(|line| {
-            let mut rows = vec![0.0; 3 * inputs * out];
-            for tap in 0..3 {
-                let from = &kernel[(line * 3 + tap) * own * out..][..own * out];
-                rows[tap * inputs * out..][..own * out].copy_from_slice(from);
-            }
-            Matrix::new(&rows, out, &conv.shift)
-        });
-        Self { inputs, lines }
-    }
-}
-
-/// A 3 × 3 convolution of many channels, transformed.
-struct Winograd {
-    k: usize,
-    out: usize,
-    /// `[A · A, k, out]`.
-    points: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Winograd {
-    fn new(kernel: &[f32], bias: &[f32]) -> Self {
-        let out = bias.len();
-        let (k, wide) = (kernel.len() / (9 * out), padded(out));
-        let g = &Matrices::<M, 3, A>::MADE.g;
-        let mut points = vec![0.0; A * A * k * wide];
-        for c in 0..k {
-            for o in 0..out {
-                let tap = |i: usize, j: usize| kernel[((i * 3 + j) * k + c) * out + o];
-                for (p, q) in (0..A).flat_map(|p| (0..A).map(move |q| (p, q))) {
-                    let line = |i: usize| (0..3).map(|j| g[q][j] * tap(i, j)).sum::<f32>();
-                    points[((p * A + q) * k + c) * wide + o] = (0..3).map(|i| g[p][i] * line(i)).sum();
-                }
-            }
-        }
-        let mut all = vec![0.0; wide];
-        all[..out].copy_from_slice(bias);
-        Self { k, out: wide, points, bias: all }
-    }
 }
 
 /// The layers of one scale, packed.
@@ -542,117 +456,4 @@ impl WithSimd for Outputs<'_> {
             }
         }
     }
-}
-
-/// Sums of products: pixel i of the output is `bias + Σ a[i · stride + κ] · b[κ]` over κ < k and all steps (a, b).
-struct Product<'a> {
-    steps: &'a [(&'a [f32], &'a [f32])],
-    stride: usize,
-    k: usize,
-    bias: Option<&'a [f32]>,
-}
-
-/// Makes `out`, `[pixels, wide]`, and applies the slope below zero.
-fn multiply(product: &Product, slope: f32, out: &mut [f32]) {
-    let wide = product.steps[0].1.len() / product.k;
-    Arch::new().dispatch(Multiply { product, wide, slope, out });
-}
-
-struct Multiply<'a> {
-    product: &'a Product<'a>,
-    wide: usize,
-    slope: f32,
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Multiply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) {
-        let Self { product, wide, slope, out } = self;
-        let pixels = out.len() / wide;
-        let mut at = 0;
-        while at < pixels {
-            let rows = match pixels - at {
-                8.. if many::<S>() => columns::<S, 8>(s, product, at, wide, slope, out),
-                4.. => columns::<S, 4>(s, product, at, wide, slope, out),
-                _ => columns::<S, 1>(s, product, at, wide, slope, out),
-            };
-            at += rows;
-        }
-    }
-}
-
-/// `R` pixels from `at` on, all columns; gives `R`.
-#[inline(always)]
-fn columns<S: Simd, const R: usize>(
-    s: S,
-    product: &Product,
-    at: usize,
-    wide: usize,
-    slope: f32,
-    out: &mut [f32],
-) -> usize {
-    let vectors = wide / S::F32_LANES;
-    let mut vector = 0;
-    while vector < vectors {
-        vector += match vectors - vector {
-            3 if many::<S>() => sums::<S, R, 3>(s, product, at, wide, vector, slope, out),
-            2.. => sums::<S, R, 2>(s, product, at, wide, vector, slope, out),
-            _ => sums::<S, R, 1>(s, product, at, wide, vector, slope, out),
-        };
-    }
-    R
-}
-
-/// `R` pixels times `V` vectors of columns, kept in registers; gives `V`.
-#[inline(always)]
-fn sums<S: Simd, const R: usize, const V: usize>(
-    s: S,
-    product: &Product,
-    at: usize,
-    wide: usize,
-    vector: usize,
-    slope: f32,
-    out: &mut [f32],
-) -> usize {
-    let (lanes, column) = (S::F32_LANES, vector * S::F32_LANES);
-    let mut sums = [[s.splat_f32s(0.0); V]; R];
-    if let Some(bias) = product.bias {
-        let bias = S::as_simd_f32s(&bias[column..column + V * lanes]).0;
-        for sum in &mut sums {
-            for (sum, bias) in sum.iter_mut().zip(bias) {
-                *sum = *bias;
-            }
-        }
-    }
-    for (a, b) in product.steps {
-        let lines: [&[[f32; CHUNK]]; R] = std::array::from_fn(|i| {
-            let from = (at + i) * product.stride;
-            a[from..from + product.k].as_chunks().0
-        });
-        for (chunk, b) in b.chunks_exact(CHUNK * wide).enumerate() {
-            let values: [&[f32; CHUNK]; R] = std::array::from_fn(|i| &lines[i][chunk]);
-            for k in 0..CHUNK {
-                let b = S::as_simd_f32s(&b[k * wide + column..k * wide + column + V * lanes]).0;
-                for (sum, values) in sums.iter_mut().zip(&values) {
-                    let x = s.splat_f32s(values[k]);
-                    for (sum, b) in sum.iter_mut().zip(b) {
-                        *sum = s.mul_add_e_f32s(x, *b, *sum);
-                    }
-                }
-            }
-        }
-    }
-    let (zero, factor) = (s.splat_f32s(0.0), s.splat_f32s(slope));
-    for (i, sum) in sums.iter().enumerate() {
-        let from = (at + i) * wide + column;
-        let to = S::as_mut_simd_f32s(&mut out[from..from + V * lanes]).0;
-        for (to, v) in to.iter_mut().zip(sum) {
-            let lower = s.mul_f32s(*v, factor);
-            *to = if slope == 1.0 { *v } else { s.select_f32s(s.greater_than_f32s(*v, zero), *v, lower) };
-        }
-    }
-    V
 }
