@@ -1,5 +1,6 @@
-//! StyleGAN2 files that lie beside the repository, against the pictures that the original makes of them. Left out, and
-//! said so, where there are none: they are not part of the product.
+//! Files of others that lie beside the repository, against what the originals make of them: StyleGAN2, a texture of
+//! Torch7, and with `FLANEUR_VGG16` (a path of weights) VGG-16. Left out, and said so, where there are none: they are no
+//! part of the product.
 
 // A test stops at the first thing that is not as it must be, helpers included.
 #![allow(clippy::unwrap_used)]
@@ -7,11 +8,15 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use flaneur::model::features::FeatureNet;
 use flaneur::model::import;
 use flaneur::model::import::bag::Bag;
 use flaneur::model::recognise::{self, Hints};
+use flaneur::model::texture::{Planes, TextureModel};
 use flaneur::net::arch::Arch;
 use flaneur::net::families::stylegan2::{Made, StyleGan2};
+use flaneur::net::families::texture::MEANS;
+use flaneur::net::gram::gram;
 use flaneur::net::params::{Params, floats};
 
 fn fixtures() -> Option<PathBuf> {
@@ -102,5 +107,60 @@ fn nvidias_files_draw_what_the_original_draws() {
         ("rosinality-32.pt", "sg2ada-32.npz"),
     ] {
         Case::open(&folder, file, values).check(file);
+    }
+}
+
+/// `[c, h, w]` as `[h, w, c]`.
+fn turned(values: &[f32], [c, h, w]: [usize; 3]) -> Vec<f32> {
+    (0..h * w).flat_map(|at| (0..c).map(move |c_at| values[c_at * h * w + at])).collect()
+}
+
+#[test]
+fn bricks_of_torch7_are_those_of_the_original() {
+    let Some(folder) = fixtures() else { return };
+    let bag = import::read(&folder.join("real-bricks-t7.npz")).unwrap();
+    let file = folder.join("../texture_nets/bricks.png_model.t7");
+    let model = TextureModel::read(&file, &Device::flex()).unwrap();
+    let plane = |at: usize| {
+        let array = bag.get(&format!("noise{at}_coarsest_first")).unwrap();
+        turned(&array.values, [3, array.shape[2], array.shape[3]])
+    };
+    let planes: Planes = (0..6).map(plane).collect();
+    let ours = model.draw([64, 64], &planes, None).unwrap();
+    // Blue, green, red less the means, shown as the original shows it.
+    let theirs = turned(&bag.get("y").unwrap().values, [3, 64, 64]);
+    let level = |at: usize| {
+        let c = 2 - at % 3;
+        ((theirs[at / 3 * 3 + c] + MEANS[c]) / 256.0 * 255.0).clamp(0.0, 255.0)
+    };
+    let apart: Vec<f32> = ours.pixels.iter().enumerate().map(|(at, v)| (f32::from(*v) - level(at)).abs()).collect();
+    let (worst, mean) = (apart.iter().fold(0.0f32, |a, b| a.max(*b)), apart.iter().sum::<f32>() / apart.len() as f32);
+    println!("bricks: at most {worst} levels apart, {mean} on the mean");
+    assert!(mean < 1.0 && worst < 1.5);
+}
+
+#[test]
+fn vgg_16_sees_what_the_original_sees() {
+    let (Some(folder), Some(weights)) = (fixtures(), std::env::var_os("FLANEUR_VGG16")) else {
+        return eprintln!("left out: FLANEUR_VGG16 names no weights");
+    };
+    let expected = import::read(&folder.join("real-vgg16.npz")).unwrap();
+    let net = FeatureNet::read(&weights.to_string_lossy(), false, &Device::flex()).unwrap();
+    // What the original was given is blue, green, red less the means.
+    let given = turned(&expected.get("x").unwrap().values, [3, 64, 64]);
+    let picture = |at: usize| {
+        let c = 2 - at % 3;
+        (given[at / 3 * 3 + c] + MEANS[c]) / 255.0
+    };
+    let picture: Vec<f32> = (0..given.len()).map(picture).collect();
+    let layers: Vec<String> = (1..=5).map(|block| format!("conv{block}_1")).collect();
+    let seen = net.taps(Tensor::from_data(TensorData::new(picture, [1, 64, 64, 3]), &Device::flex()), &layers).unwrap();
+    for (block, features) in (1..=5).zip(seen) {
+        let (ours, theirs) = (gram(features), &expected.get(&format!("gram{block}_1_head")).unwrap().values);
+        let ours: Vec<f32> = floats(ours.slice([0..8, 0..8]));
+        let largest = theirs.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
+        println!("conv{block}_1: {worst} of the largest apart");
+        assert!(worst < 1e-5, "conv{block}_1: {worst}");
     }
 }
