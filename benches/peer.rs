@@ -252,7 +252,7 @@ fn set(param: &mut Param, device: &Device, change: impl FnMut(f32) -> f32) {
 
 /// The networks of a model folder with fresh optimisers, and the pictures beside them.
 fn training(folder: &Path, device: &Device) -> anyhow::Result<(State, Store)> {
-    let Model { card, generator } = Model::read(&folder.to_string_lossy(), device)?;
+    let Model { card, generator, .. } = Model::read(&folder.to_string_lossy(), device)?;
     // A DCGAN as PyTorch's tutorial trains it: an epoch is then one step of each network.
     let recipe = match card.arch {
         Arch::WganGp(_) => card.recipe.clone(),

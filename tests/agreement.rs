@@ -130,7 +130,10 @@ fn packed_weights_on_the_cpu_for_as_many_z() {
 
 #[cfg(feature = "gpu")]
 mod gpu {
+    use flaneur::latent;
     use flaneur::net::device::Wanted;
+    use flaneur::net::families::stylegan2::StyleGan2;
+    use flaneur::random::RandomState;
 
     use super::*;
 
@@ -154,6 +157,41 @@ mod gpu {
                 ready
             };
             check_form(name, count(name), &gpu.device, &halved, 2.0 * LEVEL);
+        }
+    }
+
+    /// A small network with noise and strong styles, on fifty seeds.
+    #[test]
+    fn stylegan2_in_single_and_in_half_precision() {
+        let Some(gpu) = common::adapter(Wanted::Gpu) else { return };
+        let own = StyleGan2 { z_dim: 32, w_dim: 32, channels: vec![32, 32, 24, 16, 8], ..StyleGan2::default() };
+        let arch = Arch::StyleGan2(own.clone());
+        let plans = arch.generator_plans();
+        let random = Params::init(&plans, &mut RandomState::new(7), &Device::flex());
+        let values: Vec<Vec<f32>> = plans
+            .iter()
+            .zip(&random.list)
+            .map(|(plan, own)| match plan.name.ends_with("strength") {
+                true => vec![0.2],
+                false => own.values().to_vec(),
+            })
+            .collect();
+        let [here, there] = [&Device::flex(), &gpu.device].map(|device| Params::of(&plans, &values, device));
+        let rows: Vec<Vec<f32>> =
+            (0..50).map(|seed| latent::seed(seed, 32).iter().map(|v| *v as f32).collect()).collect();
+        let expected = Ready::new(&arch, &here, true).bytes(&rows);
+        let apart = |ready: &Ready| {
+            let found = ready.bytes(&rows);
+            assert_eq!(found.len(), expected.len());
+            let worst = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            println!("stylegan2: 50 seeds, {}: at most {worst} of 255 apart", ready.way());
+            worst
+        };
+        assert!(expected.iter().any(|v| v.abs_diff(expected[0]) > 60));
+        assert!(apart(&Ready::new(&arch, &there, true)) <= 1);
+        let half = Ready::halved(&arch, &there);
+        if half.way().contains("half precision") {
+            assert!(apart(&half) <= 2);
         }
     }
 

@@ -8,16 +8,18 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use flaneur::latent::style::Style;
 use flaneur::model::features::FeatureNet;
 use flaneur::model::import;
 use flaneur::model::import::bag::Bag;
 use flaneur::model::recognise::{self, Hints};
 use flaneur::model::texture::{Planes, TextureModel};
 use flaneur::net::arch::Arch;
-use flaneur::net::families::stylegan2::{Made, StyleGan2};
+use flaneur::net::families::stylegan2::StyleGan2;
 use flaneur::net::families::texture::MEANS;
 use flaneur::net::gram::gram;
 use flaneur::net::params::{Params, floats};
+use flaneur::net::styled::Styled;
 
 fn fixtures() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/fixtures");
@@ -29,7 +31,10 @@ fn fixtures() -> Option<PathBuf> {
 
 struct Case {
     own: StyleGan2,
-    made: Made,
+    /// The arrays of what judges its pictures.
+    judge: Params,
+    /// The CPU's own way, and burn's operations.
+    ways: [Styled; 2],
     expected: Bag,
 }
 
@@ -40,24 +45,24 @@ impl Case {
         let Arch::StyleGan2(own) = network.arch else { panic!("{file} is {:?}", network.arch) };
         let arrays: Vec<Vec<f32>> = network.arrays.into_iter().map(|(_, values)| values).collect();
         let params = Params::of(&own.plans(), &arrays, &Device::flex());
-        let made = Made::new(&own, &params);
-        Self { own, made, expected: import::read(&folder.join(values)).unwrap() }
+        let judged: Vec<Vec<f32>> = network.critic.into_iter().map(|(_, values)| values).collect();
+        let judge = Params::of(&own.judge_plans(), &judged, &Device::flex());
+        let ways = [true, false].map(|packed| Styled::new(&own, &params, packed));
+        Self { own, judge, ways, expected: import::read(&folder.join(values)).unwrap() }
     }
 
     fn values(&self, name: &str) -> &[f32] {
         &self.expected.get(name).unwrap_or_else(|| panic!("no {name}")).values
     }
 
-    /// z of all rows, with their classes behind.
-    fn z(&self) -> Tensor<2> {
+    /// z of all rows, with their classes and a style behind.
+    fn rows(&self, style: &Style) -> Vec<Vec<f32>> {
         let (z, dim, classes) = (self.values("z"), self.own.z_dim, self.own.classes);
-        let rows = z.len() / dim;
         let row = |at: usize| {
             let class = if classes > 0 { &self.values("c")[at * classes..(at + 1) * classes] } else { &[] };
-            [&z[at * dim..(at + 1) * dim], class].concat()
+            [&z[at * dim..(at + 1) * dim], class, &style.numbers()].concat()
         };
-        let all: Vec<f32> = (0..rows).flat_map(row).collect();
-        Tensor::from_data(TensorData::new(all, [rows, dim + classes]), &Device::flex())
+        (0..z.len() / dim).map(row).collect()
     }
 
     /// The largest difference of our numbers from expected ones `[n, c, h, w]`.
@@ -73,25 +78,34 @@ impl Case {
     }
 
     fn check(&self, file: &str) {
-        let w = self.own.map(self.made.params(), self.z());
-        let [rows, dim] = w.dims();
-        let count = self.own.styles();
-        let number = |psi: f64| Tensor::from_data(TensorData::new(vec![psi as f32], [1, 1]), &Device::flex());
-        let styles = |w: &Tensor<2>| vec![w.clone(); count];
-        for (name, psi) in [("ws", 1.0), ("ws_psi07", 0.7)] {
-            let ours = floats(self.own.truncated(self.made.params(), w.clone(), number(psi)));
+        let psi = |psi: f64, cutoff: usize| Style { psi, cutoff, ..Style::default() };
+        for (name, style) in [("ws", psi(1.0, 0)), ("ws_psi07", psi(0.7, 0)), ("ws_psi05_cut4", psi(0.5, 4))] {
+            let ours: Vec<f32> = self.rows(&style).iter().flat_map(|row| self.ways[0].w(row)).collect();
             let theirs = self.values(name);
-            assert_eq!(theirs.len(), rows * count * dim, "{file} {name}");
-            for (at, v) in theirs.iter().enumerate() {
-                let own = ours[at / (count * dim) * dim + at % dim];
-                assert!((own - v).abs() < 1e-5, "{file} {name} {at}: {own} {v}");
+            assert_eq!(theirs.len(), ours.len(), "{file} {name}");
+            for (own, v) in ours.iter().zip(theirs) {
+                assert!((own - v).abs() < 1e-5, "{file} {name}: {own} {v}");
             }
         }
-        for (name, psi, noise) in [("img_const", 1.0, 1.0), ("img_none", 1.0, 0.0), ("img_psi07", 0.7, 1.0)] {
-            let w = self.own.truncated(self.made.params(), w.clone(), number(psi));
-            let apart = self.apart(self.own.picture_of(&self.made, &styles(&w), noise), name);
-            assert!(apart < 1e-4, "{file} {name}: {apart}");
+        let none = Style { strength: 0.0, ..Style::default() };
+        for (name, style) in [("img_const", Style::default()), ("img_none", none), ("img_psi07", psi(0.7, 0))] {
+            for way in &self.ways {
+                let apart = self.apart(way.pictures(&self.rows(&style)), name);
+                println!("{file} {name}: {apart:.1e} apart, {}", way.way());
+                assert!(apart < 1e-4, "{file} {name}: {apart}");
+            }
         }
+        let Some(judge) = &self.own.judge else { return };
+        let pictures = self.ways[0].raw(&self.rows(&Style::default()));
+        let classes = (self.own.classes > 0).then(|| {
+            let rows = pictures.dims()[0];
+            Tensor::from_data(TensorData::new(self.values("c").to_vec(), [rows, self.own.classes]), &Device::flex())
+        });
+        let ours = floats(judge.scores(&self.judge, pictures, classes));
+        let theirs = self.values("d_of_img_const");
+        println!("{file} scores: {ours:?}, theirs {theirs:?}");
+        assert_eq!(ours.len(), theirs.len(), "{file}");
+        assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-3), "{file}: {ours:?} {theirs:?}");
     }
 }
 

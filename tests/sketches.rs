@@ -7,9 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use flaneur::clock::{Clock, Tick};
 use flaneur::control::Controls;
+use flaneur::latent::style::{HEAD, Mapped, Style};
 use flaneur::latent::{self, pose::Pose, space::Space};
+use flaneur::net::families::stylegan2::StyleGan2;
+use flaneur::net::mapping::Mapping;
+use flaneur::net::params::Params;
+use flaneur::random::RandomState;
 use flaneur::show::walk::Walk;
 use flaneur::sketch::host::Host;
 use flaneur::sketch::{Complaint, Env, Language, verbs};
@@ -80,6 +86,89 @@ fn every_example_runs_and_every_verb_works_bare() {
     assert_eq!(names.len(), verbs::all().count());
 }
 
+/// A model with a mapping to w of 12 numbers, and eight layers.
+fn mapped() -> Space {
+    let own = StyleGan2 { z_dim: DIM, w_dim: 12, channels: vec![4; 4], ..StyleGan2::default() };
+    let params = Params::init(&own.plans(), &mut RandomState::new(5), &Device::flex());
+    let mapping = Mapping::new(&own, &params, vec!["smile".into(), "older than".into()]);
+    Space { dim: DIM, manner: HEAD, w: Some(Mapped(Arc::new(mapping))), ..Space::default() }
+}
+
+/// How the first latent of a sketch for that model is drawn.
+fn style(body: &str) -> Result<Style, String> {
+    let mut host = Host::new(Language::new(Env::new(mapped())).unwrap());
+    take(&mut host, &format!("pub fn walk(me, t, c) {{ {body} }}")).map_err(|e| e.to_string())?;
+    let walked = host.walk(tick());
+    match walked.complaint {
+        Some(complaint) => Err(complaint.to_string()),
+        None => Ok(Style::of_numbers(walked.pose.manner(0))),
+    }
+}
+
+#[test]
+fn points_of_w_go_straight_and_stay_in_w() {
+    let space = mapped();
+    let w = |seed: u32| space.w.as_ref().unwrap().0.w(&latent::seed(seed, DIM), &[]);
+    let near = |body: &str, expected: &[f64]| {
+        let found = style(body).unwrap().w;
+        assert_eq!(found.len(), expected.len(), "{body}");
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{body}: {found:?} {expected:?}");
+    };
+    let mixed = |share: f64| latent::lerp(&w(1), &w(2), share);
+    near("w(seed(1))", &w(1));
+    near("lerp(w(1), w(2), 0.25)", &mixed(0.25));
+    near("slerp(w(1), 2, 0.25)", &mixed(0.25));
+    near("(w(1) + seed(2)) / 2", &mixed(0.5));
+    near("mix([w(1), w(2)], [3, 1])", &mixed(0.25));
+    near("path([w(1), w(2)], 1.0)", &w(2));
+    near("ring([w(1), w(2), 3], 1.0)", &w(1));
+    near("circle(w(1), w(2), 0)", &w(1));
+    near("w(1) * w(1).set(2, 5).get(2)", &w(1).iter().map(|v| v * 5.0).collect::<Vec<f64>>());
+    near("w(1).truncate(0)", space.w.as_ref().unwrap().0.mean());
+    near("raw_w(constant(2))", &[2.0; 12]);
+    // Layers 2 and 3 of b, and half of 4.
+    let layered = style("style(seed(1), seed(2), 2, 4.5)").unwrap().w;
+    let layer = |at: usize| &layered[at * 12..(at + 1) * 12];
+    let is = |at: usize, expected: Vec<f64>| layer(at).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(layered.len() == 96 && is(1, w(1)) && is(2, w(2)) && is(3, w(2)) && is(4, mixed(0.5)) && is(5, w(1)));
+    near("layers(1, 2, [0, 0.5]).truncate(1)", &[w(1), mixed(0.5).repeat(7)].concat());
+}
+
+#[test]
+fn styles_of_a_latent_are_what_the_verbs_say() {
+    let made = style("seed(1).psi(0.5, 3).noise(7).noise_strength(2).noise_loop(1.25, 0.5, 4)").unwrap();
+    assert_eq!((made.psi, made.cutoff, made.noise, made.strength), (0.5, 3, Some(7.0), 2.0));
+    let turn = made.turn.unwrap();
+    assert_eq!((turn.phase, turn.radius, turn.seed), (0.25, 0.5, 4.0));
+    let made = style("seed(1).direction(\"smile\", 2).direction(1, -1).direction(\"older_than\", 0.5)").unwrap();
+    assert_eq!(made.directions[..2], [2.0, -0.5]);
+    assert!(style("seed(1).direction(\"frown\", 1)").unwrap_err().contains("there are smile, older than"));
+    let made = style("seed(1).bend(3, \"turn\", 0.5).bend(3, \"mute\").bend(2, \"erode\", -2, 0.25, 9)").unwrap();
+    assert_eq!((made.bends[0].layer, made.bends[0].turn, made.bends[0].gain), (3, 0.5, -1.0));
+    assert_eq!((made.bends[1].erode, made.bends[1].spared, made.bends[1].seed), (-2.0, 0.75, 9.0));
+    assert!(style("seed(1).bend(3, \"melt\", 0.5)").unwrap_err().contains("erode, threshold, multiply and mute"));
+    // Walks take them along.
+    let half = style("lerp(seed(1).psi(0.5), seed(2), 0.5)").unwrap();
+    assert!((half.psi - 0.75).abs() < 1e-6);
+    // On other models nothing happens.
+    assert!(pose("w(seed(1)).psi(0.5).bend(3, \"x\", 1).direction(\"any\", 1)").manner(0).is_empty());
+}
+
+#[test]
+fn every_verbs_example_runs_with_a_mapping() {
+    let env = Env::new(mapped());
+    env.lock().points.insert("example".into(), vec![latent::seed(1, DIM)].into());
+    for verb in verbs::all() {
+        let mut host = Host::new(Language::new(env.clone()).unwrap());
+        let example = verb.example;
+        let body = format!("let it = {example}; if it is Latent {{ it }} else {{ seed(1) }}");
+        let text = format!("use ::flaneur::Latent;\npub fn walk(me, t, c) {{ {body} }}");
+        take(&mut host, &text).map_err(|e| format!("{}: {e}", verb.name)).unwrap();
+        let walked = host.walk(tick());
+        assert!(walked.complaint.is_none(), "{}: {}", verb.name, walked.complaint.unwrap());
+    }
+}
+
 #[test]
 fn a_complete_sketch_is_one_line() {
     let expected: Vec<f32> = latent::seed(7, DIM).iter().map(|v| *v as f32).collect();
@@ -89,7 +178,7 @@ fn a_complete_sketch_is_one_line() {
 /// The first latent's classes in a sketch for a model with three of them, whose show has the blend 0, 1, 0.
 fn class(body: &str) -> Result<Vec<f32>, String> {
     let classes = Arc::new(["amber", "dark brown", "blue"].map(str::to_owned).to_vec());
-    let env = Env::new(Space { dim: DIM, classes, model: 0, manner: 0 });
+    let env = Env::new(Space { dim: DIM, classes, ..Space::default() });
     env.lock().blend = vec![0.0, 1.0, 0.0];
     let mut host = Host::new(Language::new(env).unwrap());
     take(&mut host, &format!("pub fn walk(me, t, c) {{ {body} }}")).map_err(|e| e.to_string())?;

@@ -49,7 +49,7 @@ impl Export {
             bail!("{} is there already; give --overwrite to replace it", self.output.display());
         }
         let device = device::choose(Wanted::Cpu)?.device;
-        let Model { card, generator } = Model::read(&self.model, &device)?;
+        let Model { card, generator, .. } = Model::read(&self.model, &device)?;
         let torch = ending == "safetensors" && matches!(card.arch, Arch::Dcgan(_));
         let arrays: Vec<Array> = card
             .arch

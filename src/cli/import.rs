@@ -117,7 +117,7 @@ impl Import {
     }
 
     fn write(&self, folder: &Path, found: Network, notes: Vec<String>) -> anyhow::Result<()> {
-        let Network { arch, recipe, classes, arrays, .. } = found;
+        let Network { arch, recipe, classes, arrays, critic, .. } = found;
         let device = device::choose(Wanted::Cpu)?.device;
         let plans = arch.generator_plans();
         let values = |name: &str| arrays.iter().find(|(found, _)| found == name).map(|(_, values)| values.clone());
@@ -135,6 +135,11 @@ impl Import {
             files::write(&path, &sheet(&pictures, SIDE).png(&path)?)?;
         }
         model::write_weights(&folder.join(model::WEIGHTS), &params, None, false)?;
+        let plans = arch.critic_plans();
+        if !critic.is_empty() && plans.len() == critic.len() {
+            let values: Vec<Vec<f32>> = critic.into_iter().map(|(_, values)| values).collect();
+            model::write_critic(&folder.join(model::CRITIC), &Params::of(&plans, &values, &device), false)?;
+        }
         // Last, because it is what makes a folder a model.
         Ok(Card { recipe, ..self.card(folder, arch, classes, notes) }.write(folder)?)
     }

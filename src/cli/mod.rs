@@ -4,11 +4,13 @@ pub mod addresses;
 pub mod check;
 pub mod compare;
 pub mod dataset;
+pub mod directions;
 pub mod doctor;
 pub mod export;
 pub mod film;
 pub mod gallery;
-pub mod given;
+mod generate;
+mod given;
 pub mod history;
 pub mod import;
 pub mod learn;
@@ -16,6 +18,7 @@ pub mod monitor;
 pub mod new;
 mod painting;
 pub mod play;
+pub mod project;
 pub mod score;
 mod settings;
 pub mod soak;
@@ -81,6 +84,10 @@ enum Command {
     /// Pictures of a model: sheets, interpolations, pairs, imported z, studies
     #[command(subcommand)]
     Still(still::Still),
+    /// Find directions of W that change one thing in a picture
+    Directions(directions::Directions),
+    /// Find the point of W whose picture is nearest to a given one
+    Project(Box<project::Project>),
     /// Textures from one picture
     #[command(subcommand)]
     Texture(texture::Texture),
@@ -194,6 +201,8 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Gallery(gallery) => gallery.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Still(still) => still.run(),
+        Command::Directions(directions) => directions.run(),
+        Command::Project(project) => project.run(),
         Command::Texture(texture) => texture.run(),
         Command::Style(style) => style.run(),
         Command::Score(score) => score.run(),

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::DeviceChoice;
+pub use super::generate::seeds_of;
+use super::generate::{Generate, StyleMix};
 use crate::control::classes;
 use crate::files;
 use crate::latent::study::{self, Study};
@@ -57,6 +59,10 @@ pub enum Still {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Pictures of seeds, one file each, as NVIDIA's generate.py names them
+    Generate(Generate),
+    /// Rows of seeds with layers of other seeds, as NVIDIA's style_mixing.py does it
+    StyleMix(StyleMix),
     /// A walk between two points, both ends included
     Interpolate(Interpolate),
     /// Pairs of random points: pictures, heat maps and texts of z
@@ -155,18 +161,18 @@ pub enum StudyChoice {
 
 /// Files to write once everything is computed, so that an error leaves nothing half done.
 #[derive(Default)]
-struct Output {
+pub(super) struct Output {
     overwrite: bool,
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Output {
-    fn new(source: &Source) -> Self {
+    pub(super) fn new(source: &Source) -> Self {
         Self { overwrite: source.overwrite, files: Vec::new() }
     }
 
     /// Refuses a name that is taken, before work is spent on it.
-    fn claim(&self, path: &Path) -> anyhow::Result<()> {
+    pub(super) fn claim(&self, path: &Path) -> anyhow::Result<()> {
         if path.exists() && !self.overwrite {
             bail!("{} is there already; give another place, or --overwrite", path.display());
         }
@@ -177,13 +183,13 @@ impl Output {
         self.files.push((path, bytes));
     }
 
-    fn picture(&mut self, path: PathBuf, picture: &Picture) -> anyhow::Result<()> {
+    pub(super) fn picture(&mut self, path: PathBuf, picture: &Picture) -> anyhow::Result<()> {
         let bytes = picture.png(&path)?;
         self.add(path, bytes);
         Ok(())
     }
 
-    fn write(self, what: &str) -> anyhow::Result<()> {
+    pub(super) fn write(self, what: &str) -> anyhow::Result<()> {
         for (path, bytes) in &self.files {
             files::write(path, bytes)?;
         }
@@ -194,8 +200,8 @@ impl Output {
 
 /// A model that draws one picture at a time, so that a z always gives the same bytes, whatever is
 /// drawn beside it.
-struct Pen {
-    ready: Ready,
+pub(super) struct Pen {
+    pub(super) ready: Ready,
     /// The classes of every picture; empty for the first one.
     blend: Vec<f32>,
     stop: Stop,
@@ -225,7 +231,7 @@ fn blend_of(text: &str, model: &str, names: &[String]) -> anyhow::Result<Vec<f32
 }
 
 impl Pen {
-    fn new(source: &Source) -> anyhow::Result<Self> {
+    pub(super) fn new(source: &Source) -> anyhow::Result<Self> {
         let chosen = source.device.choose()?;
         let model = Model::read(&source.model, &chosen.device)?;
         let blend = match &source.class {
@@ -235,25 +241,52 @@ impl Pen {
         Ok(Self { ready: model.ready(chosen.half), blend, stop: Stop::on_signals()? })
     }
 
-    fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.ready.arch().z_dim()
     }
 
+    /// The classes of every picture, one number each: those that were named, or the first.
+    pub(super) fn classes(&self) -> Vec<f32> {
+        match self.blend.is_empty() {
+            true => (0..self.ready.arch().classes()).map(|at| f32::from(u8::from(at == 0))).collect(),
+            false => self.blend.clone(),
+        }
+    }
+
     fn draw(&self, points: &[Z]) -> anyhow::Result<Vec<Picture>> {
-        let progress = Progress::new("pictures", points.len() as u64);
-        let mut pictures = Vec::with_capacity(points.len());
-        for z in points {
+        let row = |z: &Z| z.iter().map(|v| *v as f32).chain(self.blend.iter().copied()).collect();
+        self.draw_rows(&points.iter().map(row).collect::<Vec<Vec<f32>>>())
+    }
+
+    /// Pictures of z with what is behind it.
+    pub(super) fn draw_rows(&self, rows: &[Vec<f32>]) -> anyhow::Result<Vec<Picture>> {
+        let mut pictures = Vec::with_capacity(rows.len());
+        self.draw_each(rows, |_, picture| {
+            pictures.push(picture);
+            Ok(())
+        })?;
+        Ok(pictures)
+    }
+
+    /// The same, each handed on with its number as it is drawn.
+    pub(super) fn draw_each(
+        &self,
+        rows: &[Vec<f32>],
+        mut take: impl FnMut(usize, Picture) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let progress = Progress::new("pictures", rows.len() as u64);
+        for (at, row) in rows.iter().enumerate() {
             if self.stop.raised() {
                 progress.finish();
-                bail!("stopped; nothing was written");
+                bail!("stopped after {at} of {} pictures", rows.len());
             }
-            let mut z: Vec<f32> = z.iter().map(|v| *v as f32).collect();
-            z.extend(&self.blend);
-            pictures.extend(Picture::batch(self.ready.bytes(&[z]), self.ready.arch().picture()));
+            for picture in Picture::batch(self.ready.bytes(std::slice::from_ref(row)), self.ready.arch().picture()) {
+                take(at, picture)?;
+            }
             progress.step();
         }
         progress.finish();
-        Ok(pictures)
+        Ok(())
     }
 }
 
@@ -299,6 +332,8 @@ impl Still {
             Self::Sheet { source, rows, cols, seed, output } => {
                 make_sheet(&source, rows.into(), cols.into(), seed, output)
             }
+            Self::Generate(generate) => generate.run(),
+            Self::StyleMix(mix) => mix.run(),
             Self::Interpolate(interpolate) => interpolate.run(),
             Self::Pairs { source, count, frames, seed, out } => pairs(&source, count, frames, seed, &out),
             Self::From { file, source, out } => from(&file, &source, &out),

@@ -14,6 +14,7 @@ pub mod learn;
 pub mod learned;
 pub mod mapper;
 pub mod mapping;
+pub mod styles;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use dial::Dial;
 use dial::{DIALS, SIZES, dials};
 use glide::{Glide, SMOOTH_SECS};
 use serde::{Deserialize, Serialize};
+use styles::StyleDials;
 
 /// Most knobs a show has room for; a sketch that asks for more gets defaults.
 pub const MOST_KNOBS: usize = 512;
@@ -114,6 +116,8 @@ pub struct Controls {
     axes: Vec<Axis>,
     #[serde(default)]
     classes: ClassDials,
+    #[serde(default)]
+    styles: StyleDials,
     /// How far a texture has been slid by hands, in pixels.
     #[serde(default)]
     drift: [f64; 2],
@@ -137,6 +141,7 @@ impl Default for Controls {
             notes: vec![0.0; 128],
             axes: Vec::new(),
             classes: ClassDials::default(),
+            styles: StyleDials::default(),
             drift: [0.0; 2],
             returns: false,
             smooth_secs: SMOOTH_SECS,
@@ -163,6 +168,7 @@ impl Controls {
         self.knobs.values_mut().for_each(|knob| knob.glide.frame(dt));
         self.dials.iter_mut().for_each(|dial| dial.frame(dt));
         self.classes.glide(dt);
+        self.styles.glide(dt);
         let speeds = [self.dial(Dial::DriftX), self.dial(Dial::DriftY)];
         self.drift.iter_mut().zip(speeds).for_each(|(far, speed)| *far = (*far + speed * dt).rem_euclid(CANVAS));
         self.returns &= speeds == [0.0; 2] && self.drift != [0.0; 2];
@@ -302,7 +308,8 @@ impl Controls {
     pub fn set_dial(&mut self, dial: Dial, value: f64, smooth_secs: Option<f64>) {
         let [low, high] = dial.range();
         if value.is_finite() {
-            self.dials[dial as usize].go(value.clamp(low, high), smooth_secs.unwrap_or(self.smooth_secs));
+            let secs = if dial.names() { 0.0 } else { smooth_secs.unwrap_or(self.smooth_secs) };
+            self.dials[dial as usize].go(value.clamp(low, high), secs);
         }
     }
 
@@ -424,6 +431,7 @@ impl Controls {
         self.dial(Dial::Truncation) != 1.0
             || self.drift != [0.0; 2]
             || SIZES.iter().any(|dial| self.dial(*dial) != 1.0)
+            || self.styles_move()
             || self.axes.iter().any(|axis| axis.add.current() != 0.0 || axis.share.current() != 0.0)
     }
 
@@ -443,6 +451,11 @@ impl Controls {
         if psi != 1.0 {
             z.iter_mut().for_each(|z| *z = (f64::from(*z) * psi) as f32);
         }
+        self.reach(z);
+    }
+
+    /// The same without truncation.
+    pub fn reach(&self, z: &mut [f32]) {
         for (z, axis) in z.iter_mut().zip(&self.axes) {
             let own = f64::from(*z) + axis.add.current();
             *z = (own + (axis.over.current() - own) * axis.share.current()) as f32;

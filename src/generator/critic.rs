@@ -5,10 +5,15 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::latent::space;
 use crate::net::arch::Arch;
 use crate::net::critic;
 use crate::net::draw::Ready;
+use crate::net::families::stylegan2::StyleGan2;
+use crate::net::mapping::Mapping;
 use crate::net::params::{Param, Params, floats};
+use crate::net::styled::Styled;
+use crate::net::styled::tensors::{Given, Made};
 
 /// The critic's score of the picture of one z.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +39,9 @@ pub(super) fn score(
     gradient: bool,
 ) -> Option<CriticScore> {
     let device = critic_params.list.first()?.value.device();
+    if let Some(own) = arch.styled() {
+        return judged(own, generator, critic_params, z, gradient);
+    }
     let z: Tensor<2> = {
         let input = arch.input(z);
         let len = input.len();
@@ -57,6 +65,54 @@ pub(super) fn score(
     let score = floats(score).first().copied()?;
     let sound = score.is_finite() && gradient.iter().all(|v| v.is_finite());
     sound.then_some(CriticScore { score, gradient })
+}
+
+/// The same of a StyleGAN2: the gradient goes back to w by the graph, and on to z by hand.
+fn judged(
+    own: &StyleGan2,
+    generator: &Params,
+    judge_params: &Params,
+    row: &[f32],
+    gradient: bool,
+) -> Option<CriticScore> {
+    let judge = own.judge.as_ref()?;
+    let device = judge_params.list.first()?.value.device();
+    let mut z = row[..own.z_dim.min(row.len())].to_vec();
+    space::adapt(&mut z, own.z_dim);
+    let mut class = row.get(own.z_dim..own.z_dim + own.classes).unwrap_or_default().to_vec();
+    if own.classes > 0 && class.len() < own.classes {
+        class = (0..own.classes).map(|at| f32::from(u8::from(at == 0))).collect();
+    }
+    let mapping = Mapping::new(own, generator, Vec::new());
+    let styled = Styled::new(own, generator, false);
+    let blend = |graph: bool| {
+        (own.classes > 0).then(|| {
+            let blend: Tensor<2> = Tensor::from_data(TensorData::new(class.clone(), [1, own.classes]), &device);
+            if graph { blend.autodiff() } else { blend }
+        })
+    };
+    if !gradient {
+        let picture = styled.raw(std::slice::from_ref(&row.to_vec()));
+        let score = floats(judge.scores(judge_params, picture, blend(false))).first().copied()?;
+        return score.is_finite().then_some(CriticScore { score, gradient: Vec::new() });
+    }
+    // What is added to the w of every layer, and is 0.
+    let moved: Tensor<2> = Tensor::zeros([1, own.w_dim], &device);
+    let moved = moved.autodiff().require_grad();
+    let layer = |w: &[f32]| {
+        let w: Tensor<2> = Tensor::from_data(TensorData::new(w.to_vec(), [1, own.w_dim]), &device);
+        w.autodiff() + moved.clone()
+    };
+    let noise: Vec<_> = own.planes(generator).into_iter().map(|plane| Some(plane.autodiff())).collect();
+    let made = Made::new(own, generator).tracked();
+    let all: Vec<Tensor<2>> = styled.w(row).chunks_exact(own.w_dim).map(layer).collect();
+    let picture = made.draw(own.channels.len(), &Given { w: &all, noise: &noise, bends: &[] });
+    let score = judge.scores(&constants(judge_params), picture, blend(true));
+    let gradients = score.clone().sum().backward();
+    let back = moved.grad(&gradients).map(floats)?;
+    let gradient = mapping.back(&z, &class, &back);
+    let score = floats(score.inner()).first().copied()?;
+    (score.is_finite() && gradient.iter().all(|v| v.is_finite())).then_some(CriticScore { score, gradient })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::learnt::State;
 use super::slots::{Ask, Blend, Glide, Liveness, Shown, Slots};
 use super::{Drawn, Loaded};
 use crate::latent::space::Space;
+use crate::latent::style::Mapped;
 use crate::latest::lock;
 use crate::model::arrays::Incoming;
 use crate::model::{self, Model};
@@ -247,6 +248,11 @@ pub(super) struct InFlight {
     pub(super) told: Instant,
 }
 
+/// Products of a network whose judge may score beside a show: its pictures wait for that, tenths of a second.
+fn most_scored(card: bool) -> usize {
+    if card { 60_000_000_000 } else { 1_500_000_000 }
+}
+
 /// Reads and tries a model; it is not at work yet.
 ///
 /// # Errors
@@ -256,13 +262,22 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         let model = Model::read(name, &chosen.device).map_err(|e| e.to_string())?;
         liveness.step();
         let ready = Box::new(model.ready(chosen.half));
+        let mut notes = model.notes;
+        let w = ready.mapping().map(|mapping| Mapped(mapping));
         let (arch, own, classes) = (model.card.arch, model.generator, Arc::new(model.card.classes));
-        let space = Space { dim: arch.z_dim(), classes, model: 0, manner: arch.manner() };
+        let space = Space { dim: arch.z_dim(), classes, model: 0, manner: arch.manner(), w };
         let folder = model::folder(name);
         let critic = Incoming::open(&folder.join(model::CRITIC))
             .and_then(|file| file.params("critic", &arch.critic_plans(), &chosen.device))
             .ok()
-            .filter(|critic| !critic.list.is_empty());
+            .filter(|critic| !critic.list.is_empty())
+            .filter(|_| match arch.styled().filter(|own| own.products() > most_scored(chosen.card)) {
+                None => true,
+                Some(_) => {
+                    notes.push("its discriminator takes too long beside a show: t.critic is 0".into());
+                    false
+                }
+            });
         let engine = Engine::new(name, arch, ready, own, critic);
         let sizes = if ops::ours(&chosen.device) { &WARM[..1] } else { &WARM };
         for &count in sizes {
@@ -272,7 +287,7 @@ pub(super) fn load(name: &str, chosen: &Chosen, liveness: &Liveness) -> Result<(
         let fingerprint = super::fingerprint_of(&folder.join(model::WEIGHTS)).map_err(|e| e.to_string())?;
         let (arch, critic) = (engine.arch.clone(), engine.critic.is_some());
         let size = [engine.shape[0], engine.shape[1]];
-        let loaded = Loaded { name: name.to_owned(), folder, space, size, fingerprint, arch, critic };
+        let loaded = Loaded { name: name.to_owned(), folder, space, size, fingerprint, arch, critic, notes };
         Ok((engine, loaded))
     });
     built.unwrap_or_else(|panic| Err(format!("the network failed while it was tried: {panic}")))

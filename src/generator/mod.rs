@@ -72,6 +72,8 @@ pub struct Loaded {
     pub arch: Arch,
     /// Whether there is a critic beside the generator.
     pub critic: bool,
+    /// What of it is left out, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// A way that was measured: its key, and the change from each sample's picture to the next (the root of the mean

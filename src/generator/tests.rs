@@ -110,7 +110,16 @@ fn backend(fakes: &Arc<Fakes>, limits: Limits) -> Backend {
             assert!(chosen.name.starts_with("fake"));
             Ok((
                 engine,
-                Loaded { name: name.into(), folder, space: 4.into(), size: [4, 4], fingerprint, arch, critic: false },
+                Loaded {
+                    name: name.into(),
+                    folder,
+                    space: 4.into(),
+                    size: [4, 4],
+                    fingerprint,
+                    arch,
+                    critic: false,
+                    notes: vec![],
+                },
             ))
         }),
         limits: Arc::new(move |_| limits),

@@ -5,12 +5,14 @@
 
 pub mod ease;
 pub mod field;
+pub mod manner;
 pub mod noise_law;
 pub mod path;
 pub mod pose;
 pub mod space;
 pub mod stored;
 pub mod study;
+pub mod style;
 pub mod text;
 pub mod texture;
 pub mod walk;

@@ -6,6 +6,7 @@
 
 use super::path::Path;
 use super::space::{self, Space};
+use super::style;
 
 /// A rectangle in shares of the frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,8 +111,7 @@ pub struct Pose {
     /// The blend of classes of each latent that has one of its own, `[classes]`; empty for those that have none, and
     /// shorter than the list of latents where none follows.
     pub classes: Vec<Vec<f32>>,
-    /// The manner of each latent of a texture that is not drawn as usual, `[manner]` (see [`super::texture`]); in the same
-    /// way.
+    /// The manner of each latent that is not drawn as usual, `[manner]` (see [`super::manner`]); in the same way.
     pub manners: Vec<Vec<f32>>,
     /// Which of the models of a show it was made for, from 0.
     pub model: u64,
@@ -225,12 +225,16 @@ impl Pose {
     /// Makes it one of a space. A z of another length becomes one of this length ([`space::adapted`]), a blend of another
     /// number of classes goes.
     pub fn bring_to(&mut self, to: &Space) {
+        if self.model != to.model && to.w.is_some() {
+            // A w of another mapping means nothing here: z is mapped anew.
+            self.manners.iter_mut().for_each(|manner| manner.truncate(to.manner));
+        }
         self.model = to.model;
         self.latents.iter_mut().for_each(|z| space::adapt(z, to.dim));
         self.classes.truncate(self.latents.len());
         self.classes.iter_mut().filter(|class| class.len() != to.classes.len()).for_each(Vec::clear);
         self.manners.truncate(self.latents.len());
-        self.manners.iter_mut().filter(|manner| manner.len() != to.manner).for_each(Vec::clear);
+        self.manners.iter_mut().filter(|manner| !to.takes(manner.len())).for_each(Vec::clear);
     }
 
     /// Makes it fit to be shown by a generator of a space: brings it there, numbers finite and clamped, counts within
@@ -269,8 +273,12 @@ impl Pose {
         for manner in &mut self.manners {
             if manner.iter().any(|v| !v.is_finite()) {
                 manner.clear();
-                say("a drift, an amount or a patch is not a number: the texture is drawn as usual".into());
+                say("how a latent is drawn (an amount, a psi, a patch) is not a number: it is drawn as usual".into());
             }
+        }
+        let settled = |beyond, manner: &mut Vec<f32>| style::settle(manner) || beyond;
+        if to.w.is_some() && self.manners.iter_mut().fold(false, settled) {
+            say("numbers of w are far beyond what the model knows; they are cut at ±1000".into());
         }
         if self.marks.len() > most {
             say(format!("{} marks in one frame; only the first {most} are drawn", self.marks.len()));
@@ -356,7 +364,7 @@ mod tests {
     #[test]
     fn classes_stay_with_their_latents() {
         let classes = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
-        let space = Space { dim: 2, classes, model: 3, manner: 0 };
+        let space = Space { dim: 2, classes, model: 3, ..Space::default() };
         let point = |class: &[f32]| Point { z: vec![1.0, 2.0], class: class.to_vec(), manner: vec![] };
         let mut pose = Pose::grid(vec![point(&[]), point(&[3.0, 1.0]), point(&[])], 3, 0.0);
         assert_eq!((pose.latents.len(), pose.marks.len()), (2, 3));

@@ -6,11 +6,9 @@
 
 use std::sync::Arc;
 
+use super::style::Mapped;
 use super::{Z, texture};
 use crate::random::RandomState;
-
-/// Numbers of a manner that is psi alone, less 1.
-pub const PSI: usize = 1;
 
 /// The latent space of a model at work.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,9 +19,11 @@ pub struct Space {
     pub classes: Arc<Vec<String>>,
     /// Which of the models of a show it is, from 0.
     pub model: u64,
-    /// Numbers that say how a picture is drawn beside its z: those of a texture, or psi alone where it acts on w; 0 where
-    /// there are none.
+    /// Numbers that say how a picture is drawn beside its z: those of a texture, or of a StyleGAN2 without a w of its own;
+    /// 0 where there are none.
     pub manner: usize,
+    /// W, where the model has a mapping.
+    pub w: Option<Mapped>,
 }
 
 impl From<usize> for Space {
@@ -40,9 +40,15 @@ impl Space {
         (self.manner > 0 && self.manner == texture::numbers(scales)).then_some(scales)
     }
 
-    /// Whether psi is a number of its own behind z.
-    pub fn has_psi(&self) -> bool {
-        self.manner == PSI
+    /// Numbers of a w for each layer, where the model has a mapping.
+    pub fn layered(&self) -> Option<usize> {
+        self.w.as_ref().map(|w| w.0.layers() * w.dim())
+    }
+
+    /// Whether so many numbers are a manner of this model.
+    pub fn takes(&self, manner: usize) -> bool {
+        let more = |w: &Mapped| manner.checked_sub(self.manner).is_some_and(|more| w.fits(more));
+        manner == self.manner || self.w.as_ref().is_some_and(more)
     }
 
     /// One class alone `[classes]`.

@@ -20,13 +20,14 @@ pub struct Points {
 }
 
 /// Reads all points from the folders of that kind: each file as z of the first of these dimensions that it can be read
-/// with. What is wrong with one that has none is said of the first.
-pub fn read_all(kind: &Path, dims: &[usize]) -> Points {
-    read_folders(&home::folders(kind), dims)
+/// with. What is wrong with one that has none is said of the first. A w for each layer has so many numbers as `layered`
+/// says: a `.npz` is read as that first, everything else last.
+pub fn read_all(kind: &Path, dims: &[usize], layered: Option<usize>) -> Points {
+    read_folders(&home::folders(kind), dims, layered)
 }
 
 /// Reads the points of several folders; of two files of one name in two folders the first one counts.
-fn read_folders(folders: &[PathBuf], dims: &[usize]) -> Points {
+fn read_folders(folders: &[PathBuf], dims: &[usize], layered: Option<usize>) -> Points {
     let mut points = Points::default();
     for folder in folders {
         let mut here: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -47,8 +48,11 @@ fn read_folders(folders: &[PathBuf], dims: &[usize]) -> Points {
         }
         for (name, path) in here {
             let read = files::read(&path).map_err(|e| e.cause.to_string());
+            let packed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
+            let [first, last] = if packed { [layered, None] } else { [None, layered] };
             let rows = |bytes: Vec<u8>| {
-                let mut tried = dims.iter().map(|dim| text::read(&bytes, *dim).map_err(|e| e.to_string()));
+                let dims = first.iter().chain(dims).chain(&last);
+                let mut tried = dims.map(|dim| text::read(&bytes, *dim).map_err(|e| e.to_string()));
                 let first = tried.next().unwrap_or_else(|| Ok(Vec::new()));
                 first.or_else(|why| tried.find_map(Result::ok).ok_or(why))
             };
@@ -86,7 +90,7 @@ mod tests {
             std::fs::write(place.join(name), text).unwrap();
         }
         std::fs::create_dir(home.join("folder.txt")).unwrap();
-        let points = read_folders(&[home, shared], &[2]);
+        let points = read_folders(&[home, shared], &[2], None);
         let expected = [("other", vec![vec![9.0, 10.0]]), ("walk", vec![vec![1.0, 2.0]])];
         assert_eq!(points.rows, expected.map(|(name, rows)| (name.to_owned(), rows)).into());
         assert_eq!(points.wrong.len(), 2, "{:?}", points.wrong);
@@ -100,7 +104,7 @@ mod tests {
         for (name, text) in [("two.txt", "1,2\n3,4"), ("three.txt", "1,2,3"), ("five.txt", "1,2,3,4,5")] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let read = |dims: &[usize]| read_folders(&[folder.path().to_owned()], dims);
+        let read = |dims: &[usize]| read_folders(&[folder.path().to_owned()], dims, None);
         assert_eq!((read(&[2]).rows.len(), read(&[2]).wrong.len()), (1, 2));
         let points = read(&[3, 2]);
         assert_eq!((points.rows["two"].len(), points.rows["three"][0].len(), points.rows.len()), (2, 3, 2));

@@ -61,6 +61,24 @@ pub fn ring(points: &[Z], phase: f64) -> Z {
     spline([near(at + count - 1), near(at), near(at + 1), near(at + 2)], share)
 }
 
+/// Smoothly through points of W, where lengths mean nothing: the plain spline of a path, or of a ring where it is `closed`.
+pub fn through(points: &[Z], closed: bool, phase: f64) -> Z {
+    let count = points.len();
+    if count < 2 {
+        return points.first().cloned().unwrap_or_default();
+    }
+    let (at, _, share) = neighbours(count, closed, phase);
+    let near = |by: usize| match closed {
+        true => &points[(at + count + by - 1) % count],
+        false => &points[(at + by).saturating_sub(1).min(count - 1)],
+    };
+    let mut out = vec![0.0; points[0].len()];
+    for (by, weight) in catmull_rom(share).into_iter().enumerate() {
+        out.iter_mut().zip(near(by)).for_each(|(out, v)| *out += v * weight);
+    }
+    out
+}
+
 /// Which two points of `count` a path, or where it is `closed` a ring, is between at a phase, and its share 0..1 of the
 /// way from the first to the second.
 pub fn neighbours(count: usize, closed: bool, phase: f64) -> (usize, usize, f64) {

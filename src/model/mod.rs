@@ -5,6 +5,7 @@
 
 pub mod arrays;
 pub mod critic;
+pub mod directions;
 pub mod features;
 pub mod filter;
 pub mod import;
@@ -287,6 +288,10 @@ pub struct Model {
     pub card: Card,
     /// The moving average if the file has one, else the generator itself.
     pub generator: Params,
+    /// Directions of W that stand in the folder.
+    pub directions: Vec<directions::Kept>,
+    /// What is wrong beside the weights, and is left out, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Model {
@@ -302,15 +307,33 @@ impl Model {
         }
         let file = Incoming::open(&folder.join(WEIGHTS))?;
         let prefix = if file.has("average.") { "average" } else { "generator" };
-        let generator = file.params(prefix, &card.arch.generator_plans(), device)?;
-        Ok(Self { card, generator })
+        let generator = match (card.arch.styled(), sized(name).1) {
+            // Read as it is, and cut or continued to the size that is wanted.
+            (Some(to), Some(_)) => {
+                let whole = Card::read(&folder)?.arch;
+                let params = file.params(prefix, &whole.generator_plans(), device)?;
+                whole.styled().map_or_else(|| params.clone(), |own| own.fitted(&params, to))
+            }
+            _ => file.params(prefix, &card.arch.generator_plans(), device)?,
+        };
+        // People change their names by hand, and a slip of theirs takes no model away.
+        let (directions, notes) = match card.arch.styled().map(|_| directions::read(&folder)) {
+            None => (Vec::new(), Vec::new()),
+            Some(Ok(directions)) => (directions, Vec::new()),
+            Some(Err(why)) => (Vec::new(), vec![format!("{why}; its directions are left out")]),
+        };
+        Ok(Self { card, generator, directions, notes })
     }
 
     /// The generator prepared for drawing on its device; `half`: in half precision.
     pub fn ready(&self, half: bool) -> Ready {
-        match half {
+        let mut ready = match half {
             true => Ready::halved(&self.card.arch, &self.generator),
             false => Ready::new(&self.card.arch, &self.generator, true),
+        };
+        if let Some(own) = self.card.arch.styled() {
+            ready.set_directions(directions::vectors(&self.directions, own), &self.generator);
         }
+        ready
     }
 }

@@ -71,7 +71,7 @@ impl TextureModel {
             let params = file.params("generator", &card.arch.generator_plans(), device);
             return Ok((Self::painting(own, params.map_err(|why| ReadError(why.to_string()))?, device), None));
         }
-        let Model { card, generator } = Model::read(name, device).map_err(|why| ReadError(why.to_string()))?;
+        let Model { card, generator, .. } = Model::read(name, device).map_err(|why| ReadError(why.to_string()))?;
         let Some(texture) = card.arch.texture() else {
             return Err(ReadError("it is a model and no texture: flaneur still and flaneur film draw it".into()));
         };

@@ -134,9 +134,12 @@ impl Arch {
                 let sized = Self::Texture(Texture { size: [h, w], ..own.clone() });
                 sized.check().map(|()| sized)
             }
+            Self::StyleGan2(own) => own.sized([h, w]).map(Self::StyleGan2),
             other => {
                 let [own_h, own_w, _] = other.picture();
-                Err(ArchError(format!("it draws pictures of {own_w}x{own_h}; only textures have any size")))
+                Err(ArchError(format!(
+                    "it draws pictures of {own_w}x{own_h}; only textures and StyleGAN2 have other sizes"
+                )))
             }
         }
     }
@@ -212,7 +215,10 @@ impl Arch {
 
     /// The arrays of the critic; none where nothing judges.
     pub fn critic_plans(&self) -> Vec<Plan> {
-        self.critic().map_or_else(Vec::new, |critic| critic.plans())
+        match self.styled() {
+            Some(own) => own.judge_plans(),
+            None => self.critic().map_or_else(Vec::new, |critic| critic.plans()),
+        }
     }
 
     /// Checks that the layers fit together and lead from z to a picture, and from a picture to one number.
@@ -255,6 +261,11 @@ impl Arch {
         if let (Some(one), Some(other)) = (self.texture(), other.texture()) {
             // A network of one size draws any other.
             return one.pyramid() == other.pyramid();
+        }
+        if let (Some(one), Some(other)) = (self.styled(), other.styled()) {
+            // Whoever judged them draws nothing.
+            let alone = |own: &StyleGan2| StyleGan2 { judge: None, ..own.clone() };
+            return alone(one) == alone(other);
         }
         let other_kind = |arch: &Self| arch.style().is_some() || arch.styled().is_some();
         if other_kind(self) || other_kind(other) {

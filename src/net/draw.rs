@@ -5,6 +5,8 @@
 //! [`super::gpu::transposed`] elsewhere. Both may refuse a network; burn's own operations draw it then, and
 //! [`Ready::way`] says so.
 
+use std::sync::Arc;
+
 #[cfg(feature = "gpu")]
 use burn::tensor::Int;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
@@ -22,11 +24,12 @@ use super::gpu::layer::{self, Product, Then};
 #[cfg(feature = "gpu")]
 use super::gpu::transposed::{MOST, Windowed};
 use super::layers::Activation;
+use super::mapping::Mapping;
 use super::ops::{self, Held};
 use super::params::{Params, floats};
 use super::pending::Pending;
 use super::steps::{Kind, Step, steps};
-use super::styled::Styled;
+use super::styled::{Direction, Styled};
 use super::textures::Textures;
 
 /// A generator ready to draw: moving statistics folded into the weights.
@@ -97,7 +100,7 @@ impl Ready {
             return Self { arch: arch.clone(), steps, device, form, prepare, half: false, plain: false };
         }
         if let Some(own) = arch.styled() {
-            let form = Form::Styled(Box::new(Styled::new(own, params)));
+            let form = Form::Styled(Box::new(Styled::new(own, params, join)));
             let steps = Vec::new();
             return Self { arch: arch.clone(), steps, device, form, prepare, half: false, plain: false };
         }
@@ -118,7 +121,12 @@ impl Ready {
     /// in f32 before. Where the device cannot (see [`device::halves`]), in single.
     pub fn halved(arch: &Arch, params: &Params) -> Self {
         let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
-        match device::halves(&device) && arch.texture().is_none() && arch.styled().is_none() {
+        if let Some(own) = arch.styled().filter(|_| device::halves(&device)) {
+            let form = Form::Styled(Box::new(Styled::halved(own, params)));
+            let steps = Vec::new();
+            return Self { arch: arch.clone(), steps, device, form, prepare: true, half: true, plain: false };
+        }
+        match device::halves(&device) && arch.texture().is_none() {
             true => {
                 let steps = doubled::join(steps(&arch.generator()));
                 let form = fold(&steps, params, true, true);
@@ -146,6 +154,21 @@ impl Ready {
             Form::Folded(_) => {
                 self.form = fold(&self.steps, params, self.prepare && !ops::ours(&self.device), self.half);
             }
+        }
+    }
+
+    /// Gives a StyleGAN2 its directions; `params` are those that it was made of.
+    pub fn set_directions(&mut self, directions: Vec<Direction>, params: &Params) {
+        if let Form::Styled(styled) = &mut self.form {
+            styled.set_directions(directions, params);
+        }
+    }
+
+    /// The mapping of a StyleGAN2.
+    pub fn mapping(&self) -> Option<Arc<Mapping>> {
+        match &self.form {
+            Form::Styled(styled) => Some(styled.mapping()),
+            _ => None,
         }
     }
 
@@ -199,7 +222,11 @@ impl Ready {
                 Tensor::from_data(TensorData::new(values, [n, h, w, c]), &self.device)
             }
             Form::Texture(textures) => textures.pictures(&floats(z), self.arch.input_len()),
-            Form::Styled(styled) => styled.pictures(z).clamp(-1.0, 1.0),
+            Form::Styled(styled) => {
+                let [n, each] = z.dims();
+                let rows: Vec<Vec<f32>> = floats(z).chunks_exact(each).take(n).map(<[f32]>::to_vec).collect();
+                styled.pictures(&rows).clamp(-1.0, 1.0)
+            }
             Form::Prepared { params, .. } => Self::new(&self.arch, params, false).pictures(z, masks),
         }
     }
@@ -217,10 +244,7 @@ impl Ready {
         match &self.form {
             Form::Prepared { packed, .. } => Pending::there(packed.draw(&flat)),
             Form::Texture(textures) => Pending::there(textures.bytes(&flat, inputs)),
-            Form::Styled(styled) => {
-                let z = Tensor::from_data(TensorData::new(flat, [z.len(), inputs]), &self.device);
-                Pending::there(styled.bytes(z))
-            }
+            Form::Styled(styled) => Pending::there(styled.bytes(z)),
             Form::Folded(folded) => {
                 let mut parts: Vec<Pending> = flat
                     .chunks(folded.together.saturating_mul(inputs))

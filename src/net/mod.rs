@@ -5,10 +5,13 @@
 //! and `draw` is how pictures are made: by the `steps` of a chain, through whichever way takes them.
 //! `ops` holds the operations that all are made of; they run through the kernels of `cpu`, or `burn_ops` elsewhere,
 //! which also is what the others are tested against. `cpu` and `gpu` hold kernels of our own, `geometry` the sizes of
-//! convolutions, `gram` what textures are compared by, `noise` what they are drawn from, `doubled` what a doubling and a kernel are together, `pending` pictures on their way from a device, and `device` chooses where.
+//! convolutions, `gram` what textures are compared by, `noise` what they are drawn from, `mapping`, `styled` and `bends`
+//! what a StyleGAN2 is beside its layers, `doubled` what a doubling and a kernel are together, `pending` pictures on
+//! their way from a device, and `device` chooses where.
 //! Fed by `model` (weights) and `trainer` (batches); knows nothing of files, time or the stage.
 
 pub mod arch;
+mod bends;
 pub mod burn_ops;
 pub mod chain;
 pub mod cpu;
@@ -22,6 +25,7 @@ pub mod geometry;
 mod gpu;
 pub mod gram;
 pub mod layers;
+pub mod mapping;
 pub mod noise;
 pub mod ops;
 pub mod params;
@@ -29,5 +33,5 @@ pub mod pending;
 pub mod recipe;
 mod shapes;
 pub mod steps;
-mod styled;
+pub mod styled;
 mod textures;

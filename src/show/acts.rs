@@ -13,6 +13,8 @@ use super::{Parts, Show};
 use crate::control::hand::{Hand, Value};
 use crate::control::learned::Learned;
 use crate::control::{Dial, classes, slug};
+use crate::latent::pose::Pose;
+use crate::latent::style;
 use crate::preset::Preset;
 use crate::recorder::names::{self, TAKE};
 use crate::sketch::thread::Standing;
@@ -78,6 +80,12 @@ fn do_it(show: &mut Show, act: Act, hand: &Hand) {
             let name = classes::find(names, &name).map_or(name, |at| names[at].clone());
             controls.set_class(&name, f64::from(value), smooth);
         }
+        Act::Direction(name, value) => {
+            let known = show.walk.space().w.as_ref().and_then(|w| Some((w, w.direction(&name)?)));
+            let name = known.map_or(name, |(w, at)| w.0.directions()[at].clone());
+            controls.set_direction(&name, value, smooth);
+        }
+        Act::Layer(layer, value) => controls.set_layer(layer, value, smooth),
         Act::Z(i, value) => controls.set_offset(i, f64::from(value), smooth),
         Act::ZSet(i, value) => controls.set_over(i, f64::from(value), smooth),
         Act::ZFree(i) => controls.free(i, smooth),
@@ -294,7 +302,7 @@ fn go_to_sketch(show: &mut Show, name: &str) {
 }
 
 fn store(show: &mut Show, name: &str) {
-    let (tick, pose) = (show.walk.clock().now(), show.walk.pose());
+    let (tick, pose) = (show.walk.clock().now(), show.walk.pose().clone());
     let names = &show.walk.space().classes;
     let snapshot = Snapshot {
         version: 1,
@@ -304,7 +312,7 @@ fn store(show: &mut Show, name: &str) {
         beat: tick.beat,
         z: pose.latents.first().cloned().unwrap_or_default(),
         blend: snapshot::named(pose.class(0), names),
-        manner: pose.manner(0).to_vec(),
+        manner: stored_manner(show, &pose),
         classes: (!names.is_empty()).then(|| show.controls.class_goals()),
         knobs: show.controls.touched().into_iter().map(|k| (k.name, k.goal)).collect(),
     };
@@ -314,6 +322,12 @@ fn store(show: &mut Show, name: &str) {
     }
 }
 
+/// How the first latent is drawn, but for what the governor leaves out on a slow machine.
+fn stored_manner(show: &Show, pose: &Pose) -> Vec<f32> {
+    let manner = pose.manner(0).to_vec();
+    if show.walk.space().w.is_some() { style::whole(manner) } else { manner }
+}
+
 fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
     let Some(snapshot) = show.takes.recall(name) else {
         let how = format!("there is no snapshot {name}; Shift+{name} stores one");
@@ -321,12 +335,12 @@ fn recall(show: &mut Show, name: &str, secs: Option<f64>, hand: &Hand) {
         return;
     };
     let secs = secs.filter(|v| v.is_finite()).map_or(show.preset.morph_secs, |v| v.clamp(0.0, 600.0));
-    let pose = show.walk.pose();
+    let pose = show.walk.pose().clone();
     if let Some(now) = pose.latents.first().cloned() {
         let from = snapshot::named(pose.class(0), &show.walk.space().classes);
         let morph = Morph::new(now, snapshot.z.clone(), show.real, secs)
             .with_classes(from, snapshot.blend.clone())
-            .with_manners(pose.manner(0).to_vec(), snapshot.manner.clone());
+            .with_manners(stored_manner(show, &pose), snapshot.manner.clone());
         show.walk.set_morph(Some(morph));
     }
     // The walk arrives at the stored moment when the morph does.

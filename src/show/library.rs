@@ -11,6 +11,7 @@ use super::view::Names;
 use crate::control::mapping::{MAPPINGS, Mapping};
 use crate::files;
 use crate::home;
+use crate::latent::space::Space;
 use crate::latent::stored;
 use crate::latest::{Latest, lock};
 use crate::preset::{PRESETS, Preset, Target, find, sketch_path};
@@ -37,7 +38,7 @@ struct Desk {
     preset: Arc<Mutex<Option<PathBuf>>>,
     model: Arc<Mutex<PathBuf>>,
     /// Dimensions of the models that were at work, the newest first, for points.
-    dims: Arc<Mutex<Vec<usize>>>,
+    dims: Arc<Mutex<(Vec<usize>, Option<usize>)>>,
     sketches: Latest<Read>,
     presets: Latest<(String, Preset)>,
     points: Latest<Points>,
@@ -68,7 +69,7 @@ impl Library {
     pub fn open(
         sketch: &Path,
         preset: Option<&Path>,
-        model: (&Path, usize),
+        model: (&Path, &Space),
         mapped: &[String],
         board: &Board,
     ) -> std::io::Result<Self> {
@@ -77,7 +78,7 @@ impl Library {
         *lock(&desk.sketch) = sketch.into();
         *lock(&desk.preset) = preset.map(Path::to_owned);
         *lock(&desk.model) = model.0.into();
-        lock(&desk.dims).push(model.1);
+        *lock(&desk.dims) = (vec![model.1.dim], model.1.layered());
         home::prepare();
         files::sweep(&home::place(MAPPINGS));
         let (theirs, said) = (desk.clone(), board.clone());
@@ -170,13 +171,15 @@ impl Library {
     }
 
     /// Another model is at work.
-    pub fn watch_model(&self, folder: &Path, dim: usize) {
-        let mut dims = lock(&self.desk.dims);
-        let same = dims.first() == Some(&dim);
-        dims.retain(|known| *known != dim);
-        dims.insert(0, dim);
+    pub fn watch_model(&self, folder: &Path, space: &Space) {
+        let mut desk = lock(&self.desk.dims);
+        let (dims, layered) = &mut *desk;
+        let same = dims.first() == Some(&space.dim) && *layered == space.layered();
+        dims.retain(|known| *known != space.dim);
+        dims.insert(0, space.dim);
         dims.truncate(MOST_DIMS);
-        drop(dims);
+        *layered = space.layered();
+        drop(desk);
         if !same {
             // What could not be read as z of the model before may be of this one.
             self.poke(Path::new(POINTS));
@@ -239,8 +242,8 @@ fn links(kind: &str) -> impl Iterator<Item = PathBuf> {
 
 /// Texts of z in `presets/points`, by name, each with the first of these dimensions that it has; what cannot be read is
 /// reported.
-pub fn points(dims: &[usize], board: &Board) -> Points {
-    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dims);
+pub fn points(dims: &[usize], layered: Option<usize>, board: &Board) -> Points {
+    let stored::Points { rows, wrong } = stored::read_all(Path::new(POINTS), dims, layered);
     match wrong.is_empty() {
         true => board.clear("points"),
         false => board.fault("points", wrong.join("\n ")),
@@ -297,8 +300,8 @@ fn look(desk: &Desk, changed: &Changed, board: &Board) {
             || links(kind).any(|to| changed.iter().any(|p| is_same(p, &to)))
     };
     if of_kind("points", POINTS) {
-        let dims = lock(&desk.dims).clone();
-        desk.points.put(points(&dims, board));
+        let (dims, layered) = lock(&desk.dims).clone();
+        desk.points.put(points(&dims, layered, board));
     }
     if of_kind("mappings", MAPPINGS) {
         let names = lock(&desk.mapped).clone();

@@ -207,6 +207,17 @@ impl Show {
                 }
                 Event::Refused(complaint) => self.board.fault("sketch", complaint.to_string()),
                 Event::Classless => self.board.notice("class", "class() does nothing: the model has no classes"),
+                Event::Hurries(0) => self.board.clear("haste"),
+                Event::Hurries(fewer) => self.board.notice(
+                    "haste",
+                    format!(
+                        "pictures take long: {fewer} blocks of the network are left out; /flaneur/fewer 0 draws all"
+                    ),
+                ),
+                Event::Unmapped => self.board.notice(
+                    "w",
+                    "w, psi, style, direction, noise_strength and bend do nothing: the model has no mapping to w",
+                ),
                 Event::Untextured => self.board.notice(
                     "texture",
                     "drift, scale of one size, noise, patch, and between by a law do nothing: the model is no texture",
@@ -245,9 +256,10 @@ impl Show {
     }
 
     fn take_model(&mut self, loaded: crate::generator::Loaded) {
-        self.board.clear("class");
+        ["class", "texture", "w", "haste", "parts"].iter().for_each(|origin| self.board.clear(origin));
+        loaded.notes.iter().for_each(|note| self.board.notice("parts", note.clone()));
         self.walk.set_space(loaded.space.clone(), self.real);
-        self.library.watch_model(&loaded.folder, loaded.space.dim);
+        self.library.watch_model(&loaded.folder, &loaded.space);
         let before = self.output.take_model(loaded);
         self.lesson.forget(&before, &mut self.output, &mut self.walk);
     }
@@ -260,6 +272,7 @@ impl Show {
         self.health.spent("wait", waiting.elapsed());
         if let Some(took) = took {
             self.health.spent("generate", took);
+            self.walk.hurry(took.as_secs_f64(), self.real);
         }
         let scene = self.output.scene(self.real);
         let scene = self.output.limit(scene, self.output.fades().limits(), self.real);

@@ -220,8 +220,8 @@ impl Show {
             true => Library::default(),
             false => {
                 let sketch = resumed.filter(|_| sketch_stays).map_or(&sketch, |last| &last.start.script.path);
-                let (folder, dim) = (model.folder.as_path(), model.space.dim);
-                Library::open(sketch, preset_path.as_deref(), (folder, dim), &preset.midi.mappings, board)?
+                let place = (model.folder.as_path(), &model.space);
+                Library::open(sketch, preset_path.as_deref(), place, &preset.midi.mappings, board)?
             }
         };
         let mut show = Self::of_parts(&options, preset, generator, model, library, board, stop)?;
@@ -279,9 +279,10 @@ impl Show {
         // Where no rate is asked for, frames are late by the rate that most screens have.
         let fps = options.fps.unwrap_or(if preset.fps > 0.0 { preset.fps } else { 60.0 });
         let health = Health::new(fps, options.stats);
+        model.notes.iter().for_each(|note| board.notice("parts", note.clone()));
         let mut walk = Walk::new(model.space.clone(), preset.bpm, film)?;
         walk.clock_mut().set_speed(preset.speed);
-        let (stored, taken) = (library::points(&[model.space.dim], board), takes.points());
+        let (stored, taken) = (library::points(&[model.space.dim], model.space.layered(), board), takes.points());
         for name in taken.keys().filter(|name| stored.contains_key(*name)) {
             let what = "a text in presets/points and a snapshot have this name, and load gives the snapshot";
             board.notice("points", format!("{name}: {what}; rename one of them"));

@@ -155,7 +155,12 @@ impl Call<'_> {
         match (self.values.get(i), self.args[i].bare) {
             (None, Bare::Seed(seed)) => Ok(self.env.seed(seed).into()),
             (None, _) => Ok(vec![0.0; self.env.dim()].into()),
-            (Some(value), _) => self.as_latent(value).ok_or_else(|| self.mistaken(i, "a latent")),
+            (Some(value), _) => {
+                let latent = self.as_latent(value).ok_or_else(|| self.mistaken(i, "a latent"))?;
+                // A w for each layer is twenty times a z to be copied.
+                meter::work(latent.weight())?;
+                Ok(latent)
+            }
         }
     }
 
@@ -204,6 +209,7 @@ impl Call<'_> {
             return Ok(((0..count).map(|s| self.env.seed(s).into()).collect(), false));
         };
         if let Ok(way) = value.borrow_ref::<Way>() {
+            meter::work(way.points.iter().map(Latent::weight).sum())?;
             return Ok((way.points.iter().map(|point| point.here(self.env)).collect(), true));
         }
         if let Some(z) = self.as_latent(value) {
@@ -216,6 +222,7 @@ impl Call<'_> {
         self.charge(list.len())?;
         let points: Option<Vec<Latent>> = list.iter().map(|v| self.as_latent(v)).collect();
         let points = points.ok_or_else(|| self.mistaken(i, LIST))?;
+        meter::work(points.iter().map(Latent::weight).sum())?;
         match points.is_empty() {
             true => Err(format!("{}: the list is empty; give it at least one latent", self.verb)),
             false => Ok((points, false)),

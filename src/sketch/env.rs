@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::control::Controls;
-use crate::latent::space::Space;
+use crate::latent::manner::Manner;
+use crate::latent::space::{self, Space};
+use crate::latent::style::Mapped;
 use crate::latent::walk::Noise;
 use crate::latent::{self, Z};
 use crate::latest::lock;
@@ -45,6 +47,8 @@ pub struct Inside {
     pub classless: bool,
     /// Something was done to a texture's noise, and the model is no texture.
     pub untextured: bool,
+    /// Something was done to w, and the model has no mapping to it.
+    pub unmapped: bool,
     pub controls: Controls,
     /// Points that `load` finds, by name.
     pub points: BTreeMap<String, Arc<Vec<Z>>>,
@@ -74,6 +78,7 @@ impl Env {
             blend: Vec::new(),
             classless: false,
             untextured: false,
+            unmapped: false,
             controls: Controls::default(),
             points: BTreeMap::new(),
             drawn: 0,
@@ -100,6 +105,47 @@ impl Env {
     pub fn lens(&self) -> (usize, usize) {
         let inside = self.lock();
         (inside.space.dim, inside.space.classes.len())
+    }
+
+    /// w of a z and its classes; empty where the model has no mapping.
+    pub fn mapped(&self, z: &[f64], class: &[f64]) -> Z {
+        let (w, blend) = {
+            let inside = self.lock();
+            (inside.space.w.clone(), inside.blend.clone())
+        };
+        let own = space::whole(class);
+        w.map_or_else(Z::new, |w| w.0.w(z, if own.is_empty() { &blend } else { &own }))
+    }
+
+    /// The mean of all w; empty where the model has no mapping.
+    pub fn mean_w(&self) -> Z {
+        self.lock().space.w.as_ref().map_or_else(Z::new, |w| w.0.mean().to_vec())
+    }
+
+    /// Dimensions of w; 0 where the model has no mapping.
+    pub fn w_dim(&self) -> usize {
+        self.lock().space.w.as_ref().map_or(0, Mapped::dim)
+    }
+
+    /// How a latent is drawn, for the model at work: what another kind of model knows goes, and a w that another mapping
+    /// made, so that its z is mapped anew.
+    pub fn bring(&self, manner: &mut Manner) {
+        if manner.is_usual() {
+            return;
+        }
+        let inside = self.lock();
+        let space = &inside.space;
+        if space.scales().is_none() {
+            manner.texture = Default::default();
+        }
+        let style = &mut manner.style;
+        let Some(w) = &space.w else {
+            *style = Default::default();
+            return;
+        };
+        if style.of.is_some_and(|model| model != space.model) || !(style.w.is_empty() || w.fits(style.w.len())) {
+            (style.w, style.of) = (Vec::new(), None);
+        }
     }
 
     /// Another model: what was made for the old dimension or measured on the old weights is dropped.

@@ -7,7 +7,9 @@ use rune::runtime::{Object, OwnedTuple, Vec as List};
 use serde_json::{Map, Value as Json, json};
 
 use super::values::{Latent, Way};
-use crate::latent::texture::{Manner, SCORES};
+use crate::latent::manner::Manner;
+use crate::latent::style::Style;
+use crate::latent::texture::{self, SCORES};
 
 /// Deepest state that is saved.
 const DEEPEST: usize = 64;
@@ -42,9 +44,11 @@ fn saved(value: &Value, depth: usize, left: &mut usize) -> Option<Json> {
         return Some(Json::Null);
     }
     if let Ok(latent) = value.borrow_ref::<Latent>() {
+        *left = left.checked_sub(latent.weight())?;
         return Some(json!({"z": point(&latent)}));
     }
     if let Ok(way) = value.borrow_ref::<Way>() {
+        *left = left.checked_sub(way.points.iter().map(Latent::weight).sum())?;
         return Some(json!({"w": way.points.iter().map(point).collect::<Vec<_>>()}));
     }
     if let Ok(object) = value.borrow_ref::<Object>() {
@@ -75,8 +79,13 @@ fn point(latent: &Latent) -> Json {
         (true, true) => json!(bits(&latent.z)),
         (_, true) => json!([bits(&latent.z), bits(&latent.class)]),
         (_, false) => {
-            let manner = latent.manner.flat(latent.z.len() / SCORES);
-            json!([bits(&latent.z), bits(&latent.class), bits(&manner)])
+            let Manner { texture, style } = &latent.manner;
+            let texture = if texture.is_usual() { Vec::new() } else { texture.flat(latent.z.len() / SCORES) };
+            let mut saved = vec![bits(&latent.z), bits(&latent.class), bits(&texture)];
+            if !style.is_usual() {
+                saved.push(bits(&style.flat()));
+            }
+            json!(saved)
         }
     }
 }
@@ -85,8 +94,9 @@ fn latent(saved: &Json) -> Option<Latent> {
     match saved.as_array()?.first() {
         Some(Json::Array(_)) => {
             let (z, class) = (numbers(saved.get(0)?)?, numbers(saved.get(1)?)?);
-            let manner = saved.get(2).map(|manner| Some(Manner::of(&numbers(manner)?, z.len() / SCORES)));
-            Some(Latent { manner: manner.unwrap_or(Some(Manner::default()))?, z, class })
+            let part = |at: usize| saved.get(at).map_or(Some(Vec::new()), numbers);
+            let texture = texture::Manner::of(&part(2)?, z.len() / SCORES);
+            Some(Latent { manner: Manner { texture, style: Style::of(&part(3)?) }, z, class })
         }
         _ => Some(numbers(saved)?.into()),
     }

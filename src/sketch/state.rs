@@ -30,6 +30,7 @@ fn copied(value: &Value, depth: usize, left: &mut usize) -> Option<Value> {
         return Some(plain);
     }
     if let Ok(latent) = value.borrow_ref::<Latent>() {
+        *left = left.checked_sub(latent.weight())?;
         return Value::new(latent.clone()).ok();
     }
     if let Ok(object) = value.borrow_ref::<Object>() {
@@ -109,7 +110,7 @@ pub fn size(value: &Value) -> usize {
                 }
             });
         } else if let Ok(latent) = value.borrow_ref::<Latent>() {
-            *sum += latent.z.len() / 8;
+            *sum += latent.z.len() / 8 + latent.weight();
         } else if let Ok(text) = value.borrow_string_ref() {
             *sum += text.len() / 64;
         }

@@ -124,6 +124,8 @@ pub struct Answer {
     pub classless: bool,
     /// Whether it did something to a texture's noise, and the model is no texture.
     pub untextured: bool,
+    /// Something was done to w, and the model has no mapping to it.
+    pub unmapped: bool,
     /// Draws of `random()` so far.
     pub drawn: u32,
     /// Time of the processor that it took.
@@ -359,11 +361,12 @@ fn frame(host: &mut Host, ask: Ask, names: &mut (u64, Arc<Names>)) -> Answer {
     let (wanted, drawn) = (std::mem::take(&mut inside.wanted), inside.drawn);
     let classless = std::mem::take(&mut inside.classless);
     let untextured = std::mem::take(&mut inside.untextured);
+    let unmapped = std::mem::take(&mut inside.unmapped);
     let asked = asked(&inside.controls, names);
     drop(inside);
     let cpu = cpu_time().saturating_sub(start);
     let (pose, complaint) = (walked.pose, walked.complaint);
-    Answer { number, pose, complaint, refused, asked, wanted, wants, classless, untextured, drawn, cpu }
+    Answer { number, pose, complaint, refused, asked, wanted, wants, classless, untextured, unmapped, drawn, cpu }
 }
 
 /// Time of the processor that this thread has taken so far: what others take on a busy machine is not the sketch's.

@@ -10,9 +10,12 @@ use super::meter;
 use super::pen::Pen;
 use crate::clock::Tick;
 use crate::latent::Z;
+use crate::latent::manner::Manner;
 use crate::latent::pose::{Point, Pose};
 use crate::latent::space;
-use crate::latent::texture::{Manner, SCORES};
+
+/// Steps that mapping a z costs: it takes a millisecond at most.
+const MAPPING: usize = 1000;
 
 /// A latent: z, its blend of classes where it has one of its own, `[classes]`, and of a texture how it is drawn.
 #[derive(Any, Clone, Debug, PartialEq)]
@@ -37,7 +40,67 @@ impl Latent {
         let (dim, classes) = env.lens();
         let z = if self.z.len() == dim { self.z.clone() } else { space::adapted(&self.z, dim) };
         let class = if self.class.len() == classes { self.class.clone() } else { Vec::new() };
-        Self { z, class, manner: self.manner.clone() }
+        let mut manner = self.manner.clone();
+        env.bring(&mut manner);
+        Self { z, class, manner }
+    }
+
+    /// Whether it is a point of W.
+    pub fn in_w(&self) -> bool {
+        !self.manner.style.w.is_empty()
+    }
+
+    /// Makes it a point of W: of one that is none yet, what the model maps its z to. Nothing where it has no mapping.
+    ///
+    /// # Errors
+    /// If the frame has taken too many steps.
+    pub fn map_to_w(&mut self, env: &Env) -> Result<(), String> {
+        if !self.in_w() && env.w_dim() > 0 {
+            meter::work(MAPPING)?;
+            self.manner.style.w = env.mapped(&self.z, &self.class);
+            self.manner.style.of = Some(env.lock().space.model);
+        }
+        Ok(())
+    }
+
+    /// Changes its numbers: those of w where it is a point of W, layer by layer, else those of z.
+    ///
+    /// # Errors
+    /// Those of the change, or if the frame has taken too many steps.
+    pub fn change(&mut self, env: &Env, mut f: impl FnMut(&mut Z) -> Result<(), String>) -> Result<(), String> {
+        let dim = env.w_dim();
+        if !self.in_w() || dim == 0 {
+            return f(&mut self.z);
+        }
+        for part in self.manner.style.w.chunks_mut(dim) {
+            meter::work(4 + part.len() / 16)?;
+            let mut own = part.to_vec();
+            f(&mut own)?;
+            own.resize(part.len(), 0.0);
+            part.copy_from_slice(&own);
+        }
+        Ok(())
+    }
+
+    /// The numbers that people see: those of w, of its first layer, or of z.
+    pub fn numbers(&self, env: &Env) -> &[f64] {
+        let w = &self.manner.style.w;
+        if w.is_empty() { &self.z } else { &w[..env.w_dim().clamp(1, w.len())] }
+    }
+
+    /// How many values it counts for, beside z: a w for each layer is large.
+    pub fn weight(&self) -> usize {
+        self.manner.style.w.len() / 16
+    }
+
+    /// z with the numbers of its classes behind it; of a point of W all that its picture is drawn from, with the show's
+    /// blend of classes where it has none.
+    pub fn measured(&self, blend: &[f64]) -> Z {
+        if !self.in_w() {
+            return self.joined();
+        }
+        let class = if self.class.is_empty() { blend } else { &self.class };
+        [&self.z, class, &self.manner.style.flat()].concat()
     }
 
     /// z with the numbers of its classes behind it.
@@ -48,7 +111,7 @@ impl Latent {
     /// As a pose holds it.
     pub fn narrow(&self) -> Point {
         let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
-        let manner = self.manner.numbers(self.z.len() / SCORES);
+        let manner = self.manner.numbers(self.z.len());
         Point { z: narrow(&self.z), class: narrow(&space::whole(&self.class)), manner }
     }
 }
@@ -126,27 +189,48 @@ struct Operation {
 
 impl Operation {
     fn apply(self, a: &Latent, value: &Value, env: &Env) -> Result<Latent, String> {
-        let Latent { z, class, manner } = a.here(env);
-        meter::work(4 + z.len() / 16)?;
+        let mut a = a.here(env);
+        if let Ok(b) = value.borrow_ref::<Latent>()
+            && b.in_w()
+        {
+            a.map_to_w(env)?;
+        }
+        let Latent { z, class, mut manner } = a;
+        meter::work(4 + (z.len() + manner.style.w.len()) / 16)?;
         let (f, sign) = (self.f, self.sign);
         if let Some(b) = number(value) {
             // z + 1 has the classes of z.
             let class = if self.sum { class } else { class.iter().map(|v| f(*v, b)).collect() };
+            manner.style.w.iter_mut().for_each(|w| *w = f(*w, b));
             return Ok(Latent { z: z.iter().map(|a| f(*a, b)).collect(), class, manner });
         }
         let b = value.borrow_ref::<Latent>().map_err(|_| {
             format!("a latent {sign} something that is neither a latent nor a number ({})", value.type_info())
         })?;
-        let b = b.here(env);
+        let mut b = b.here(env);
+        if !manner.style.w.is_empty() {
+            b.map_to_w(env)?;
+        }
+        let w = joined(&manner.style.w, &b.manner.style.w, f);
         let class = match (class.is_empty(), b.class.is_empty()) {
             (true, _) => b.class,
             (false, false) if self.sum => class.iter().zip(&b.class).map(|(a, b)| f(*a, *b)).collect(),
             (false, _) => class,
         };
         // How it is drawn is that of the left one, if it has said so.
-        let manner = if manner.is_usual() { b.manner } else { manner };
+        manner.style.w.clear();
+        let mut manner = if manner.is_usual() { b.manner } else { manner };
+        manner.style.w = w;
         Ok(Latent { z: z.iter().zip(&b.z).map(|(a, b)| f(*a, *b)).collect(), class, manner })
     }
+}
+
+/// Two w, of which one may be for all layers.
+fn joined(a: &[f64], b: &[f64], f: fn(f64, f64) -> f64) -> Vec<f64> {
+    if a.is_empty() || b.is_empty() {
+        return Vec::new();
+    }
+    (0..a.len().max(b.len())).map(|i| f(a[i % a.len()], b[i % b.len()])).collect()
 }
 
 fn index(value: &Value, len: usize) -> Result<usize, String> {
@@ -193,20 +277,29 @@ pub fn install(module: &mut Module, env: &Env) -> Result<(), ContextError> {
         })?;
     }
     let (here, there) = (env.clone(), env.clone());
-    module.associated_function(&Protocol::INDEX_GET, move |a: &Latent, i: Value| match index(&i, here.dim()) {
-        Ok(i) if a.z.len() == here.dim() => VmResult::Ok(a.z[i]),
-        Ok(i) => VmResult::Ok(a.here(&here).z[i]),
-        Err(text) => wrong(text),
+    module.associated_function(&Protocol::INDEX_GET, move |a: &Latent, i: Value| {
+        let a = a.here(&here);
+        let numbers = a.numbers(&here);
+        match index(&i, numbers.len()) {
+            Ok(i) => VmResult::Ok(numbers[i]),
+            Err(text) => wrong(text),
+        }
     })?;
     module.associated_function(&Protocol::INDEX_SET, move |a: &mut Latent, i: Value, v: Value| {
-        match (index(&i, there.dim()), number(&v)) {
+        // It is one of this model from now on: what is set next does not change how it goes on.
+        if a.z.len() != there.dim() || a.in_w() {
+            *a = a.here(&there);
+        }
+        match (index(&i, a.numbers(&there).len()), number(&v)) {
             (Ok(i), Some(v)) => {
-                if a.z.len() != there.dim() {
-                    // It is one of this model from now on: what is set next does not change how it goes on.
-                    *a = a.here(&there);
+                let set = |numbers: &mut Z| {
+                    numbers[i] = v;
+                    Ok(())
+                };
+                match a.change(&there, set) {
+                    Ok(()) => VmResult::Ok(()),
+                    Err(text) => wrong(text),
                 }
-                a.z[i] = v;
-                VmResult::Ok(())
             }
             (Err(text), _) => wrong(text),
             (_, None) => wrong("a dimension takes a number".into()),

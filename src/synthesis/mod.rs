@@ -3,11 +3,13 @@
 //!
 //! Fed by `cli` with pictures and settings; gives pictures. A network of features (`model::features`) says what a picture looks
 //! like, `net::gram` and `pixels` say how far that is from what is wanted, and `optimise` changes the picture. Each knows
-//! nothing of the others; `run` puts them together. Absent: files, arguments, models that draw.
+//! nothing of the others; `run` puts them together; `project` seeks the point
+//! of a network instead of pixels. Absent: files, arguments, models that draw.
 
 pub mod colour;
 pub mod optimise;
 pub mod pixels;
+pub mod project;
 pub mod run;
 
 /// Why a picture cannot be made, in a sentence that says what to do.

@@ -94,6 +94,13 @@ impl Search {
         }
     }
 
+    /// Changes the length of Adam's steps.
+    pub fn set_rate(&mut self, wanted: f64) {
+        if let Method::Adam { rate, .. } = &mut self.method {
+            *rate = wanted;
+        }
+    }
+
     /// One iteration: moves `x`, and gives the value from which it went. False if there is nothing more to be gained.
     ///
     /// # Errors

@@ -12,4 +12,5 @@ mod midi;
 mod osc;
 mod page;
 mod query;
+mod styles;
 mod take;

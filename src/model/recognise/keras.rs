@@ -14,7 +14,6 @@ use crate::net::families::chain::{Layers, Named};
 use crate::net::families::wgan_gp::{self, WganGp};
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, Chain, Init, Layer, Shape};
-use crate::net::recipe::Recipe;
 
 /// Recognises a generator in a Keras model.
 ///
@@ -57,14 +56,7 @@ pub(super) fn chain_to_network(
         recognised.push("the settings of a WGAN-GP, as of the three lines".into());
         assumed.push("its critic is the original's, fresh; a training begins with a new one".into());
         let arrays = renamed(&chain, &of_lines.generator(), arrays);
-        return Ok(Network {
-            arch: Arch::WganGp(of_lines),
-            arrays,
-            recognised,
-            assumed,
-            recipe: Recipe::default(),
-            classes: hints.classes.clone(),
-        });
+        return Ok(Network::generator(Arch::WganGp(of_lines), arrays, [recognised, assumed], hints));
     }
     let Shape::Map(input_dim) = chain.output() else {
         return Err(ReadError(format!("it gives {} numbers and no picture", chain.output().len())));
@@ -83,7 +75,7 @@ pub(super) fn chain_to_network(
         critic: Vec::new(),
         init: Init::Keras,
     });
-    Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
+    Ok(Network::generator(arch, arrays, [recognised, assumed], hints))
 }
 
 /// Numbers that the first layer takes, if it takes a list of them.

@@ -9,6 +9,7 @@ pub mod own;
 pub mod pyramid;
 mod style;
 mod stylegan2;
+mod tensorflow;
 mod torch;
 pub mod vgg;
 
@@ -44,10 +45,22 @@ pub struct Network {
     pub classes: Vec<String>,
     /// Its arrays by our names, in our layout.
     pub arrays: Vec<(String, Vec<f32>)>,
+    /// Those of what judges its pictures, if it came along.
+    pub critic: Vec<(String, Vec<f32>)>,
     /// What was seen, in sentences.
     pub recognised: Vec<String>,
     /// What the file does not say and was taken so, in sentences with how to say otherwise.
     pub assumed: Vec<String>,
+}
+
+impl Network {
+    /// A generator alone, of a file that does not say how it was trained; sentences are what was seen, and what was
+    /// taken so.
+    fn generator(arch: Arch, arrays: Vec<(String, Vec<f32>)>, sentences: [Vec<String>; 2], hints: &Hints) -> Self {
+        let [recognised, assumed] = sentences;
+        let (recipe, classes) = (Recipe::default(), hints.classes.clone());
+        Self { arch, recipe, classes, arrays, critic: Vec::new(), recognised, assumed }
+    }
 }
 
 /// Recognises the generator in a file.
@@ -60,7 +73,9 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
     let found = match () {
         () if let Some(text) = said => own::network(bag, text)?,
         () if described => keras::network(bag, hints)?,
+        () if tensorflow::is_one(bag) => stylegan2::network(&tensorflow::renamed(bag)?)?,
         () if stylegan2::is_one(bag) => stylegan2::network(bag)?,
+        () if let Some(why) = stylegan2::relative(bag) => return Err(ReadError(why.into())),
         () if style::is_one(bag) => style::network(bag)?,
         () if pyramid::is_one(bag) => pyramid::network(pyramid::torch(bag)?)?,
         () if arrays::are_keras(bag) => arrays::network(bag, hints)?,

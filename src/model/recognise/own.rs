@@ -72,5 +72,5 @@ pub(super) fn network(bag: &Bag, text: &str) -> Result<Network, ReadError> {
         arrays.push((plan.name, values));
     }
     let recognised = vec![format!("a network that flaneur exported, of the family {}", arch.family().name())];
-    Ok(Network { arch, recipe, classes, arrays, recognised, assumed: Vec::new() })
+    Ok(Network { arch, recipe, classes, arrays, critic: Vec::new(), recognised, assumed: Vec::new() })
 }

@@ -258,6 +258,7 @@ pub fn network(found: Texture) -> Result<Network, ReadError> {
         arch: Arch::Texture(texture),
         recipe: Recipe::named("texture").unwrap_or_default(),
         classes: Vec::new(),
+        critic: Vec::new(),
         recognised: vec![recognised],
         assumed: vec![statistics],
     })

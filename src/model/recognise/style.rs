@@ -71,6 +71,7 @@ fn named(style: Style, arrays: Vec<(String, Vec<f32>)>, says: String) -> Network
         recipe: Recipe::default(),
         classes: Vec::new(),
         arrays,
+        critic: Vec::new(),
         recognised: vec![says],
         assumed: Vec::new(),
     }

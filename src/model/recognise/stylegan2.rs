@@ -3,15 +3,18 @@
 //! Gains of the equalised layers go into the arrays here. Settings follow from shapes, as forks change the channels of
 //! blocks; what shapes do not say (the clamp) is in the file's configuration, or is said to be assumed.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::{Network, turned};
+use crate::latent::style::Mapping as _;
 use crate::model::import::bag::{Array, Bag, ReadError};
 use crate::model::import::source::wrong;
 use crate::net::arch::Arch;
 use crate::net::families::Family;
+use crate::net::families::judge::Judge;
 use crate::net::families::stylegan2::{Form, StyleGan2};
-use crate::net::params::{Params, Plan, floats};
+use crate::net::mapping::Mapping;
+use crate::net::params::{Params, Plan};
 use crate::net::recipe::Recipe;
 use crate::random::RandomState;
 
@@ -32,6 +35,23 @@ fn root(bag: &Bag) -> Option<&'static str> {
 /// Whether a file holds one.
 pub fn is_one(bag: &Bag) -> bool {
     root(bag).is_some() || rosinality(bag).is_some()
+}
+
+/// What a relative of it is, which is another network.
+pub fn relative(bag: &Bag) -> Option<&'static str> {
+    let has = |end: &str| bag.arrays.iter().any(|array| array.name.ends_with(end));
+    if has("synthesis.input.freqs") || has("synthesis.input.transform") {
+        return Some(
+            "it is a StyleGAN3, another network: only StyleGAN2 is played here (its files of the same repository, too)",
+        );
+    }
+    if has("G.blocks.0.to_style1.weight") {
+        return Some(
+            "it is a StyleGAN2 of lucidrains, whose layers are others: only NVIDIA's and rosinality's are played here",
+        );
+    }
+    let progressive = has("style_mod.lin.weight") || has("epi1.style_mod.lin.weight");
+    progressive.then_some("it is a StyleGAN of 2018 (StyleGAN1), another network: only StyleGAN2 is played here")
 }
 
 /// Where rosinality's names lie.
@@ -140,7 +160,17 @@ pub fn network(bag: &Bag) -> Result<Network, ReadError> {
         (None, None) => return wrong("it is no StyleGAN2"),
     };
     let names = Names { bag: &bag, root };
-    let own = settings(&names)?;
+    let mut own = settings(&names)?;
+    let mut assumed = Vec::new();
+    let (judge, critic) = match judge(&names, &own) {
+        Ok(Some((judge, critic))) => (Some(judge), critic),
+        Ok(None) => (None, Vec::new()),
+        Err(why) => {
+            assumed.push(format!("its discriminator is left out: {}", why.0));
+            (None, Vec::new())
+        }
+    };
+    own.judge = judge;
     let mut arrays = Vec::new();
     for plan in own.plans() {
         let values = array(&names, &plan)?;
@@ -152,8 +182,8 @@ pub fn network(bag: &Bag) -> Result<Network, ReadError> {
     let [h, w] = own.first.map(|side| side << (own.channels.len() - 1));
     let which = if root.is_empty() { words.to_owned() } else { format!("{words}, {}", root.trim_end_matches('.')) };
     let (layers, channels) = (own.mapping, &own.channels);
-    let recognised = vec![format!("StyleGAN2 ({which}): {w}x{h}, {layers} layers of mapping, channels {channels:?}")];
-    let mut assumed = Vec::new();
+    let mut recognised =
+        vec![format!("StyleGAN2 ({which}): {w}x{h}, {layers} layers of mapping, channels {channels:?}")];
     if names.find("mapping.w_avg").is_none() {
         set_average(&own, &mut arrays);
         assumed.push(format!("the mean of w is not in the file: it is that of {AVERAGED} z (seed 0)"));
@@ -161,9 +191,12 @@ pub fn network(bag: &Bag) -> Result<Network, ReadError> {
     if names.find("synthesis.b4.conv1.noise_const").is_none() {
         assumed.push("the noise is not in the file: there is none".into());
     }
+    if own.judge.is_some() {
+        recognised.push("its discriminator is kept as the model's critic".into());
+    }
     let classes = (0..own.classes).map(|class| class.to_string()).collect();
     let arch = Arch::StyleGan2(own);
-    Ok(Network { arch, recipe: Recipe::default(), classes, arrays, recognised, assumed })
+    Ok(Network { arch, recipe: Recipe::default(), classes, arrays, critic, recognised, assumed })
 }
 
 /// Gives the mean of w of many z to arrays that have none.
@@ -171,16 +204,15 @@ fn set_average(own: &StyleGan2, arrays: &mut [(String, Vec<f32>)]) {
     let device = Device::flex();
     let values: Vec<Vec<f32>> = arrays.iter().map(|(_, values)| values.clone()).collect();
     let params = Params::of(&own.plans(), &values, &device);
+    let mapping = Mapping::new(own, &params, Vec::new());
+    let blend = vec![1.0 / own.classes.max(1) as f64; own.classes];
     let mut random = RandomState::new(0);
-    let z: Vec<f32> = (0..AVERAGED)
-        .flat_map(|_| {
-            let z = random.normals(own.z_dim);
-            let classes = (0..own.classes).map(|_| 1.0 / own.classes as f64);
-            z.into_iter().chain(classes).map(|v| v as f32).collect::<Vec<f32>>()
-        })
-        .collect();
-    let z = Tensor::from_data(TensorData::new(z, [AVERAGED, own.z_dim + own.classes]), &device);
-    let mean = floats(own.map(&params, z).mean_dim(0));
+    let mut mean = vec![0.0; own.w_dim];
+    for _ in 0..AVERAGED {
+        let w = mapping.w(&random.normals(own.z_dim), &blend);
+        mean.iter_mut().zip(w).for_each(|(mean, w)| *mean += w / AVERAGED as f64);
+    }
+    let mean: Vec<f32> = mean.iter().map(|v| *v as f32).collect();
     if let Some((_, average)) = arrays.iter_mut().find(|(name, _)| name == "mapping.average") {
         *average = mean;
     }
@@ -220,24 +252,81 @@ fn settings(names: &Names) -> Result<StyleGan2, ReadError> {
         form,
         picture_channels: picture[0],
         clamp: clamp(names.bag),
+        judge: None,
     };
     own.check().map_err(|why| ReadError(why.0))?;
     Ok(own)
 }
 
+/// Numbers of arrays by our names.
+type Arrays = Vec<(String, Vec<f32>)>;
+
+/// The discriminator beside a generator of NVIDIA's names, if there is one.
+fn judge(names: &Names, own: &StyleGan2) -> Result<Option<(Judge, Arrays)>, ReadError> {
+    let names = Names { bag: names.bag, root: "D." };
+    if names.find("b4.fc.weight").is_none() {
+        return Ok(None);
+    }
+    let blocks = own.channels.len();
+    let mut channels = Vec::new();
+    for at in (1..blocks).rev() {
+        let conv1 = names.get(&format!("b{}.conv1.weight", 4usize << at))?;
+        let [o, c, _, _] = conv1.shape[..] else { return wrong(format!("its {} is no kernel", conv1.name)) };
+        if channels.is_empty() {
+            channels.push(c);
+        }
+        channels.push(o);
+    }
+    let finest = 4usize << (blocks - 1);
+    if blocks > 2 && names.find(&format!("b{}.fromrgb.weight", finest / 2)).is_some() {
+        return wrong("it looks at pictures of several sizes (architecture skip), which is not played here");
+    }
+    let layers = (0..64).take_while(|at| names.find(&format!("mapping.fc{at}.weight")).is_some()).count();
+    let embed = names.find("mapping.embed.weight");
+    let judge = Judge {
+        channels,
+        residual: names.find(&format!("b{finest}.skip.weight")).is_some(),
+        group: number(&names.bag.config, "mbstd_group_size").map_or(4, |v| (v as usize).clamp(1, 1024)),
+        classes: embed.and_then(|array| array.shape.first().map(|dim| [layers, *dim])),
+    };
+    judge.check(blocks).map_err(|why| ReadError(why.0))?;
+    let mut arrays = Vec::new();
+    for plan in judge.plans(own.picture_channels, own.first, own.classes) {
+        let (layer, part) = plan.name.rsplit_once('.').unwrap_or((&plan.name, ""));
+        let array = names.get(&format!("{layer}.{}", if part == "kernel" { "weight" } else { part }))?;
+        let rate = if layer.starts_with("mapping.fc") { MAPPING } else { 1.0 };
+        let times = |values: &[f32], factor: f32| values.iter().map(|v| v * factor).collect::<Vec<f32>>();
+        let values = match array.shape.as_slice() {
+            [o, i, k, l] => {
+                let gain = 1.0 / ((i * k * l) as f32).sqrt();
+                times(&turned(&array.values, &[*o, *i, k * l], &[2, 1, 0]), gain)
+            }
+            [o, i] => times(&turned(&array.values, &[*o, *i], &[1, 0]), rate / (*i as f32).sqrt()),
+            _ => times(&array.values, rate),
+        };
+        if values.len() != plan.len() {
+            return wrong(format!("its {} has {} numbers, and {} are needed", array.name, values.len(), plan.len()));
+        }
+        arrays.push((plan.name, values));
+    }
+    Ok(Some((judge, arrays)))
+}
+
+/// The first number of this name in a file's configuration.
+fn number(config: &serde_json::Value, name: &str) -> Option<f64> {
+    match config {
+        serde_json::Value::Object(all) => match all.get(name).and_then(serde_json::Value::as_f64) {
+            Some(found) => Some(found),
+            None => all.values().find_map(|inner| number(inner, name)),
+        },
+        serde_json::Value::Array(all) => all.iter().find_map(|inner| number(inner, name)),
+        _ => None,
+    }
+}
+
 /// What the file says that values are kept within.
 fn clamp(bag: &Bag) -> Option<f32> {
-    fn within(value: &serde_json::Value) -> Option<f64> {
-        match value {
-            serde_json::Value::Object(all) => match all.get("conv_clamp") {
-                Some(found) => found.as_f64(),
-                None => all.values().find_map(within),
-            },
-            serde_json::Value::Array(all) => all.iter().find_map(within),
-            _ => None,
-        }
-    }
-    within(&bag.config).map(|v| v as f32).filter(|v| *v > 0.0)
+    number(&bag.config, "conv_clamp").map(|v| v as f32).filter(|v| *v > 0.0)
 }
 
 /// An array under our name, with its gain.
@@ -282,9 +371,9 @@ fn array(names: &Names, plan: &Plan) -> Result<Vec<f32>, ReadError> {
             times(&turned(&array.values, &[*o, *i], &[1, 0]), gain / (*i as f32).sqrt())
         }
         ("bias", [o]) if layer.ends_with("torgb.affine") => times(&array.values, 1.0 / (*o as f32).sqrt()),
-        ("kernel", [o, i, k, _]) => {
+        ("kernel", [o, i, k, l]) => {
             let gain = if layer.ends_with("skip") { 1.0 / (*i as f32).sqrt() } else { 1.0 };
-            times(&turned(&array.values, &[*o, *i, k * k], &[2, 1, 0]), gain)
+            times(&turned(&array.values, &[*o, *i, k * l], &[2, 1, 0]), gain)
         }
         _ => array.values.clone(),
     })

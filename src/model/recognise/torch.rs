@@ -17,7 +17,6 @@ use crate::net::families::dcgan::Dcgan;
 use crate::net::families::mlp::Mlp;
 use crate::net::geometry::Padding;
 use crate::net::layers::{Activation, Init, Layer};
-use crate::net::recipe::Recipe;
 
 /// Words in the name of a dictionary that say that it is the one to be drawn with, best first.
 const GENERATORS: [&str; 8] = ["g_ema", "ema", "netg", "generator", "gen", "g", "state_dict", "model"];
@@ -324,7 +323,7 @@ fn transposed(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Resul
     if classes > 0 {
         recognised.push(format!("{classes} classes behind z: {}", hints.classes.join(", ")));
     }
-    Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
+    Ok(Network::generator(arch, arrays, [recognised, assumed], hints))
 }
 
 fn norm_arrays(name: &str, unit: &Unit) -> Vec<(String, Vec<f32>)> {
@@ -382,5 +381,5 @@ fn dense(units: &[Unit], first: &Unit, last: &Unit, hints: &Hints) -> Result<Net
         arrays.push((format!("dense_{i}.bias"), bias));
         arrays.extend(norm_arrays(&format!("dense_{i}_norm"), unit));
     }
-    Ok(Network { arch, arrays, recognised, assumed, recipe: Recipe::default(), classes: hints.classes.clone() })
+    Ok(Network::generator(arch, arrays, [recognised, assumed], hints))
 }

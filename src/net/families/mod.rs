@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod dcgan;
+pub mod judge;
 pub mod lesson;
 pub mod mlp;
 pub mod style;

@@ -1,21 +1,20 @@
 //! StyleGAN2 (Karras et al. 2020, arXiv 1912.04958) as NVlabs/stylegan2-ada-pytorch has it.
 //!
-//! z, and behind it a blend of classes, goes through a mapping to w; each layer of the synthesis is scaled by what an
+//! z, and behind it a blend of classes, goes through a mapping to w ([`crate::net::mapping`]); each layer of the synthesis is scaled by what an
 //! affine map makes of its own w. A kernel that is scaled for each picture is the same as scaling the map before it and
 //! the map behind it, so one kernel serves a whole batch. Doubling and convolution, with the filter [1, 3, 3, 1] behind
 //! them, are one transposed convolution of six taps.
 //! Gains of the equalised layers are in the arrays: whoever reads a file multiplies them in.
 
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::Family;
-use crate::latent::space;
-use crate::net::cpu::conv::Act;
-use crate::net::geometry::Padding;
-use crate::net::layers::{ArchError, Chain, Init, Shape, conv_geometry, transposed_geometry};
-use crate::net::ops;
-use crate::net::params::{Param, Params, Plan, Start};
+use super::judge::Judge;
+use crate::latent::style;
+use crate::net::cpu::synthesis;
+use crate::net::layers::{ArchError, Chain, Init, Shape};
+use crate::net::params::{Param, Params, Plan, Start, floats};
 
 /// How pictures come of maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +53,9 @@ pub struct StyleGan2 {
     /// Values of maps are kept within ± this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clamp: Option<f32>,
+    /// What judged its pictures, where it came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Judge>,
 }
 
 fn is_zero(value: &usize) -> bool {
@@ -73,20 +75,21 @@ impl Default for StyleGan2 {
             form: Form::Skip,
             picture_channels: 3,
             clamp: None,
+            judge: None,
         }
     }
 }
 
 /// Slope below zero, and what follows it.
-const SLOPE: f32 = 0.2;
-const GAIN: f64 = std::f64::consts::SQRT_2;
-const EPS: f64 = 1e-8;
-/// The filter of a doubling, which is separable.
-const FILTER: [f32; 4] = [0.125, 0.375, 0.375, 0.125];
+pub const SLOPE: f32 = 0.2;
+/// That factor.
+pub const GAIN: f64 = std::f64::consts::SQRT_2;
 /// Layers and channels that a file may name at most.
 const MOST_LAYERS: usize = 32;
 const MOST_BLOCKS: usize = 10;
 const MOST_CHANNELS: usize = 2048;
+/// Sides of the first map at most.
+const MOST_FIRST: usize = 64;
 /// Pixels of a picture at most: 2048 × 2048.
 const MOST_PIXELS: usize = 4 << 20;
 
@@ -147,6 +150,81 @@ impl StyleGan2 {
         2 * self.channels.len()
     }
 
+    /// Height and width of a picture.
+    pub fn size(&self) -> [usize; 2] {
+        let last = self.channels.len().saturating_sub(1).min(MOST_BLOCKS);
+        self.first.map(|side| side << last)
+    }
+
+    /// Products of all convolutions of a picture.
+    pub fn products(&self) -> usize {
+        let blocks = self.blocks();
+        let each = |layer: &Layer| {
+            let pixels = layer.size[0] * layer.size[1] / if layer.up { 4 } else { 1 };
+            9 * pixels * layer.channels[0] * layer.channels[1]
+        };
+        blocks.iter().flat_map(|block| &block.layers).map(each).sum()
+    }
+
+    /// The arrays of what judges its pictures; none where it did not come along.
+    pub fn judge_plans(&self) -> Vec<Plan> {
+        let plans = |judge: &Judge| judge.plans(self.picture_channels, self.first, self.classes);
+        self.judge.as_ref().map_or_else(Vec::new, plans)
+    }
+
+    /// Arrays for another first map: its edges are cut, or go on as in a mirror, and so do the planes of noise.
+    pub fn fitted(&self, params: &Params, to: &Self) -> Params {
+        let mirrored = |at: isize, count: usize| {
+            let count = count as isize;
+            let at = at.rem_euclid(2 * count);
+            (if at < count { at } else { 2 * count - 1 - at }) as usize
+        };
+        let list = params.list.iter().zip(to.plans()).map(|(param, plan)| {
+            if param.shape == plan.shape {
+                return param.clone();
+            }
+            let ([h, w], [tall, wide]) = ([param.shape[0], param.shape[1]], [plan.shape[0], plan.shape[1]]);
+            let each = param.shape[2..].iter().product::<usize>();
+            let from = param.values();
+            let edge = |own: usize, new: usize| (own as isize - new as isize).div_euclid(2);
+            let mut values = Vec::with_capacity(tall * wide * each);
+            for y in 0..tall as isize {
+                let y = mirrored(y + edge(h, tall), h);
+                for x in 0..wide as isize {
+                    let x = mirrored(x + edge(w, wide), w);
+                    values.extend_from_slice(&from[(y * w + x) * each..(y * w + x + 1) * each]);
+                }
+            }
+            let len = values.len();
+            let value = Tensor::from_data(TensorData::new(values, [len]), &param.value.device());
+            Param { shape: plan.shape, value, ..param.clone() }
+        });
+        Params { list: list.collect() }
+    }
+
+    /// The same network for pictures of another height and width.
+    ///
+    /// # Errors
+    /// If a side is no multiple of what one number of the first map becomes.
+    pub fn sized(&self, size: [usize; 2]) -> Result<Self, ArchError> {
+        let step = 1 << self.channels.len().saturating_sub(1).min(MOST_BLOCKS);
+        if size.iter().any(|side| *side == 0 || side % step != 0) {
+            let [h, w] = size;
+            return Err(ArchError(format!("its pictures have sides that are multiples of {step}, not {w}x{h}")));
+        }
+        if size.iter().any(|side| *side > MOST_FIRST * step) {
+            let ([h, w], most) = (size, MOST_FIRST * step);
+            return Err(ArchError(format!("its pictures have at most {most} pixels each way, not {w}x{h}")));
+        }
+        let sized = Self { first: size.map(|side| side / step), judge: None, ..self.clone() };
+        sized.check().map(|()| sized)
+    }
+
+    /// Whether each block makes a picture, so that the last ones may be left out.
+    pub fn has_pictures(&self) -> bool {
+        self.form == Form::Skip
+    }
+
     /// The arrays.
     pub fn plans(&self) -> Vec<Plan> {
         let mut plans = Vec::new();
@@ -192,216 +270,46 @@ impl StyleGan2 {
         plans
     }
 
-    /// w `[n, w_dim]` of z with the classes behind it `[n, z_dim + classes]`.
-    pub fn map(&self, params: &Params, z: Tensor<2>) -> Tensor<2> {
-        let [n, _] = z.dims();
-        let mut x = normalised(z.clone().narrow(1, 0, self.z_dim));
-        if self.classes > 0 {
-            let classes = z.narrow(1, self.z_dim, self.classes);
-            let embedded = dense(params, "mapping.embed", classes);
-            x = Tensor::cat(vec![x, normalised(embedded)], 1);
+    /// The noise of the model for each convolution `[1, h, w]`, as strong as it was trained.
+    pub fn planes(&self, params: &Params) -> Vec<Tensor<3>> {
+        let blocks = self.blocks();
+        let layers = blocks.iter().flat_map(|block| &block.layers);
+        layers
+            .map(|layer| {
+                let [h, w] = layer.size;
+                let strength: Tensor<1> = params.get(&layer.name, "strength");
+                params.get::<2>(&layer.name, "noise").reshape([1, h, w]) * strength.reshape([1, 1, 1])
+            })
+            .collect()
+    }
+
+    /// In plain numbers, for the CPU's own way; none for residual blocks, which it does not draw.
+    pub fn plain(&self, params: &Params) -> Option<synthesis::Plain> {
+        if self.form == Form::Resnet {
+            return None;
         }
-        for at in 0..self.mapping {
-            x = curved(dense(params, &format!("mapping.fc{at}"), x));
-        }
-        x.reshape([n, self.w_dim])
+        let one = |name: &str, part: &str| floats(params.get::<1>(name, part));
+        let four = |name: &str| floats(params.get::<4>(name, "kernel"));
+        let blocks = self.blocks().into_iter().map(|block| {
+            let rgb = format!("{}.torgb", block.name);
+            let layers = block.layers.iter().map(|layer| synthesis::Layer {
+                kernel: four(&layer.name),
+                bias: one(&layer.name, "bias"),
+                up: layer.up,
+            });
+            let picture = block.picture.map(|_| (four(&rgb), one(&rgb, "bias")));
+            synthesis::Block { layers: layers.collect(), picture }
+        });
+        Some(synthesis::Plain {
+            first: floats(params.get::<3>("b4", "const")),
+            size: self.first,
+            blocks: blocks.collect(),
+            channels: self.picture_channels,
+            slope: SLOPE,
+            gain: GAIN as f32,
+            clamp: self.clamp,
+        })
     }
-
-    /// w towards the mean of all, by a `psi` of each `[n, 1]`: 1 leaves it, 0 is the mean.
-    pub fn truncated(&self, params: &Params, w: Tensor<2>, psi: Tensor<2>) -> Tensor<2> {
-        let average = params.get::<1>("mapping", "average").reshape([1, self.w_dim]);
-        (w - average.clone()) * psi + average
-    }
-
-    /// The pictures `[n, h, w, channels]` of w for each layer, `[n, w_dim]`, as many as [`Self::styles`]; −1..1, not cut.
-    pub fn picture_of(&self, made: &Made, w: &[Tensor<2>], noise: f64) -> Tensor<4> {
-        let params = &made.params;
-        let n = w[0].dims()[0];
-        let mut x = params.get::<3>("b4", "const").unsqueeze::<4>().repeat_dim(0, n);
-        let mut picture: Option<Tensor<4>> = None;
-        for block in self.blocks() {
-            let resnet = self.form == Form::Resnet && block.layers[0].up;
-            let before = resnet.then(|| made.skip(&block, x.clone()));
-            let last = block.layers.len() - 1;
-            for (at, layer) in block.layers.iter().enumerate() {
-                // Both branches of a residual block weigh the same.
-                let gain = if resnet && at == last { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-                x = self.layer(made, layer, x, &w[layer.w], noise, gain);
-            }
-            if let Some(before) = before {
-                x = x + before;
-            }
-            if let Some(at) = block.picture {
-                let style = affine(params, &format!("{}.torgb", block.name), w[at].clone());
-                let mut own = made.conv(&format!("{}.torgb", block.name), scaled(x.clone(), style), 1);
-                let bias = params.get::<1>(&format!("{}.torgb", block.name), "bias");
-                own = self.clamped(own + bias.reshape([1, 1, 1, self.picture_channels]), 1.0);
-                picture = Some(match picture {
-                    Some(picture) => made.doubled(picture) + own,
-                    None => own,
-                });
-            }
-        }
-        picture.unwrap_or(x)
-    }
-
-    fn layer(&self, made: &Made, layer: &Layer, x: Tensor<4>, w: &Tensor<2>, noise: f64, gain: f64) -> Tensor<4> {
-        let (params, name) = (&made.params, &layer.name);
-        let [_, o] = layer.channels;
-        let style = affine(params, name, w.clone());
-        let squares = params.get::<2>(name, "squares");
-        let factor = (style.clone().powi_scalar(2).matmul(squares) + EPS).sqrt().recip();
-        let x = scaled(x, style);
-        let x = if layer.up { made.conv_up(name, x) } else { made.conv(name, x, 3) };
-        let mut x = scaled(x, factor);
-        if noise != 0.0 {
-            let [h, wide] = layer.size;
-            let plane: Tensor<2> = params.get(name, "noise");
-            let strength: Tensor<1> = params.get(name, "strength");
-            x = x + plane.reshape([1, h, wide, 1]) * (strength * noise).reshape([1, 1, 1, 1]);
-        }
-        let x = x + params.get::<1>(name, "bias").reshape([1, 1, 1, o]);
-        self.clamped(activation::leaky_relu(x, f64::from(SLOPE)) * (GAIN * gain), gain)
-    }
-
-    fn clamped(&self, x: Tensor<4>, gain: f64) -> Tensor<4> {
-        match self.clamp {
-            Some(most) => x.clamp(-f64::from(most) * gain, f64::from(most) * gain),
-            None => x,
-        }
-    }
-}
-
-/// The arrays with what follows from them: kernels of doubling layers, and the squares that demodulate.
-pub struct Made {
-    params: Params,
-}
-
-impl Made {
-    /// Prepares arrays.
-    pub fn new(own: &StyleGan2, params: &Params) -> Self {
-        let device = params.list.first().map(|p| p.value.device()).unwrap_or_default();
-        let mut params = params.clone();
-        let mut more = Vec::new();
-        for layer in own.blocks().iter().flat_map(|block| &block.layers) {
-            let [c, o] = layer.channels;
-            let kernel: Tensor<4> = params.get(&layer.name, "kernel");
-            let squares = kernel.clone().powi_scalar(2).sum_dim(0).sum_dim(1);
-            more.push(param(&format!("{}.squares", layer.name), &[c, o], squares.reshape([c * o])));
-            if layer.up {
-                let six = filtered(kernel, &device);
-                more.push(param(&format!("{}.six", layer.name), &[6, 6, o, c], six.reshape([36 * c * o])));
-            }
-        }
-        // Pictures are doubled, and what goes past a residual block.
-        let doubled = match own.form {
-            Form::Skip => vec![own.picture_channels],
-            Form::Resnet => own.channels.iter().skip(1).copied().collect(),
-            Form::Orig => Vec::new(),
-        };
-        for c in doubled {
-            let name = format!("double{c}.kernel");
-            if !more.iter().any(|known| known.name == name) {
-                more.push(param(&name, &[4, 4, c, c], doubling(c, &device)));
-            }
-        }
-        params.list.extend(more);
-        Self { params }
-    }
-
-    /// The arrays.
-    pub fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn conv(&self, name: &str, x: Tensor<4>, k: usize) -> Tensor<4> {
-        let [_, h, w, c] = x.dims();
-        let kernel: Tensor<4> = self.params.get(name, "kernel");
-        let o = kernel.dims()[3];
-        let none: Tensor<1> = Tensor::zeros([o], &x.device());
-        ops::conv(x, kernel, none, conv_geometry([h, w, c], o, k, 1, Padding::Pixels(k / 2)), None::<Act>)
-    }
-
-    fn conv_up(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
-        let [_, h, w, c] = x.dims();
-        let kernel: Tensor<4> = self.params.get(name, "six");
-        let o = kernel.dims()[2];
-        let none: Tensor<1> = Tensor::zeros([o], &x.device());
-        ops::conv_t(x, kernel, none, transposed_geometry([h, w, c], o, 6, 2, Padding::Pixels(2), 0), None::<Act>)
-    }
-
-    /// Twice as large, by the filter.
-    fn doubled(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, h, w, c] = x.dims();
-        let kernel: Tensor<4> = self.params.get(&format!("double{c}"), "kernel");
-        let none: Tensor<1> = Tensor::zeros([c], &x.device());
-        ops::conv_t(x, kernel, none, transposed_geometry([h, w, c], c, 4, 2, Padding::Pixels(1), 0), None::<Act>)
-    }
-
-    /// The input of a residual block in its channels, twice as large.
-    fn skip(&self, block: &Block, x: Tensor<4>) -> Tensor<4> {
-        let made = self.conv(&format!("{}.skip", block.name), x, 1);
-        self.doubled(made) * std::f64::consts::FRAC_1_SQRT_2
-    }
-}
-
-fn param(name: &str, shape: &[usize], value: Tensor<1>) -> Param {
-    Param { name: name.into(), shape: shape.to_vec(), value, trained: false }
-}
-
-/// The kernel `[3, 3, c, o]` with the filter of a doubling behind it, as one of a transposed convolution `[6, 6, o, c]`.
-fn filtered(kernel: Tensor<4>, device: &Device) -> Tensor<4> {
-    let [_, _, c, o] = kernel.dims();
-    let turned = kernel.permute([0, 1, 3, 2]);
-    let mut rows: Tensor<4> = Tensor::zeros([6, 6, o, c], device);
-    for (y, fy) in FILTER.iter().enumerate() {
-        for (x, fx) in FILTER.iter().enumerate() {
-            // Zeros were put between pixels, so all is four times as strong.
-            let part = turned.clone() * (4.0 * fy * fx);
-            let place = [y..y + 3, x..x + 3, 0..o, 0..c];
-            let sum = rows.clone().slice(place.clone()) + part;
-            rows = rows.slice_assign(place, sum);
-        }
-    }
-    rows
-}
-
-/// The kernel that doubles each channel by itself.
-fn doubling(channels: usize, device: &Device) -> Tensor<1> {
-    let mut values = vec![0.0; 16 * channels * channels];
-    for (at, plane) in values.chunks_exact_mut(channels * channels).enumerate() {
-        for c in 0..channels {
-            plane[c * channels + c] = 4.0 * FILTER[at / 4] * FILTER[at % 4];
-        }
-    }
-    let len = values.len();
-    Tensor::from_data(TensorData::new(values, [len]), device)
-}
-
-/// To length √features.
-fn normalised(x: Tensor<2>) -> Tensor<2> {
-    let mean = x.clone().powi_scalar(2).mean_dim(1);
-    x / (mean + EPS).sqrt()
-}
-
-fn dense(params: &Params, name: &str, x: Tensor<2>) -> Tensor<2> {
-    let bias: Tensor<1> = params.get(name, "bias");
-    let units = bias.dims()[0];
-    x.matmul(params.get(name, "kernel")) + bias.reshape([1, units])
-}
-
-fn curved(x: Tensor<2>) -> Tensor<2> {
-    activation::leaky_relu(x, f64::from(SLOPE)) * GAIN
-}
-
-/// What a layer makes of its w: a factor for each channel `[n, c]`.
-fn affine(params: &Params, name: &str, w: Tensor<2>) -> Tensor<2> {
-    dense(params, &format!("{name}.affine"), w)
-}
-
-fn scaled(x: Tensor<4>, factors: Tensor<2>) -> Tensor<4> {
-    let [n, c] = factors.dims();
-    x * factors.reshape([n, 1, 1, c])
 }
 
 impl Family for StyleGan2 {
@@ -417,18 +325,18 @@ impl Family for StyleGan2 {
         self.classes
     }
 
-    /// psi, less 1.
+    /// What a style has without a w of its own.
     fn manner(&self) -> usize {
-        space::PSI
+        style::HEAD
     }
 
     fn picture(&self) -> [usize; 3] {
-        let last = self.channels.len().saturating_sub(1).min(MOST_BLOCKS);
-        let [h, w] = self.first.map(|side| side << last);
-        [h, w, self.picture_channels]
+        let [h, w] = self.size();
+        // Opacity is laid over black.
+        [h, w, if self.picture_channels < 3 { 1 } else { 3 }]
     }
 
-    /// It is a mapping and a synthesis and no chain: see [`Self::picture_of`].
+    /// It is a mapping and a synthesis and no chain: see `net::styled`.
     fn generator(&self) -> Chain {
         Chain::new(Shape::Flat(self.z_dim + self.classes), Init::default())
     }
@@ -452,103 +360,21 @@ impl Family for StyleGan2 {
         within("the number of blocks", self.channels.len(), MOST_BLOCKS)?;
         within("picture_channels", self.picture_channels, 4)?;
         for side in self.first {
-            within("first", side, 64)?;
+            within("first", side, MOST_FIRST)?;
         }
         for channels in &self.channels {
             within("channels", *channels, MOST_CHANNELS)?;
         }
-        let [h, w, _] = self.picture();
+        let [h, w] = self.size();
+        if let Some(judge) = &self.judge {
+            judge.check(self.channels.len())?;
+        }
         if h * w > MOST_PIXELS {
             return Err(ArchError(format!("its pictures have at most {MOST_PIXELS} pixels, and {w}x{h} has more")));
         }
         match self.clamp.is_none_or(|most| most.is_finite() && most > 0.0) {
             true => Ok(()),
             false => Err(ArchError("clamp must be a number above 0".into())),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::params::floats;
-    use crate::random::RandomState;
-
-    fn small() -> StyleGan2 {
-        StyleGan2 { z_dim: 6, w_dim: 5, classes: 2, channels: vec![4, 3, 2], first: [4, 6], ..StyleGan2::default() }
-    }
-
-    /// `[h, w, c]` with zeros between pixels, through a transposed convolution and the filter, as the original has it.
-    fn naive(x: &[f32], [h, w, c]: [usize; 3], kernel: &[f32], o: usize) -> Vec<f32> {
-        let (tall, wide) = (2 * h + 1, 2 * w + 1);
-        let mut large = vec![0.0; tall * wide * o];
-        for (y, x_at, i, out) in
-            (0..h).flat_map(|y| (0..w).flat_map(move |x| (0..c).flat_map(move |i| (0..o).map(move |o| (y, x, i, o)))))
-        {
-            for (ky, kx) in (0..3).flat_map(|ky| (0..3).map(move |kx| (ky, kx))) {
-                large[((2 * y + ky) * wide + 2 * x_at + kx) * o + out] +=
-                    x[(y * w + x_at) * c + i] * kernel[((ky * 3 + kx) * c + i) * o + out];
-            }
-        }
-        let mut made = vec![0.0; 4 * h * w * o];
-        for (y, x_at, out) in (0..2 * h).flat_map(|y| (0..2 * w).flat_map(move |x| (0..o).map(move |o| (y, x, o)))) {
-            for (fy, fx) in (0..4).flat_map(|fy| (0..4).map(move |fx| (fy, fx))) {
-                // A border of one pixel of zeros.
-                let (sy, sx) = (y + fy, x_at + fx);
-                if (1..=tall).contains(&sy) && (1..=wide).contains(&sx) {
-                    made[(y * 2 * w + x_at) * o + out] +=
-                        4.0 * FILTER[fy] * FILTER[fx] * large[((sy - 1) * wide + sx - 1) * o + out];
-                }
-            }
-        }
-        made
-    }
-
-    #[test]
-    fn a_doubling_layer_is_one_transposed_convolution() {
-        let (own, device) = (small(), Device::flex());
-        let params = Params::init(&own.plans(), &mut RandomState::new(3), &device);
-        let made = Made::new(&own, &params);
-        let layer = &own.blocks()[1].layers[0];
-        assert_eq!((layer.name.as_str(), layer.channels, layer.size, layer.up), ("b8.conv0", [4, 3], [8, 12], true));
-        let x: Vec<f32> = (0..4 * 6 * 4).map(|v| (v as f32 * 0.7).sin()).collect();
-        let tensor = Tensor::from_data(TensorData::new(x.clone(), [1, 4, 6, 4]), &device);
-        let fast = floats(made.conv_up(&layer.name, tensor));
-        let slow = naive(&x, [4, 6, 4], &floats(params.get::<4>(&layer.name, "kernel")), 3);
-        assert_eq!(fast.len(), slow.len());
-        for (a, b) in fast.iter().zip(&slow) {
-            assert!((a - b).abs() < 1e-4, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn each_form_draws_and_counts_its_w() {
-        let device = Device::flex();
-        for form in [Form::Skip, Form::Resnet, Form::Orig] {
-            let own = StyleGan2 { form, clamp: Some(256.0), ..small() };
-            own.check().unwrap();
-            assert_eq!((own.styles(), own.picture()), (6, [16, 24, 3]));
-            let used: Vec<usize> =
-                own.blocks().iter().flat_map(|b| b.layers.iter().map(|l| l.w).chain(b.picture)).collect();
-            assert_eq!(used.iter().max(), Some(&5), "{form:?}");
-            let params = Params::init(&own.plans(), &mut RandomState::new(3), &device);
-            let made = Made::new(&own, &params);
-            let z = |seed: u32, class: usize| {
-                let mut z: Vec<f32> = RandomState::new(seed).normals(6).iter().map(|v| *v as f32).collect();
-                z.extend([0, 1].map(|at| f32::from(u8::from(at == class))));
-                Tensor::from_data(TensorData::new(z, [1, 8]), &device)
-            };
-            let draw = |z| {
-                let w = own.map(made.params(), z);
-                floats(own.picture_of(&made, &vec![w; 6], 1.0))
-            };
-            let (one, other, class) = (draw(z(1, 0)), draw(z(2, 0)), draw(z(1, 1)));
-            assert_eq!(one.len(), 16 * 24 * 3);
-            assert!(one.iter().all(|v| v.is_finite()) && one != other && one != class, "{form:?}");
-            // At 0 all are the mean.
-            let mean =
-                |seed| own.truncated(made.params(), own.map(made.params(), z(seed, 0)), Tensor::zeros([1, 1], &device));
-            assert_eq!(floats(mean(1)), floats(mean(2)));
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Product {
     /// x `[n, h, w, o]`, weights `[t · t · o, 4 · c]`: a window of t × t pixels is laid out in a row, which gives the
     /// 2 × 2 pixels of c channels that come of it.
     Laid { t: usize },
+    /// x `[n, h, w, o]`, weights `[t · t · o, c]`: the same for one pixel of c channels, a convolution that keeps the size.
+    Same { t: usize },
     /// x `[n, h, w, o]`, weights `[o, t · t · 4 · c]`: a pixel gives its part of the 2 × 2 outputs of all t × t pixels
     /// that see it, which are added up behind the product.
     Added { t: usize },
@@ -71,12 +73,13 @@ impl CardOps for Cube {
         let c = bias.meta.shape()[0];
         let shape = match product {
             Product::Dense => vec![products.n, c],
+            Product::Same { .. } => vec![products.n, products.h, products.w, c],
             _ => vec![products.n, 2 * products.h, 2 * products.w, c],
         };
         let out = empty(&products.values, shape, precision);
         match product {
             Product::Added { t } => products.added(bias, &out, t, then),
-            _ => products.finished(bias, &out, product != Product::Dense, then),
+            _ => products.finished(bias, &out, matches!(product, Product::Laid { .. }), then),
         }
         out
     }
@@ -108,7 +111,7 @@ impl Products {
         let x = into_contiguous(x);
         let shape = x.meta.shape();
         let (n, h, w) = if product == Product::Dense { (shape[0], 1, 1) } else { (shape[0], shape[1], shape[2]) };
-        let t = if let Product::Laid { t } = product { t } else { 1 };
+        let t = if let Product::Laid { t } | Product::Same { t } = product { t } else { 1 };
         let (rows, columns) = (n * h * w, weights.meta.shape()[1]);
         let (values, parts) = match Tiles::of(&x, &weights, rows) {
             Some(tiles) => (tiles.multiplied(x, weights, [rows, h, w, t]), tiles.parts),
@@ -306,7 +309,7 @@ fn constants(then: Then) -> (f32, bool) {
     }
 }
 
-/// A layer: `x` and `weights` as [`Product`] says, `bias` `[c]`; gives `[n, o]` or `[n, 2 h, 2 w, c]` in the precision
+/// A layer: `x` and `weights` as [`Product`] says, `bias` `[c]`; gives `[n, o]`, `[n, h, w, c]` or `[n, 2 h, 2 w, c]` in the precision
 /// of `x`; products are summed in f32.
 pub fn layer<const D: usize>(
     x: Tensor<D>,

@@ -41,6 +41,10 @@ pub enum Act {
     ZClear,
     /// How much of a class, by its name, 0..1.
     Class(String, f32),
+    /// How far along a direction of W, by its name or number.
+    Direction(String, f64),
+    /// How much of the other style a layer takes, 0..1.
+    Layer(usize, f64),
     /// A dial, in its range.
     Dial(Dial, f64),
     /// A trigger by name (`c.hit(name)`), as a key press is.

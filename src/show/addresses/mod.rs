@@ -86,6 +86,8 @@ enum Works {
 enum Kinds {
     Knob,
     Class,
+    Direction,
+    Layer,
     Z,
     ZSet,
     Mix,
@@ -256,6 +258,8 @@ pub fn path_of(act: &Act) -> Option<String> {
     let (address, part) = match act {
         Act::Knob(name, _) => (row(&kind(Kinds::Knob))?, slug(name)),
         Act::Class(name, _) => (row(&kind(Kinds::Class))?, slug(name)),
+        Act::Direction(name, _) => (row(&kind(Kinds::Direction))?, slug(name)),
+        Act::Layer(at, _) => (row(&kind(Kinds::Layer))?, at.to_string()),
         Act::Z(i, _) => (row(&kind(Kinds::Z))?, i.to_string()),
         Act::ZSet(i, _) => (row(&kind(Kinds::ZSet))?, i.to_string()),
         Act::Mix(_) => (row(&kind(Kinds::Mix))?, String::new()),

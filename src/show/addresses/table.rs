@@ -3,6 +3,7 @@
 
 use super::{Act, Address, Given, Kinds, Reading, Switch, Takes, Training, Works};
 use crate::control::hand::Value;
+use crate::control::styles::FARTHEST;
 use crate::control::{Dial, FARTHEST_Z};
 use crate::osc::Kind;
 use crate::trainer::settings::{SETTINGS, Setting, Settings};
@@ -110,6 +111,8 @@ fn set(settings: Settings) -> Result<Vec<Act>, String> {
     Given::one(Act::Train(Training::Set(settings)))
 }
 
+/// Layers that have an address.
+const MOST_STYLES: usize = 32;
 const SHARE: Takes = Takes::Number { min: 0.0, max: 1.0 };
 const OFFSETS: Takes = Takes::Numbers { min: -FARTHEST_Z, max: FARTHEST_Z };
 /// z as people move it.
@@ -119,7 +122,7 @@ const Z_REACH: [f64; 2] = [-3.0, 3.0];
 pub const ADDRESSES: &[Address] = &with_settings();
 
 /// All addresses but a training's settings.
-const ROWS: [Address; 75] = [
+const ROWS: [Address; 94] = [
     reaching(
         kind(
             Kinds::Z,
@@ -186,7 +189,59 @@ const ROWS: [Address; 75] = [
     dial("/flaneur/texture/4/amount", Dial::Size4, "Sixteen times as large."),
     dial("/flaneur/texture/5/amount", Dial::Size5, "The coarsest ones."),
     dial("/flaneur/then", Dial::Then, "How much is seen of the filters behind the generator; 0 is the plain picture."),
-    dial("/flaneur/truncation", Dial::Truncation, "psi: z times this; below 1 typical and calm, above 1 wild."),
+    dial(
+        "/flaneur/truncation",
+        Dial::Truncation,
+        "psi: z times this, or w from the mean of all; below 1 typical and calm, above 1 wild.",
+    ),
+    dial(
+        "/flaneur/truncation/cutoff",
+        Dial::Cutoff,
+        "So many layers of a StyleGAN2 follow psi, from the coarsest; 0 is all.",
+    ),
+    kind(
+        Kinds::Direction,
+        address(
+            "/flaneur/direction/<n>",
+            Takes::Number { min: -FARTHEST, max: FARTHEST },
+            "How far along a direction of W, by its name or number.",
+            |g| Given::one(Act::Direction(g.part.into(), g.number)),
+            Some(|r| number(r.show.controls.direction_goal(r.part))),
+        ),
+    ),
+    kind(
+        Kinds::Layer,
+        address(
+            "/flaneur/style/<layer>/amount",
+            SHARE,
+            "How much of the other style a layer of a StyleGAN2 takes, from 0, the coarsest.",
+            |g| match g.part.parse::<usize>() {
+                Ok(layer) if layer < MOST_STYLES => Given::one(Act::Layer(layer, g.number)),
+                _ => Err(format!("\"{}\" is no layer; they are numbers from 0", g.part)),
+            },
+            Some(|r| number(r.show.controls.layer_goal(r.part.parse().ok()?))),
+        ),
+    ),
+    dial("/flaneur/style/seed", Dial::OtherSeed, "The seed of that other style."),
+    dial("/flaneur/noise/strength", Dial::Noise, "How strong a StyleGAN2's noise is; 1 as it was trained, 0 none."),
+    dial("/flaneur/noise/seed", Dial::NoiseSeed, "Seed of its noise; 0 is the model's own."),
+    dial("/flaneur/noise/turn", Dial::NoiseTurn, "How much of its noise runs along a loop."),
+    dial("/flaneur/noise/phase", Dial::NoisePhase, "Where on that loop it is."),
+    dial(
+        "/flaneur/fewer",
+        Dial::Fewer,
+        "Blocks of a StyleGAN2 that are left out: pictures of half the size for each, drawn faster; 0 is none, -1 as many as this machine needs.",
+    ),
+    dial("/flaneur/bend/layer", Dial::BendLayer, "Which layer of a StyleGAN2 is bent, from 0, the coarsest."),
+    dial("/flaneur/bend/spared", Dial::BendSpared, "How many of its maps are left as they are, chosen by a seed."),
+    dial("/flaneur/bend/seed", Dial::BendSeed, "That seed."),
+    dial("/flaneur/bend/x", Dial::BendX, "Maps moved to the right, in widths; edges join."),
+    dial("/flaneur/bend/y", Dial::BendY, "Down, in heights."),
+    dial("/flaneur/bend/turn", Dial::BendTurn, "Maps turned; 1 is all around."),
+    dial("/flaneur/bend/zoom", Dial::BendZoom, "Maps larger; 1 is twice as large, -0.5 half."),
+    dial("/flaneur/bend/erode", Dial::BendErode, "Maps eroded, or below 0 dilated, by so many pixels."),
+    dial("/flaneur/bend/threshold", Dial::BendThreshold, "What is below this share of a map's largest becomes 0."),
+    dial("/flaneur/bend/gain", Dial::BendGain, "Maps times this; 0 mutes."),
     kind(
         Kinds::Knob,
         address(

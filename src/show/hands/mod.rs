@@ -359,6 +359,10 @@ pub fn plain_addresses(parts: &Parts) -> Vec<String> {
     let dims = parts.output.model().space.dim;
     all.extend((0..dims).flat_map(|i| ["", "/set", "/free"].map(|what| format!("/flaneur/z/{i}{what}"))));
     all.extend(parts.walk.space().classes.iter().map(|name| format!("/flaneur/class/{}", slug(name))));
+    if let Some(w) = &parts.walk.space().w {
+        all.extend(w.0.directions().iter().map(|name| format!("/flaneur/direction/{}", slug(name))));
+        all.extend((0..w.0.layers()).map(|layer| format!("/flaneur/style/{layer}/amount")));
+    }
     all.extend(parts.controls.asked().into_iter().map(|k| format!("/flaneur/knob/{}", slug(&k.name))));
     all.extend(parts.controls.triggers().iter().map(|name| format!("/flaneur/hit/{}", slug(name))));
     all
@@ -401,6 +405,14 @@ pub fn objection(act: &Act, parts: &Parts, leader: Option<&str>) -> Option<Strin
             Some(format!("there is no dimension {i}; the model has 0 to {last}"))
         }
         Act::Class(name, _) => classes::find(&parts.walk.space().classes, name).err(),
+        Act::Direction(name, _) => match &parts.walk.space().w {
+            None => Some("the model has no directions: it has no mapping to w".into()),
+            Some(w) => w.direction(name).is_none().then(|| w.no_direction(name)),
+        },
+        Act::Layer(layer, _) => match parts.walk.space().w.as_ref().map_or(0, |w| w.0.layers()) {
+            0 => Some("the model has no layers with styles: it has no mapping to w".into()),
+            count => (*layer >= count).then(|| format!("there is no layer {layer}; the model has 0 to {}", count - 1)),
+        },
         Act::Tempo(_) | Act::Tap | Act::Beat(_) if parts.walk.clock().led() => {
             Some(format!("the clock of {} leads", leader.unwrap_or("another program")))
         }

@@ -92,6 +92,8 @@ impl Hands {
             if let Some((knobs, before, _)) = before {
                 changed.extend((knobs != listed).then_some(["/flaneur/knob", "/flaneur/hit"]).into_iter().flatten());
                 changed.extend((before.classes != space.classes).then_some("/flaneur/class"));
+                let styles = (before.w != space.w).then_some(["/flaneur/direction", "/flaneur/style"]);
+                changed.extend(styles.into_iter().flatten());
             }
             self.list(&changed, parts);
         }
@@ -124,6 +126,14 @@ impl Hands {
                     let mut seen = BTreeSet::new();
                     parts.retain(|part| seen.insert(part.clone()));
                     entries.extend(parts.into_iter().map(one));
+                }
+                Some("/flaneur/direction/") => {
+                    let names = parts.walk.space().w.iter().flat_map(|w| w.0.directions());
+                    entries.extend(names.map(|name| one(slug(name))));
+                }
+                Some("/flaneur/style/") => {
+                    let count = parts.walk.space().w.as_ref().map_or(0, |w| w.0.layers());
+                    entries.extend((0..count).map(|layer| one(layer.to_string())));
                 }
                 Some("/flaneur/hit/") => {
                     let mut parts: Vec<String> = parts.controls.triggers().iter().map(|name| slug(name)).collect();

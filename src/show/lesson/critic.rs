@@ -48,8 +48,9 @@ impl Lesson {
             return;
         }
         let pose = around.walk.pose();
-        if let Some(z) = pose.latents.first() {
-            around.output.generator().ask_critic(&[z, pose.class(0)].concat(), gradient);
+        // The picture that is seen: with its classes, and drawn as it is.
+        if let Some(row) = pose.inputs().first() {
+            around.output.generator().ask_critic(row, gradient);
         }
         if let Some(score) = around.output.generator().critic_score() {
             around.takes.line(|| Line::Critic(score.score, score.gradient.clone()));

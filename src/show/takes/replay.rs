@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::log::{Line, Start, Time, VERSION};
 use crate::control::Dial;
 use crate::files::{self, FileError};
+use crate::latent::manner;
 use crate::latent::pose::Pose;
-use crate::latent::texture;
 use crate::show::addresses::{Act, modern};
 use crate::show::fades::Fades;
 
@@ -196,8 +196,7 @@ fn between(a: &Pose, b: &Pose, share: f64) -> Option<Pose> {
     blend(&mut pose.latents, &a.latents, &b.latents);
     blend(&mut pose.classes, &a.classes, &b.classes);
     for (at, manner) in pose.manners.iter_mut().enumerate() {
-        let scales = a.latents[at].len() / texture::SCORES;
-        *manner = texture::between(&a.manners[at], &b.manners[at], scales, share);
+        *manner = manner::between(&a.manners[at], &b.manners[at], a.latents[at].len(), share);
     }
     Some(pose)
 }

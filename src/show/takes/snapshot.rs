@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::home;
-use crate::latent::{self, ease, space, texture};
+use crate::latent::space::{self, Space};
+use crate::latent::{self, ease, manner};
 use crate::preset::PRESETS;
 use crate::report::Board;
 
@@ -30,7 +31,7 @@ pub struct Snapshot {
     pub beat: f64,
     /// The first latent of the frame.
     pub z: Vec<f32>,
-    /// How a texture was drawn beside its z, as numbers (`latent::texture`); absent where it was as usual.
+    /// How it was drawn beside its z, as numbers (`latent::manner`); absent where it was as usual.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manner: Vec<f32>,
     /// Where hands had moved knobs, 0..1, by name.
@@ -146,16 +147,20 @@ impl Morph {
         Self { from_blend, via_blend, ..self }
     }
 
-    /// The same with the manners of both, of a texture.
+    /// The same with the manners of both.
     pub fn with_manners(self, from_manner: Vec<f32>, via_manner: Vec<f32>) -> Self {
         Self { from_manner, via_manner, ..self }
     }
 
-    /// Bends the manner of that latent, behind a z of so many scales.
-    pub fn bend_manner(&self, manner: &mut Vec<f32>, scales: usize, real: f64) {
+    /// Bends the manner of that latent. One that is of another space, or no numbers, is as usual here.
+    pub fn bend_manner(&self, manner: &mut Vec<f32>, space: &Space, real: f64) {
         let Some((first, t)) = self.along(real) else { return };
-        let [a, b] = if first { [&self.from_manner, &self.via_manner] } else { [&self.via_manner, &*manner] };
-        *manner = texture::between(a, b, scales, t);
+        let fits = |own: &[f32]| space.takes(own.len()) && own.iter().all(|v| v.is_finite());
+        let [from, via] = [&self.from_manner, &self.via_manner].map(|own| if fits(own) { own.as_slice() } else { &[] });
+        *manner = match first {
+            true => manner::between(from, via, space.dim, t),
+            false => manner::between(via, manner, space.dim, t),
+        };
     }
 
     /// Bends the latent of the frame at `real`; false when the morph is over. Points of another model come over.

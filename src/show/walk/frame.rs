@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::steered;
 use super::trials::silent_at;
 use super::{Event, FAULT_SECS, HELD_SECS, LATE, MOST_CPU, PATIENCE, SILENT, SLOW_FRAMES, Steps, Walk};
 use crate::clock::Tick;
-use crate::control::{Controls, Dial, Lent};
+use crate::control::{Controls, Lent};
 use crate::latent::pose::Pose;
 use crate::latent::space::Space;
+use crate::latent::style;
 use crate::latent::texture::{self, Slide};
 use crate::sketch::Complaint;
 use crate::sketch::thread::{Answer, Ask, Said};
@@ -150,7 +152,9 @@ impl Walk {
     /// Takes the answer that is there.
     fn apply(&mut self, controls: &mut Controls, real: f64) {
         let Some(answer) = self.held.take() else { return };
-        let Answer { pose, complaint, refused, asked, wanted, wants, classless, untextured, drawn, cpu, .. } = *answer;
+        let Answer {
+            pose, complaint, refused, asked, wanted, wants, classless, untextured, unmapped, drawn, cpu, ..
+        } = *answer;
         if let Some((program, note)) = self.taking.take() {
             match refused {
                 Some(complaint) => self.refuse(complaint),
@@ -167,6 +171,9 @@ impl Walk {
         }
         if untextured && self.space.scales().is_none() && !std::mem::replace(&mut self.untextured, true) {
             self.events.push(Event::Untextured);
+        }
+        if unmapped && self.space.w.is_none() && !std::mem::replace(&mut self.unmapped, true) {
+            self.events.push(Event::Unmapped);
         }
         self.want(wanted);
         if !Arc::ptr_eq(&asked.names, &self.asked.names) {
@@ -246,21 +253,31 @@ impl Walk {
     fn show(&mut self, controls: &Controls, real: f64) {
         let space = self.shown_in(real).clone();
         let fits = self.given.model == space.model && self.given.latents.iter().all(|z| z.len() == space.dim);
-        if fits && self.morph.is_none() && !controls.bends() && space.classes.is_empty() {
+        let hurried = self.haste.fewer() > 0;
+        if fits && self.morph.is_none() && !controls.bends() && !hurried && space.classes.is_empty() {
             self.pose = self.given.clone();
             return;
         }
         let mut pose = (*self.given).clone();
         // Before hands bend it: how it goes on in a larger space follows from what the sketch gave.
         pose.bring_to(&space);
-        pose.latents.iter_mut().for_each(|z| controls.bend(z));
+        match &space.w {
+            None => pose.latents.iter_mut().for_each(|z| controls.bend(z)),
+            // A mapping brings z to one length; psi is for w. Hands reach for w where the latent is one.
+            Some(w) => {
+                pose.latents.iter_mut().for_each(|z| controls.reach(z));
+                let own = pose.manners.iter_mut().filter_map(|manner| manner.get_mut(space.manner..));
+                own.flat_map(|list| list.chunks_mut(w.dim().max(1))).for_each(|w| controls.reach(w));
+            }
+        }
         // What had to be changed was said of the sketch's own pose.
         let _ = pose.settle(&space);
         let narrow: Vec<f32> = controls.blend(&space.classes).iter().map(|v| *v as f32).collect();
         pose.fill_classes(&narrow);
-        if space.has_psi() {
-            let psi = controls.dial(Dial::Truncation) as f32;
-            pose.manners = vec![vec![psi - 1.0]; pose.latents.len()];
+        if let Some(w) = &space.w {
+            let hands = steered::hands(controls, w, self.haste.fewer());
+            pose.manners.resize(pose.latents.len(), Vec::new());
+            pose.manners.iter_mut().for_each(|manner| style::moved(manner, &hands));
         }
         if let Some(scales) = space.scales() {
             let ([x, y], count) = (controls.drift(), pose.latents.len());
@@ -270,8 +287,9 @@ impl Walk {
         }
         if let Some(morph) = &self.morph {
             let bent = pose.latents.first_mut().is_some_and(|z| morph.bend(z, real));
-            if let (Some(manner), Some(scales)) = (pose.manners.first_mut(), space.scales()) {
-                morph.bend_manner(manner, scales, real);
+            if space.manner > 0 {
+                pose.manners.resize(pose.latents.len().max(1), Vec::new());
+                morph.bend_manner(&mut pose.manners[0], &space, real);
             }
             if let Some(class) = pose.classes.first_mut() {
                 morph.bend_class(class, &space.classes, real);

@@ -6,6 +6,8 @@
 //! threads; what sketches ask for (knobs, ways to be measured, the critic) it passes on.
 
 mod frame;
+mod haste;
+mod steered;
 mod trials;
 mod versions;
 
@@ -20,6 +22,7 @@ use crate::latent::pose::Pose;
 use crate::latent::space::Space;
 use crate::sketch::thread::{Adopt, Answer, Asked, Critic, News, Points, Proven, SketchThread, Standing};
 use crate::sketch::{Complaint, MEASURED, Measure, Program, arc_lengths};
+use haste::Haste;
 use trials::Trials;
 
 /// Share of a frame that a live show waits for its sketch.
@@ -79,6 +82,10 @@ pub enum Event {
     Classless,
     /// It does something to the noise of a texture, and the model at work is none; said once of a model.
     Untextured,
+    /// Pictures take too long, or no longer: so many blocks of the network are left out now.
+    Hurries(usize),
+    /// It does something to w, and the model at work has no mapping; said once of a model.
+    Unmapped,
 }
 
 /// The walk of a show.
@@ -128,6 +135,9 @@ pub struct Walk {
     /// It was said that the model has no classes, which the sketch names; and that it is no texture.
     classless: bool,
     untextured: bool,
+    /// The same of a mapping.
+    unmapped: bool,
+    haste: Haste,
     complaint: Option<(Box<Complaint>, f64)>,
     refused: Option<Box<Complaint>>,
     /// The sketch was silent too long, too often.
@@ -179,6 +189,8 @@ impl Walk {
             changed: 0.0,
             classless: false,
             untextured: false,
+            unmapped: false,
+            haste: Haste::default(),
             complaint: None,
             refused: None,
             lost: false,
@@ -249,11 +261,22 @@ impl Walk {
         self.news.push(News::Drawn(drawn));
     }
 
+    /// The newest picture took so many seconds. A film waits for its pictures.
+    pub fn hurry(&mut self, took: f64, real: f64) {
+        let Some(w) = self.space.w.as_ref().filter(|_| !self.exact) else { return };
+        // A quarter of the sides at least: 64 of 256, 256 of 1024.
+        let most = (w.0.layers() / 2).saturating_sub(2).min(2);
+        if self.haste.follow(took, most, real) {
+            self.events.push(Event::Hurries(self.haste.fewer()));
+        }
+    }
+
     /// Another model at `real` seconds: what was measured on the old weights is dropped.
     pub fn set_space(&mut self, space: Space, real: f64) {
         self.spaces.retain(|known| known.model >= self.given.model);
         self.spaces.push(std::mem::replace(&mut self.space, space.clone()));
-        (self.changed, self.classless, self.untextured) = (real, false, false);
+        (self.changed, self.classless, self.untextured, self.unmapped) = (real, false, false, false);
+        self.haste = Haste::default();
         self.trials.set_space(space.clone());
         self.measured.clear();
         self.wanted.clear();

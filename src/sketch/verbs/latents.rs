@@ -4,12 +4,14 @@ use rune::Value;
 use rune::runtime::Function;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
+use super::super::env::Env;
 use super::super::values::{Latent, Way, number};
 use super::{
-    Arg, Group, Verb, arg, forms, function, give_latent, give_number, latent, latents, numbers, phase, text, textures,
+    Arg, Group, Verb, arg, forms, function, give_latent, give_number, latent, latents, numbers, phase, styles, text,
+    textures,
 };
+use crate::latent::manner::Manner;
 use crate::latent::space::{self, blended};
-use crate::latent::texture::Manner;
 use crate::latent::{self, Z, field, study, walk};
 
 const Z_ARG: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Zeros };
@@ -19,10 +21,10 @@ const fn any(name: &'static str, bare: f64) -> Arg {
     Arg { name, kind: Kind::Any, bare: Bare::Number(bare) }
 }
 
-/// Another z with the same classes.
-fn changed(c: &Call, f: impl FnOnce(&mut Z) -> Result<(), Wrong>) -> Result<Value, Wrong> {
+/// Other numbers with the same classes: those of z, or of w where it is a point of W.
+fn changed(c: &Call, f: impl FnMut(&mut Z) -> Result<(), Wrong>) -> Result<Value, Wrong> {
     let mut latent = c.latent(0)?;
-    f(&mut latent.z)?;
+    latent.change(c.env, f)?;
     give_latent(latent)
 }
 
@@ -51,7 +53,11 @@ struct Apart {
 }
 
 impl Apart {
-    fn of(points: Vec<Latent>) -> Self {
+    /// Where one of them is a point of W, all are.
+    fn of(mut points: Vec<Latent>, env: &Env) -> Result<Self, Wrong> {
+        if points.iter().any(Latent::in_w) {
+            points.iter_mut().try_for_each(|point| point.map_to_w(env))?;
+        }
         let (mut z, mut blends, mut manners) = (Vec::new(), Vec::new(), Vec::new());
         for Latent { z: own, class, manner } in points {
             z.push(own);
@@ -59,7 +65,14 @@ impl Apart {
             manners.push(manner);
         }
         space::filled(&mut blends);
-        Self { z, blends, manners }
+        Ok(Self { z, blends, manners })
+    }
+
+    /// Their w, all as long; none where they are points of z.
+    fn w(&self) -> Option<Vec<Z>> {
+        let longest = self.manners.iter().map(|own| own.style.w.len()).max().filter(|longest| *longest > 0)?;
+        let of = |own: &Manner| own.style.w.iter().copied().cycle().take(longest).collect();
+        self.manners.iter().all(|own| !own.style.w.is_empty()).then(|| self.manners.iter().map(of).collect())
     }
 
     /// The latent of a z on the way from one point to another.
@@ -81,7 +94,7 @@ impl Apart {
 
 /// Two latents.
 fn ends(c: &Call) -> Result<Apart, Wrong> {
-    Ok(Apart::of(vec![c.latent(0)?, c.latent(1)?]))
+    Apart::of(vec![c.latent(0)?, c.latent(1)?], c.env)
 }
 
 /// Both arguments as numbers, if both are.
@@ -96,14 +109,20 @@ fn walked(c: &Call, closed: bool) -> Result<Value, Wrong> {
     c.charge(4)?;
     let phase = c.number(1)?;
     let phase = if closed { phase.rem_euclid(1.0) } else { phase.clamp(0.0, 1.0) };
-    let way: Vec<Z> = if even { points.iter().map(Latent::joined).collect() } else { Vec::new() };
-    let apart = Apart::of(points);
+    let blend = if even { c.env.lock().blend.clone() } else { Vec::new() };
+    let way: Vec<Z> = if even { points.iter().map(|point| point.measured(&blend)).collect() } else { Vec::new() };
+    let apart = Apart::of(points, c.env)?;
+    let all_w = apart.w();
     let at = |phase: f64| {
         let z = if closed { walk::ring(&apart.z, phase) } else { walk::path(&apart.z, phase) };
         let (from, to, share) = walk::neighbours(apart.z.len(), closed, phase);
-        apart.on_the_way(z, [from, to], share)
+        let mut latent = apart.on_the_way(z, [from, to], share);
+        if let Some(all) = &all_w {
+            latent.manner.style.w = walk::through(all, closed, phase);
+        }
+        latent
     };
-    give_latent(if even { at(c.env.even(&way, closed, phase, |phase| at(phase).joined())) } else { at(phase) })
+    give_latent(if even { at(c.env.even(&way, closed, phase, |phase| at(phase).measured(&blend))) } else { at(phase) })
 }
 
 /// Rows and columns of the picture of z.
@@ -112,9 +131,9 @@ fn grid(dim: usize) -> (usize, usize) {
 }
 
 /// Calls the script's function for every dimension with `args`.
-fn by_function(c: &Call, f: &Function, args: impl Fn(usize) -> (f64, f64)) -> Result<Z, Wrong> {
-    let mut out = Vec::with_capacity(c.env.dim());
-    for i in 0..c.env.dim() {
+fn by_function(c: &Call, f: &Function, count: usize, args: impl Fn(usize) -> (f64, f64)) -> Result<Z, Wrong> {
+    let mut out = Vec::with_capacity(count);
+    for i in 0..count {
         let (first, second) = args(i);
         let value: Value = c.back(f, (first, second))?;
         out.push(number(&value).ok_or_else(|| format!("{}: the function has to give a number", c.verb))?);
@@ -181,11 +200,19 @@ pub const VERBS: &[Verb] = &[
                     false => format!("load: no point \"{name}\"; there are {}", known.join(", ")),
                 });
             };
-            let mut z = rows[row.min(rows.len() - 1)].clone();
-            if z.len() != inside.space.dim {
-                z = space::adapted(&z, inside.space.dim);
+            let numbers = rows[row.min(rows.len() - 1)].clone();
+            let dim = inside.space.dim;
+            // One w for each layer, as projections are.
+            let in_w = numbers.len() != dim && inside.space.w.as_ref().is_some_and(|w| w.fits(numbers.len()));
+            let mut latent = Latent::from(match in_w {
+                true => latent::seed(0, dim),
+                false if numbers.len() != dim => space::adapted(&numbers, dim),
+                false => numbers.clone(),
+            });
+            if in_w {
+                latent.manner.style.w = numbers;
             }
-            give_latent(z)
+            give_latent(latent)
         },
     },
     Verb {
@@ -197,7 +224,7 @@ pub const VERBS: &[Verb] = &[
         run: |c| match c.function(0)? {
             Some(f) => {
                 let dim = c.env.dim() as f64;
-                give_latent(by_function(c, &f, |i| (i as f64, i as f64 / dim))?)
+                give_latent(by_function(c, &f, c.env.dim(), |i| (i as f64, i as f64 / dim))?)
             }
             None => give_latent(vec![0.0; c.env.dim()]),
         },
@@ -227,7 +254,7 @@ pub const VERBS: &[Verb] = &[
             let (mut points, _) = c.latents(0)?;
             points.truncate(64);
             c.charge(points.len() * points.len().div_ceil(4))?;
-            let (apart, x, y) = (Apart::of(points), c.number(1)?, c.number(2)?);
+            let (apart, x, y) = (Apart::of(points, c.env)?, c.number(1)?, c.number(2)?);
             // The map is a sum of its points, and so it is one of their blends.
             let blends = &apart.blends;
             let class = if blends[0].is_empty() { Vec::new() } else { space::whole(&field::map2d(blends, x, y)) };
@@ -277,7 +304,7 @@ pub const VERBS: &[Verb] = &[
         says: "Several latents with weights, which need not add up to 1.",
         example: "mix([seed(1), seed(2), seed(3)], [0.5, 0.3, 0.2])",
         run: |c| {
-            let (apart, weights) = (Apart::of(c.latents(0)?.0), c.numbers(1)?);
+            let (apart, weights) = (Apart::of(c.latents(0)?.0, c.env)?, c.numbers(1)?);
             let even = vec![1.0; apart.z.len()];
             let class = blended(&apart.blends, if weights.is_empty() { &even } else { &weights });
             give_latent(apart.blended(field::mix(&apart.z, &weights), class, &weights))
@@ -318,19 +345,33 @@ pub const VERBS: &[Verb] = &[
             let (ends, phase) = (ends(c)?, c.number(2)?);
             // z is a sum with cosine and sine as weights; their squares add up to 1.
             let across = (phase.rem_euclid(1.0) * std::f64::consts::TAU).sin().powi(2);
-            give_latent(ends.on_the_way(walk::circle(&ends.z[0], &ends.z[1], phase), [0, 1], across))
+            let mut latent = ends.on_the_way(walk::circle(&ends.z[0], &ends.z[1], phase), [0, 1], across);
+            if let Some(w) = ends.w() {
+                // Around the mean of W.
+                let mean = c.env.mean_w();
+                let at = |i: usize| mean[i % mean.len().max(1)];
+                let from = |w: &Z| w.iter().enumerate().map(|(i, v)| v - at(i)).collect::<Z>();
+                let around = walk::circle(&from(&w[0]), &from(&w[1]), phase);
+                latent.manner.style.w = around.iter().enumerate().map(|(i, v)| v + at(i)).collect();
+            }
+            give_latent(latent)
         },
     },
     Verb {
         name: "noise_loop",
         group: Group::Walks,
-        args: &[arg("seed", 0.0, 4_294_967_295.0, 0.0), phase(), arg("radius", 0.0, 1000.0, 1.0)],
-        says: "A loop through smooth noise that closes exactly; the radius says how much happens.",
+        args: &[any("seed", 0.0), phase(), arg("radius", 0.0, 1000.0, 1.0), arg("much", 0.0, 1.0, 1.0)],
+        says: "A loop through smooth noise that closes exactly; the radius says how much happens. On a StyleGAN2's latent, z.noise_loop(phase, much, seed): its planes of noise run along a loop, so much of them (1 is all).",
         example: "noise_loop(3, t.phase(16), 1.5)",
         run: |c| {
+            if c.values.first().is_some_and(|v| v.borrow_ref::<Latent>().is_ok()) {
+                return styles::noise_loop(c);
+            }
             c.charge(16)?;
+            let seed = c.number(0)?;
+            let seed = if seed.is_finite() { seed.floor().rem_euclid(4_294_967_296.0) as u32 } else { 0 };
             let (phase, radius) = (c.number(1)?, c.number(2)?);
-            give_latent(c.env.noise(c.seed(0)?, |noise| noise.around(phase, radius)))
+            give_latent(c.env.noise(seed, |noise| noise.around(phase, radius)))
         },
     },
     Verb {
@@ -359,7 +400,7 @@ pub const VERBS: &[Verb] = &[
             let (amount, time) = (c.number(1)?, c.number(2)?);
             let drift = c.env.noise(u32::MAX, |noise| noise.at(time, 0.0));
             changed(c, |z| {
-                z.iter_mut().zip(drift).for_each(|(z, d)| *z += amount * d);
+                z.iter_mut().zip(&drift).for_each(|(z, d)| *z += amount * d);
                 Ok(())
             })
         },
@@ -372,7 +413,14 @@ pub const VERBS: &[Verb] = &[
         example: "seed(7).truncate(0.7)",
         run: |c| {
             let psi = c.number(1)?;
-            each(c, |v| v * psi)
+            let mean = c.env.mean_w();
+            match c.latent(0)?.in_w() {
+                true => changed(c, |w| {
+                    w.iter_mut().zip(&mean).for_each(|(v, mean)| *v = mean + (*v - mean) * psi);
+                    Ok(())
+                }),
+                false => each(c, |v| v * psi),
+            }
         },
     },
     Verb {
@@ -382,7 +430,12 @@ pub const VERBS: &[Verb] = &[
         says: "To the length of a typical seed, the root of the dimension.",
         example: "(seed(1) + seed(2)).normalize()",
         run: |c| {
-            let z = c.latent(0)?.z;
+            let own = c.latent(0)?;
+            if own.in_w() {
+                // Lengths of W have no such meaning.
+                return give_latent(own);
+            }
+            let z = own.z;
             let length = walk::norm(&z);
             let factor = if length > 1e-12 { (z.len() as f64).sqrt() / length } else { 0.0 };
             each(c, |v| v * factor)
@@ -406,7 +459,8 @@ pub const VERBS: &[Verb] = &[
                 return textures::amount(c);
             }
             let (mut latent, k) = (c.latent(0)?, c.number(1)?.clamp(-100.0, 100.0));
-            latent.z.iter_mut().chain(&mut latent.class).for_each(|v| *v *= k);
+            let all = latent.z.iter_mut().chain(&mut latent.class).chain(&mut latent.manner.style.w);
+            all.for_each(|v| *v *= k);
             give_latent(latent)
         },
     },
@@ -470,8 +524,8 @@ pub const VERBS: &[Verb] = &[
         run: |c| {
             let f = c.function(1)?;
             changed(c, |z| {
-                if let Some(f) = f {
-                    *z = by_function(c, &f, |i| (z[i], i as f64))?;
+                if let Some(f) = &f {
+                    *z = by_function(c, f, z.len(), |i| (z[i], i as f64))?;
                 }
                 Ok(())
             })
@@ -505,10 +559,15 @@ pub const VERBS: &[Verb] = &[
         name: "prefer",
         group: Group::Changes,
         args: &[Z_ARG, arg("k", -100.0, 100.0, 1.0)],
-        says: "z moved by k along the way in which the critic's score rises at the first latent shown: more like the data, or less.",
+        says: "z moved by k along the way in which the critic's score rises at the first latent shown: more like the data, or less. A point of W stays where it is.",
         example: "seed(7).prefer(2)",
         run: |c| {
             let k = c.number(1)?;
+            let own = c.latent(0)?;
+            if own.in_w() {
+                // What is known is the way in z.
+                return give_latent(own);
+            }
             changed(c, |z| {
                 let mut inside = c.env.lock();
                 inside.eye.wants_direction = true;
@@ -524,8 +583,9 @@ pub const VERBS: &[Verb] = &[
         says: "The value of one dimension.",
         example: "seed(7).scale(seed(1).get(3))",
         run: |c| {
-            let z = c.latent(0)?.z;
-            give_number(z[(c.whole(1)? as usize).min(z.len().saturating_sub(1))])
+            let own = c.latent(0)?;
+            let numbers = own.numbers(c.env);
+            give_number(numbers[(c.whole(1)? as usize).min(numbers.len().saturating_sub(1))])
         },
     },
     Verb {

@@ -7,6 +7,7 @@ mod drawing;
 mod forms;
 mod latents;
 mod numbers;
+mod styles;
 mod textures;
 
 use rune::runtime::{InstAddress, Memory, Output, Protocol, VmResult};
@@ -32,6 +33,8 @@ pub enum Group {
     Changes,
     /// What is done to the noise of textures.
     Textures,
+    /// W, layers, directions, noise and maps of StyleGAN2.
+    Styles,
     /// Whole frames: one picture or several, placed and joined.
     Frames,
     /// What is drawn in a frame.
@@ -70,7 +73,7 @@ pub struct Verb {
 /// All verbs, by group.
 pub fn all() -> impl Iterator<Item = &'static Verb> {
     let drawing = drawing::VERBS.iter().chain(forms::VERBS).chain(colours::VERBS).chain(chance::VERBS);
-    latents::VERBS.iter().chain(textures::VERBS).chain(drawing).chain(numbers::VERBS)
+    latents::VERBS.iter().chain(textures::VERBS).chain(styles::VERBS).chain(drawing).chain(numbers::VERBS)
 }
 
 /// Fields of the time, which are no calls.

@@ -241,7 +241,7 @@ pub const VERBS: &[Verb] = &[
             arg("y", -FAR, FAR, 0.0),
             arg("seed", 0.0, 4_294_967_295.0, 0.0),
         ],
-        says: "A smooth random number, −1..1, over x and y. On a texture's latent, z.noise(seed, k): it with the noise of a seed at one size k (0 is the finest), or at all without k.",
+        says: "A smooth random number, −1..1, over x and y. On a texture's latent, z.noise(seed, k): it with the noise of a seed at one size k (0 is the finest), or at all without k; on a StyleGAN2's, z.noise(seed): it with planes of noise of a seed.",
         example: "seed(7).set(3, noise(t.secs) * 3.0)",
         run: |c| match c.values.first().is_none_or(|v| v.borrow_ref::<Latent>().is_err()) {
             true => {

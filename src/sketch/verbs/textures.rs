@@ -6,10 +6,11 @@ use rune::Value;
 
 use super::super::call::{Bare, Call, Kind, Wrong};
 use super::super::values::{Latent, number};
-use super::{Arg, Group, Verb, arg, give_latent, latent, text};
+use super::{Arg, Group, Verb, arg, give_latent, latent, styles, text};
 use crate::latent;
+use crate::latent::manner::Manner;
 use crate::latent::noise_law::Law;
-use crate::latent::texture::{Between, MOST_SCALES, Manner, Patch, SCORES};
+use crate::latent::texture::{Between, MOST_SCALES, Patch, SCORES};
 
 const Z: Arg = Arg { name: "z", kind: Kind::Latent, bare: Bare::Seed(0) };
 /// How far a picture slides: the canvas comes back after 65 536 pixels.
@@ -39,13 +40,16 @@ pub fn amount(c: &Call) -> Result<Value, Wrong> {
     let (mut latent, scales) = of_texture(c)?;
     let amount = c.number(2)?.clamp(0.0, 4.0);
     for scale in sizes(c, 1, scales)? {
-        latent.manner.slide(scale).amount = amount;
+        latent.manner.texture.slide(scale).amount = amount;
     }
     give_latent(latent)
 }
 
-/// `z.noise(seed, k)` of a texture.
+/// `z.noise(seed, k)` of a texture, `z.noise(seed)` of a StyleGAN2.
 pub fn noise(c: &Call) -> Result<Value, Wrong> {
+    if c.env.w_dim() > 0 {
+        return styles::noise(c);
+    }
     let (mut latent, scales) = of_texture(c)?;
     c.charge(2)?;
     // The arguments' own ranges are those of a number's noise.
@@ -83,7 +87,7 @@ pub const VERBS: &[Verb] = &[
             let (mut latent, scales) = of_texture(c)?;
             let (x, y) = (c.number(1)?, c.number(2)?);
             for scale in sizes(c, 3, scales)? {
-                let slide = latent.manner.slide(scale);
+                let slide = latent.manner.texture.slide(scale);
                 (slide.x, slide.y) = (slide.x + x, slide.y + y);
             }
             give_latent(latent)
@@ -110,7 +114,7 @@ pub const VERBS: &[Verb] = &[
             if scales > 0 {
                 // The picture's edges join.
                 let (x, y) = (x.rem_euclid(1.0), y.rem_euclid(1.0));
-                latent.manner.patch = Some(Patch { share, seed, x, y, side, soft });
+                latent.manner.texture.patch = Some(Patch { share, seed, x, y, side, soft });
             }
             give_latent(latent)
         },
@@ -133,7 +137,7 @@ pub const VERBS: &[Verb] = &[
                 _ => {
                     // Of a blend within a blend the outer one stays.
                     latent.manner = Manner::blended(&latent.manner, &other.manner, share);
-                    latent.manner.between = Some(Between { law, share, z: other.z });
+                    latent.manner.texture.between = Some(Between { law, share, z: other.z });
                 }
             }
             give_latent(latent)

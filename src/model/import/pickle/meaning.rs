@@ -72,6 +72,8 @@ pub enum Dtype {
     Other(String),
 }
 
+/// A network of NVIDIA's TensorFlow era.
+pub const TENSORFLOW: &str = "dnnlib.tflib.network.Network";
 /// Calls around calls that are looked through.
 const MOST_WRAPPERS: usize = 16;
 
@@ -176,6 +178,7 @@ impl Heap {
         let has = |table| self.entry(state, table).is_some();
         match name.as_str() {
             _ if has("_modules") && (has("_parameters") || has("_buffers")) => Meaning::Module(name, state),
+            TENSORFLOW => Meaning::Module(name, state),
             "argparse.Namespace" | "types.SimpleNamespace" => Meaning::Record(state),
             _ => Meaning::Other(name),
         }

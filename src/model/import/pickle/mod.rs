@@ -10,7 +10,7 @@ mod text;
 mod value;
 
 pub use machine::read;
-pub use meaning::{Dtype, Meaning, Ndarray, Tensor};
+pub use meaning::{Dtype, Meaning, Ndarray, TENSORFLOW, Tensor};
 pub use value::{Heap, Id, NONE, Value};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::bag::{Array, Bag, MOST_ARRAYS, ReadError};
 use super::super::number::{Budget, View};
-use super::super::pickle::{Dtype, Heap, Id, Meaning, Ndarray, Value};
+use super::super::pickle::{Dtype, Heap, Id, Meaning, Ndarray, TENSORFLOW, Value};
 use super::super::source::wrong;
 use super::attributes::{Attributes, key_text};
 use super::stores::{self, Storages};
@@ -200,6 +200,10 @@ impl Walk<'_> {
     fn module(&mut self, class: &str, state: Id, path: &mut String, depth: usize) -> Result<bool, ReadError> {
         let heap = self.heap;
         self.visits += heap.weight(state);
+        if class == TENSORFLOW {
+            let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+            return self.tensorflow(state, &prefix, depth);
+        }
         if self.modules.len() < MOST_MODULES {
             let attributes = self.attributes.of_module(heap, class, state);
             self.modules.insert(path.clone(), attributes);
@@ -223,6 +227,48 @@ impl Walk<'_> {
                     continue;
                 }
                 found |= self.below(&key, *id, path, depth, false)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A network of TensorFlow: its own variables, and those of its parts behind their names.
+    fn tensorflow(&mut self, state: Id, prefix: &str, depth: usize) -> Result<bool, ReadError> {
+        let heap = self.heap;
+        self.visits += 1 + heap.weight(state);
+        if depth > MOST_DEPTH || prefix.len() > MOST_LETTERS || self.visits > MOST_VISITS {
+            return wrong("its networks lie in each other without end: fetch the file again");
+        }
+        let mut found = false;
+        if let Some(variables) = heap.entry(state, "variables")
+            && let Meaning::List(list) = heap.meaning(variables)
+        {
+            self.visits += list.len();
+            if self.visits > MOST_VISITS {
+                return wrong("its networks name each other's variables millions of times: fetch the file again");
+            }
+            for pair in list {
+                let Some(name) = heap.text(heap.member(*pair, 0)) else { continue };
+                let mut path = format!("{prefix}{name}");
+                if path.len() > MOST_LETTERS {
+                    return wrong(format!("a name in it has more than {MOST_LETTERS} letters: fetch it again"));
+                }
+                found |= match heap.meaning(heap.member(*pair, 1)) {
+                    Meaning::Ndarray(array) => self.ndarray(&array, &mut path, depth, false)?,
+                    _ => false,
+                };
+            }
+        }
+        if let Some(parts) = heap.entry(state, "components")
+            && let Meaning::Dict(pairs) = heap.meaning(parts)
+        {
+            for (key, part) in pairs.iter() {
+                let (Some(key), Meaning::Module(class, inner)) = (key_text(heap, *key), heap.meaning(*part)) else {
+                    continue;
+                };
+                if class == TENSORFLOW {
+                    found |= self.tensorflow(inner, &format!("{prefix}{key}/"), depth + 1)?;
+                }
             }
         }
         Ok(found)

@@ -8,7 +8,7 @@
 //! No sum depends on the number of threads.
 
 mod pack;
-mod product;
+pub(super) mod product;
 
 use std::sync::{Mutex, PoisonError};
 
