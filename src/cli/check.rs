@@ -138,12 +138,12 @@ fn check_preset(path: &Path) -> Result<String, String> {
         return Err(format!("{}: its sketch {} is not there", path.display(), sketch.display()));
     }
     let model = model::card(&preset.model).map_err(|e| format!("{}: its model: {e}", path.display()))?;
-    if model.arch.style().is_some() {
+    if model.arch.is_filter() {
         return Err(format!("{}: its model {} is a filter: it goes under then", path.display(), preset.model));
     }
     for name in &preset.then {
         let filter = model::card(name).map_err(|e| format!("{}: under then: {e}", path.display()))?;
-        if filter.arch.style().is_none() {
+        if !filter.arch.is_filter() {
             return Err(format!("{}: under then: {name} makes pictures by itself and is no filter", path.display()));
         }
     }
@@ -168,10 +168,10 @@ fn check_mapping(path: &Path) -> Result<String, String> {
 fn check_model(path: &Path) -> Result<String, String> {
     let chosen = device::choose(Wanted::Cpu).map_err(|e| e.to_string())?;
     let name = path.to_string_lossy();
-    if model::card(&name).map_err(|e| e.to_string())?.arch.style().is_some() {
+    if model::card(&name).map_err(|e| e.to_string())?.arch.is_filter() {
         let filter = Filter::read(&name, &chosen.device).map_err(|e| e.to_string())?;
         let grey = Picture { width: 64, height: 64, pixels: vec![128; 64 * 64 * 3] };
-        return filter.paint(&grey, 1.0).map(|_| " (a filter, for then)".into());
+        return filter.paint(&grey, 1.0, &|| true).map(|_| " (a filter, for then)".into());
     }
     let model = Model::read(&name, &chosen.device).map_err(|e| e.to_string())?;
     let z = latent::seed(1, model.card.z_dim).iter().map(|v| *v as f32).collect();

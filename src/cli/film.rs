@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::given::InPlace;
 use super::{DeviceChoice, Size};
 use crate::control::automation::Automation;
+use crate::model::{Card, filter, folder};
 use crate::picture::canvas::LARGEST;
 use crate::recorder::{self, Codec};
 use crate::report::{Board, Stop, say, tell};
@@ -27,6 +28,9 @@ pub struct FilmOf {
     /// A model, by name or path
     #[arg(long)]
     model: Option<String>,
+    /// A network that makes each picture larger, by name or path: it stands behind the preset's filters
+    #[arg(long, value_name = "MODEL")]
+    enlarge: Option<String>,
     /// Length in seconds [default: 10, or all of a take]
     #[arg(long, conflicts_with_all = ["frames", "bars"])]
     seconds: Option<f64>,
@@ -91,6 +95,14 @@ impl CodecChoice {
     }
 }
 
+/// Whether a network makes pictures larger: asked before, because a film goes on without a filter that fails, as a show does.
+fn enlarges(name: &str) -> anyhow::Result<()> {
+    match Card::read(&folder(name))?.arch.enlarger() {
+        Some(_) => Ok(()),
+        None => bail!("{name} makes no pictures larger; --enlarge takes a network that does, such as lines-x4"),
+    }
+}
+
 /// Height of a film that names no size.
 const HEIGHT: f32 = 720.0;
 
@@ -112,12 +124,16 @@ impl FilmOf {
             None => None,
         };
         let take = self.take.as_deref().map(Take::read).transpose()?;
+        if let Some(name) = &self.enlarge {
+            enlarges(name)?;
+        }
         let (board, stop) = (Board::echoing(), Stop::on_signals()?);
         let options = Options {
             target: self.target.clone(),
             preset: take.as_ref().map(|take| take.start.preset.clone()),
             model: self.model.clone(),
             given: self.in_place.given()?,
+            then: self.enlarge.iter().cloned().collect(),
             device: self.device.wanted(),
             automation,
             // A take brings its own sketches.
@@ -140,7 +156,7 @@ impl FilmOf {
         }
         let size = match self.size {
             Some(Size(size)) => size,
-            None if self.raw => show.picture_size(),
+            None if self.raw => show.picture_size().map(|side| side * filter::scale_of(&show.preset().then)),
             None => {
                 let even = |v: f32| ((v / 2.0).round() as usize * 2).max(2);
                 let aspect = show.aspect();

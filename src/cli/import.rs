@@ -33,7 +33,7 @@ pub struct Import {
     #[arg(long)]
     name: Option<String>,
     /// The family that it is to be: wgan_gp, dcgan, mlp or chain; an error if it is another
-    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture", "style", "stylegan2"])]
+    #[arg(long = "as", value_name = "FAMILY", value_parser = ["wgan_gp", "dcgan", "mlp", "chain", "texture", "style", "stylegan2", "rrdb", "compact"])]
     family: Option<String>,
     /// Names of the classes whose numbers stand behind z, with commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -91,7 +91,7 @@ impl Import {
         notes.extend(bag.remarks.iter().cloned());
         let notes: Vec<String> = notes.iter().map(|note| line(note)).collect();
         notes.iter().for_each(say);
-        let filter = found.arch.style().is_some();
+        let filter = found.arch.is_filter();
         self.write(&folder, found, notes)?;
         let name = files::printable(&short(&folder));
         match filter {
@@ -124,7 +124,7 @@ impl Import {
         let values: Vec<Vec<f32>> = plans.iter().map(|plan| values(&plan.name).unwrap_or_default()).collect();
         let params = Params::of(&plans, &values, &device);
         // Drawn before anything is written: a network that fails is no model.
-        let filter = arch.style().is_some();
+        let filter = arch.is_filter();
         let pictures = match filter {
             true => Vec::new(),
             false => sample_pictures(&Ready::new(&arch, &params, true), SIDE * SIDE),

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod dataset;
 pub mod directions;
 pub mod doctor;
+pub mod enlarge;
 pub mod export;
 pub mod film;
 pub mod gallery;
@@ -93,6 +94,8 @@ enum Command {
     Texture(texture::Texture),
     /// Paint one picture in the style of another
     Style(Box<style::Style>),
+    /// Make pictures, folders, zips and films larger, by a network
+    Enlarge(enlarge::EnlargeOf),
     /// Measure a model's pictures against its dataset: any folder or zip of pictures, or the lines
     Score(Box<score::Score>),
     /// Train a GAN on a folder or zip of pictures, or on a drawing sketch
@@ -205,6 +208,7 @@ fn obey(command: Command) -> anyhow::Result<()> {
         Command::Project(project) => project.run(),
         Command::Texture(texture) => texture.run(),
         Command::Style(style) => style.run(),
+        Command::Enlarge(enlarge) => enlarge.run(),
         Command::Score(score) => score.run(),
         Command::Train(train) => train.run(),
         Command::Compare(compare) => compare.run(),

@@ -205,7 +205,7 @@ impl Draw {
             Some(size) => sides(size)?,
             None => field.size.map(|side| (side / 4 * 4).max(8)),
         };
-        let painted = filter.paint(&field.resized(size).picture(), 1.0).map_err(anyhow::Error::msg)?;
+        let painted = filter.paint(&field.resized(size).picture(), 1.0, &|| true).map_err(anyhow::Error::msg)?;
         let path = free(&self.output, self.overwrite);
         write(&painted, &path)?;
         say(format_args!("wrote {} ({}x{})", files::shown(&path), size[1], size[0]));

@@ -3,6 +3,7 @@
 //!
 //! Fed by files, read by `trainer` and `cli`; knows no networks.
 
+pub mod album;
 pub mod checkerboard;
 mod decode;
 mod labels;

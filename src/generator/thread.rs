@@ -219,7 +219,7 @@ impl<'a> Thread<'a> {
             slots.liveness.step();
             !ending.requested() && (exact || !slots.load.is_some())
         };
-        self.filters.paint(drawn, share, self.board, &goes_on)
+        self.filters.paint(drawn, share, !exact, self.board, &goes_on)
     }
 
     /// Reads the filters that are wanted, if they are others than before.

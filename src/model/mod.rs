@@ -6,6 +6,7 @@
 pub mod arrays;
 pub mod critic;
 pub mod directions;
+pub mod enlarge;
 pub mod features;
 pub mod filter;
 pub mod import;
@@ -301,7 +302,7 @@ impl Model {
     /// If it is not there, or its card and its weights are not those of one network.
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let (folder, card) = (folder(name), card(name)?);
-        if card.arch.style().is_some() {
+        if card.arch.is_filter() {
             let why = "it paints pictures and makes none: then = [\"NAME\"] in a preset puts it behind a model";
             return Err(ModelError::Card { path: folder.join("model.toml"), why: why.into() });
         }

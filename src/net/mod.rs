@@ -19,6 +19,7 @@ pub mod critic;
 pub mod device;
 pub mod doubled;
 pub mod draw;
+pub mod enlarge;
 pub mod families;
 pub mod geometry;
 #[cfg(feature = "gpu")]

@@ -61,6 +61,8 @@ pub struct Options {
     pub model: Option<String>,
     /// What else is given in place of the preset's.
     pub given: Given,
+    /// Filters behind those of the preset.
+    pub then: Vec<String>,
     /// Where the generator draws.
     pub device: Wanted,
     /// Start with the built-in sketch; the one that was asked for can be loaded later.
@@ -210,6 +212,7 @@ impl Show {
             preset.model.clone_from(model);
         }
         options.given.put(&mut preset);
+        preset.then.extend_from_slice(&options.then);
         let child = match film {
             true => None,
             false => lesson::ahead(&preset, options.trainer.as_ref(), board, stop).map_err(OpenError::Training)?,

@@ -222,7 +222,7 @@ impl Train {
         if ![1, 3].contains(&channels) {
             bail!("pictures of {channels} channels cannot be shown; give networks for 1 (grey) or 3 (colour)");
         }
-        if arch.style().is_some() {
+        if arch.is_filter() {
             bail!("a filter is played behind a model and not trained");
         }
         if let (Some(own), Some(_)) = (&mut recipe.texture, arch.texture()) {
@@ -443,7 +443,7 @@ fn of_model(card: &Card) -> (Arch, Recipe) {
         Arch::WganGp(_) => "wgan-gp",
         Arch::Mlp(_) => "lesson-torch",
         Arch::Dcgan(_) | Arch::Chain(_) => "dcgan3",
-        Arch::Texture(_) | Arch::Style(_) | Arch::StyleGan2(_) => "texture",
+        Arch::Texture(_) | Arch::Style(_) | Arch::StyleGan2(_) | Arch::Rrdb(_) | Arch::Compact(_) => "texture",
     };
     let unknown = card.step == 0 && card.recipe == Recipe::default();
     let recipe = Recipe::named(usual).filter(|_| unknown).unwrap_or_else(|| card.recipe.clone());

@@ -36,7 +36,8 @@ const BEGINNINGS: [(&[u8], &str); 23] = [
 
 const T7: &str = "it is a file of Torch7 (.t7): `flaneur texture draw` draws with it if it is a texture network; convert any other one \
      to PyTorch, save a state dict and import that";
-const NCNN: &str = "it is a file of ncnn, which is not read: import the PyTorch file that it was made from";
+const NCNN: &str = "it is a file of ncnn: its .param (the list of layers, as text) and its .bin (their numbers) have to lie beside each \
+     other under one name";
 const HTML: &str = "it is a page of the web, not the file behind it: download the file itself";
 
 /// The sentence about a file that no reader takes; `None` if its format is not known.

@@ -11,6 +11,7 @@ mod hdf5;
 pub mod keras;
 mod known;
 mod manifest;
+mod ncnn;
 mod number;
 pub mod numpy;
 mod onnx;
@@ -40,6 +41,9 @@ pub fn read(path: &Path) -> Result<Bag, ReadError> {
     }
     if path.is_dir() {
         return wrong(folder(path));
+    }
+    if let Some(pair) = ncnn::pair(path) {
+        return ncnn::read(&pair);
     }
     let source = Source::open(path)?;
     match read_source(&source)? {

@@ -4,6 +4,7 @@
 //! only assumed is told in sentences, so that people can say otherwise. Absent: reading and writing files.
 
 mod arrays;
+mod enlarge;
 mod keras;
 pub mod own;
 pub mod pyramid;
@@ -76,6 +77,7 @@ pub fn network(bag: &Bag, hints: &Hints) -> Result<Network, ReadError> {
         () if tensorflow::is_one(bag) => stylegan2::network(&tensorflow::renamed(bag)?)?,
         () if stylegan2::is_one(bag) => stylegan2::network(bag)?,
         () if let Some(why) = stylegan2::relative(bag) => return Err(ReadError(why.into())),
+        () if enlarge::is_one(bag) => enlarge::network(bag, hints)?,
         () if style::is_one(bag) => style::network(bag)?,
         () if pyramid::is_one(bag) => pyramid::network(pyramid::torch(bag)?)?,
         () if arrays::are_keras(bag) => arrays::network(bag, hints)?,
@@ -102,7 +104,7 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
         let is = found.arch.family().name();
         return Err(ReadError(format!("its arrays are those of the family {is}, not {family}; leave out --as")));
     }
-    if hints.zero_to_one == Some(true) && !bag.format.starts_with("Keras") {
+    if hints.zero_to_one == Some(true) && !bag.format.starts_with("Keras") && !found.arch.is_filter() {
         halve_last(&mut found);
     }
     let [h, w, c] = found.arch.picture();
@@ -124,7 +126,7 @@ fn check(mut found: Network, bag: &Bag, hints: &Hints) -> Result<Network, ReadEr
     if found.arrays.iter().any(|(_, values)| values.iter().any(|v| !v.is_finite())) {
         return Err(ReadError("it holds values that are not finite: it was saved after its training diverged".into()));
     }
-    if found.arch.style().is_some() {
+    if found.arch.is_filter() {
         return Ok(found);
     }
     found.recognised.push(format!("{w}x{h} pictures of {c} channels from {} numbers", found.arch.z_dim()));

@@ -4,16 +4,19 @@
 //! file here that is a [`Family`], and a variant of [`super::arch::Arch`]; the layers do the rest.
 
 pub mod chain;
+pub mod compact;
 pub mod dcgan;
 pub mod judge;
 pub mod lesson;
 pub mod mlp;
+pub mod rrdb;
 pub mod style;
 pub mod stylegan2;
 pub mod texture;
 pub mod vgg;
 pub mod wgan_gp;
 
+use super::enlarge::Layout;
 use super::layers::{ArchError, Chain, Shape};
 
 /// What every family says of its networks.
@@ -61,6 +64,11 @@ pub trait Family {
 
     /// The StyleGAN2 that it is, whose pictures come from a mapping and a synthesis.
     fn styled(&self) -> Option<&stylegan2::StyleGan2> {
+        None
+    }
+
+    /// The network that it is, if it makes pictures larger and makes none of z.
+    fn enlarger(&self) -> Option<Layout> {
         None
     }
 

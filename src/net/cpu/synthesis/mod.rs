@@ -2,14 +2,13 @@
 //!
 //! A map is `[h, w, wide]`, its channels rounded up to [`LANES`]. A layer scales its input, convolves, and scales what
 //! comes out, so that its kernel is the same for every picture; the scaling is done where numbers are read and written
-//! anyway. Kernels of 3 × 3 go through Winograd's `F(4, 3)` where the map is large enough ([`winograd`]), a doubling is a
+//! anyway. Kernels of 3 × 3 go through Winograd's `F(4, 3)` where the map is large enough ([`super::maps`]), a doubling is a
 //! matrix product and a filter ([`doubling`]). Maps are kept from picture to picture, so nothing is allocated in a loop.
 //! No sum depends on the number of threads. Absent: where styles and noise come from (`net::styled`), residual blocks.
 
 mod direct;
 mod doubling;
 mod picture;
-mod winograd;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,16 +18,12 @@ use rayon::prelude::*;
 use self::direct::Direct;
 use self::doubling::Doubling;
 pub use self::picture::twice as doubled;
-use self::winograd::Winograd;
+pub use super::maps::Map;
+use super::maps::winograd::Winograd;
+use super::maps::{Finish, From, lengthened, padded};
 
-/// Channels are rounded up to so many.
-const LANES: usize = 16;
 /// Maps of at least so many lines and columns go through Winograd's transform.
 const LARGE: usize = 16;
-
-fn padded(channels: usize) -> usize {
-    channels.next_multiple_of(LANES)
-}
 
 /// One layer in plain numbers.
 pub struct Layer {
@@ -75,28 +70,6 @@ pub struct Styled<'a> {
     pub factor: Vec<f32>,
     /// Noise that is added, `[h · w]`, if there is some.
     pub noise: &'a [f32],
-}
-
-/// A map of some channels, `[h, w, wide]`.
-#[derive(Default)]
-pub struct Map {
-    /// Height.
-    pub h: usize,
-    /// Width.
-    pub w: usize,
-    /// Channels, of which [`Self::wide`] is the padded number.
-    pub channels: usize,
-    /// Numbers of a pixel.
-    pub wide: usize,
-    /// The numbers.
-    pub values: Vec<f32>,
-}
-
-impl Map {
-    fn shape(&mut self, [h, w]: [usize; 2], channels: usize) {
-        (self.h, self.w, self.channels, self.wide) = (h, w, channels, padded(channels));
-        self.values.resize(h * w * self.wide, 0.0);
-    }
 }
 
 /// What follows the sums of a layer, for each channel and pixel.
@@ -164,7 +137,7 @@ impl Synthesis {
                 let way = match () {
                     () if layer.up => Way::Doubling(Doubling::new(&layer.kernel, inputs, outputs)),
                     () if size.iter().all(|side| *side >= LARGE) => {
-                        Way::Winograd(Box::new(Winograd::new(&layer.kernel, inputs, outputs)))
+                        Way::Winograd(Box::new(Winograd::new(&layer.kernel, &[inputs], outputs)))
                     }
                     () => Way::Direct(Direct::new(&layer.kernel, inputs, outputs)),
                 };
@@ -250,7 +223,10 @@ impl Synthesis {
                 out.shape(size, layer.outputs);
                 match &layer.way {
                     Way::Direct(direct) => direct.run(map, &style, out, &after, room),
-                    Way::Winograd(winograd) => winograd.run(map, &style, out, &after, room, more),
+                    Way::Winograd(winograd) => {
+                        let from = From { maps: &[map], style: &style, doubled: false };
+                        winograd.run(&from, out, &after, room, more);
+                    }
                     Way::Doubling(doubling) => doubling.run(map, &style, out, &after, scaled, room),
                 }
                 std::mem::swap(map, out);
@@ -269,21 +245,14 @@ impl Synthesis {
     }
 }
 
-/// With zeros behind, up to whole lanes.
-fn lengthened(values: &[f32]) -> Vec<f32> {
-    let mut out = values.to_vec();
-    out.resize(padded(values.len()), 0.0);
-    out
-}
-
 impl After<'_> {
     /// Pixels from number `from` on: sums `[pixel, wide]` become values in place.
     fn apply(&self, from: usize, wide: usize, pixels: &mut [f32]) {
-        Arch::new().dispatch(Finish { after: self, from, wide, pixels });
+        Arch::new().dispatch(Finished { after: self, from, wide, pixels });
     }
 
     #[inline(always)]
-    fn value<S: Simd>(&self, s: S, sum: S::f32s, factor: S::f32s, bias: S::f32s, noise: S::f32s) -> S::f32s {
+    fn finished<S: Simd>(&self, s: S, sum: S::f32s, factor: S::f32s, bias: S::f32s, noise: S::f32s) -> S::f32s {
         let v = s.mul_add_e_f32s(sum, factor, s.add_f32s(bias, noise));
         let v = s.select_f32s(
             s.greater_than_f32s(v, s.splat_f32s(0.0)),
@@ -301,14 +270,23 @@ impl After<'_> {
     }
 }
 
-struct Finish<'a> {
+impl Finish for After<'_> {
+    #[inline(always)]
+    fn value<S: Simd>(&self, s: S, sum: S::f32s, pixel: usize, lane: usize) -> S::f32s {
+        let factor = S::as_simd_f32s(&self.factor[lane..lane + S::F32_LANES]).0[0];
+        let bias = S::as_simd_f32s(&self.bias[lane..lane + S::F32_LANES]).0[0];
+        self.finished(s, sum, factor, bias, s.splat_f32s(self.noise(pixel)))
+    }
+}
+
+struct Finished<'a> {
     after: &'a After<'a>,
     from: usize,
     wide: usize,
     pixels: &'a mut [f32],
 }
 
-impl WithSimd for Finish<'_> {
+impl WithSimd for Finished<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -320,7 +298,7 @@ impl WithSimd for Finish<'_> {
             let noise = s.splat_f32s(after.noise(from + at));
             let lanes = S::as_mut_simd_f32s(pixel).0.iter_mut().zip(factor).zip(bias);
             for ((v, factor), bias) in lanes {
-                *v = after.value(s, *v, *factor, *bias, noise);
+                *v = after.finished(s, *v, *factor, *bias, noise);
             }
         }
     }

@@ -92,10 +92,12 @@ fn each_way_is_the_layer_written_out() {
     }
     for (h, w, c, o) in [(16, 16, 5, 7), (18, 23, 17, 16), (5, 70, 3, 3)] {
         check(h, w, c, o, false, |kernel, map, style, out, after| {
-            Winograd::new(kernel, c, o).by_tasks(map, style, out, after);
+            let from = From { maps: &[map], style, doubled: false };
+            Winograd::new(kernel, &[c], o).by_tasks(&from, out, after);
         });
         check(h, w, c, o, false, |kernel, map, style, out, after| {
-            Winograd::new(kernel, c, o).by_points(map, style, out, after, &mut Vec::new(), &mut Vec::new());
+            let from = From { maps: &[map], style, doubled: false };
+            Winograd::new(kernel, &[c], o).by_points(&from, out, after, &mut Vec::new(), &mut Vec::new());
         });
     }
     for (h, w, c, o) in [(4, 4, 5, 7), (4, 6, 17, 33), (37, 3, 4, 40), (1, 1, 2, 2), (33, 9, 3, 3), (5, 2, 3, 3)] {
