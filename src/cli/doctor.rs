@@ -10,10 +10,12 @@ use super::DeviceChoice;
 use crate::control::mapping::MAPPINGS;
 use crate::home;
 use crate::latent;
+use crate::model::enlarge::Enlarge;
 use crate::model::{self, Model};
 use crate::net::device::{self, Wanted};
 use crate::net::draw::Ready;
 use crate::net::ops;
+use crate::picture::Picture;
 use crate::recorder::ffmpeg_version;
 use crate::report::say;
 
@@ -34,6 +36,23 @@ const MODEL: &str = "three-lines";
 const TIMED: usize = 30;
 const FIRST: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Sides of the pictures that a network makes larger.
+const SIDES: [usize; 2] = [64, 128];
+
+/// Milliseconds for a picture, the median of some.
+fn larger_ms(net: &Enlarge, side: usize) -> f64 {
+    let picture = Picture::filled(side, side, [90, 120, 150]);
+    let mut times = Vec::new();
+    let begun = Instant::now();
+    while times.len() < TIMED && (times.len() < FIRST || begun.elapsed() < PATIENCE) {
+        let start = Instant::now();
+        let _ = net.whole(&picture, &|| true);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
 
 fn line(name: &str, what: &str) {
     say(format_args!("{name:<12} {what}"));
@@ -103,6 +122,16 @@ impl Doctor {
         }
         if model::known_models().is_empty() && self.model == MODEL {
             line("generator", "not timed: there is no model here; see home below, and go to the folder that has some");
+            return Ok(());
+        }
+        if model::card(&self.model)?.arch.enlarger().is_some() {
+            let net = Enlarge::read(&self.model, &chosen.device)?;
+            line("stages", &net.way());
+            for side in SIDES {
+                let (large, ms) = (side * net.scale(), larger_ms(&net, side));
+                let text = format!("{}: {side}x{side} to {large}x{large} in {ms:.1} ms (median)", self.model);
+                line("enlarged", &text);
+            }
             return Ok(());
         }
         let model = Model::read(&self.model, &chosen.device)?;

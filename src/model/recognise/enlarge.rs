@@ -122,7 +122,9 @@ fn of_rrdb(bag: &Bag, dialect: Dialect, prefix: &str, says: &str, hints: &Hints)
         4 => 2,
         16 => 4,
         _ => {
-            return wrong(format!("its first layer takes {inputs} channels; pictures of 3 (12, 48) can be made larger"));
+            return wrong(format!(
+                "its first layer takes {inputs} channels; pictures of 3 (12, 48) can be made larger"
+            ));
         }
     };
     let inner = |block: usize| dialect.layer(&format!("block{block}.dense1.conv1"), &own);

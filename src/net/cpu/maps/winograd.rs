@@ -2,7 +2,7 @@
 //!
 //! Where the transformed kernel fits the cache, a task takes some tiles through all three steps. Where it is larger,
 //! all tiles (up to [`TOGETHER`]) are transformed first, and each point of the transform is one matrix product, so that
-//! the kernel is read once.
+//! the kernel is read once. Where several layers read the same maps, their tiles stay transformed ([`Kept`]).
 
 use faer::Accum;
 use pulp::{Arch, Simd, WithSimd};
@@ -85,9 +85,10 @@ impl Winograd {
         let many = TILES[usize::from(self.points.len() > NEAR)];
         // As many lines of tiles as make up such a group, while there are enough for several threads.
         let lines = (many / across).clamp(1, h.div_ceil(M).div_ceil(8));
-        // A few numbers between the tiles, so that they do not fall on the same lines of the cache.
+        // A few numbers between tiles and between points, so that they do not fall on the same lines of the cache.
         let stride = self.inputs + LANES;
-        let [factors, products] = [POINTS * many * stride, POINTS * many * wide];
+        let [point_in, point_out] = [many * stride + LANES, many * wide + LANES];
+        let [factors, products] = [POINTS * point_in, POINTS * point_out];
         out.values.par_chunks_mut(lines * M * w * wide).enumerate().for_each(|(task, part)| {
             let tiles = part.len().div_ceil(M * w * wide) * across;
             with_scratch(factors + products, |scratch| {
@@ -97,29 +98,88 @@ impl Winograd {
                     let place = |tile: usize| [task * lines + (first + tile) / across, (first + tile) % across];
                     for tile in 0..count {
                         let to = &mut factors[tile * stride..];
-                        Arch::new().dispatch(Input { from, place: place(tile), step: many * stride, to });
+                        Arch::new().dispatch(Input { from, place: place(tile), step: point_in, block: LANES, to });
                     }
                     for point in 0..POINTS {
-                        let steps = [(&factors[point * many * stride..], self.point(point))];
-                        let sums = &mut products[point * many * wide..][..count * wide];
+                        let steps = [(&factors[point * point_in..], self.point(point))];
+                        let sums = &mut products[point * point_out..][..count * wide];
                         multiply(&Product { steps: &steps, stride, k: self.inputs, bias: None }, 1.0, sums);
                     }
                     for tile in 0..count {
-                        let from = &products[tile * wide..];
+                        let (from, place) = (&products[tile * wide..], place(tile));
                         let part = (task * lines * M, &mut *part);
-                        Arch::new().dispatch(Output {
-                            finish,
-                            from,
-                            step: many * wide,
-                            place: place(tile),
-                            w,
-                            wide,
-                            part,
-                        });
+                        Arch::new().dispatch(Output { finish, from, step: point_out, place, w, wide, part });
                     }
                 }
             });
         });
+    }
+
+    /// From maps whose tiles stay transformed: those of each map that `from` reads, in the same order. What is not
+    /// transformed yet is done now; `out` may be none of them.
+    pub fn by_kept<F: Finish>(&self, from: &From, kept: &mut [Kept], out: &mut Map, finish: &F) {
+        let ([h, w], wide) = (from.size(), out.wide);
+        let groups = Groups::of([h, w]);
+        let blocks: Vec<usize> = from.maps.iter().map(|map| map.wide / LANES).collect();
+        for (kept, blocks) in kept.iter_mut().zip(&blocks) {
+            kept.values.resize(groups.count() * groups.each(*blocks), 0.0);
+        }
+        // The newest map is transformed by the task that needs it next.
+        let newest = kept.iter().rposition(|kept| !kept.ready);
+        for (at, map) in from.maps.iter().enumerate() {
+            if !kept[at].ready && Some(at) != newest {
+                let own = From { maps: &[map], ..*from };
+                let each = groups.each(blocks[at]);
+                let parts = kept[at].values.par_chunks_mut(each).enumerate();
+                parts.for_each(|(group, to)| groups.transform(&own, group, to));
+            }
+        }
+        let mut fresh = newest.map(|at| std::mem::take(&mut kept[at].values)).unwrap_or_default();
+        let (kept_now, step) = (&*kept, groups.step());
+        let products = POINTS * (groups.tiles() * wide + LANES);
+        let line = groups.lines * M * w * wide;
+        let work = |group: usize, part: &mut [f32], fresh: &mut [f32]| {
+            if let Some(at) = newest {
+                groups.transform(&From { maps: &[from.maps[at]], ..*from }, group, fresh);
+            }
+            let fresh = &*fresh;
+            let tiles = part.len().div_ceil(M * w * wide) * groups.across;
+            with_scratch(products, |products| {
+                let each = groups.tiles() * wide + LANES;
+                let mut steps: Vec<(&[f32], &[f32])> = Vec::with_capacity(self.inputs / LANES);
+                for point in 0..POINTS {
+                    steps.clear();
+                    let kernel = self.point(point).chunks_exact(LANES * self.outputs);
+                    let parts = blocks.iter().enumerate().flat_map(|(at, count)| {
+                        let values = match Some(at) == newest {
+                            true => fresh,
+                            false => &kept_now[at].values[group * groups.each(*count)..][..groups.each(*count)],
+                        };
+                        (0..*count).map(move |block| &values[(block * POINTS + point) * step..])
+                    });
+                    steps.extend(parts.zip(kernel));
+                    let sums = &mut products[point * each..][..tiles * wide];
+                    multiply(&Product { steps: &steps, stride: LANES, k: LANES, bias: None }, 1.0, sums);
+                }
+                for tile in 0..tiles {
+                    let place = [group * groups.lines + tile / groups.across, tile % groups.across];
+                    let (from, part) = (&products[tile * wide..], (group * groups.lines * M, &mut *part));
+                    Arch::new().dispatch(Output { finish, from, step: each, place, w, wide, part });
+                }
+            });
+        };
+        let parts = out.values.par_chunks_mut(line).enumerate();
+        match newest {
+            Some(at) => {
+                let fresh = fresh.par_chunks_mut(groups.each(blocks[at]));
+                parts.zip(fresh).for_each(|((group, part), fresh)| work(group, part, fresh));
+            }
+            None => parts.for_each(|(group, part)| work(group, part, &mut [])),
+        }
+        if let Some(at) = newest {
+            kept[at].values = fresh;
+        }
+        kept.iter_mut().for_each(|kept| kept.ready = true);
     }
 
     /// Point by point.
@@ -145,7 +205,7 @@ impl Winograd {
                 for tile in 0..across {
                     let to = &mut to[tile * self.inputs..];
                     let place = [first + at, tile];
-                    Arch::new().dispatch(Input { from, place, step: across * self.inputs, to });
+                    Arch::new().dispatch(Input { from, place, step: across * self.inputs, block: LANES, to });
                 }
             });
             more.resize(POINTS * lines * across * wide, 0.0);
@@ -173,12 +233,73 @@ impl Winograd {
     }
 }
 
-/// `Bᵀ d B` of a tile times its factors; point p goes to `to[p · step]`.
+/// Transformed tiles of a map: for each group of tiles `[block of 16 channels, point, tile, channel]`.
+#[derive(Default)]
+pub struct Kept {
+    values: Vec<f32>,
+    ready: bool,
+}
+
+impl Kept {
+    /// The map has changed.
+    pub fn forget(&mut self) {
+        self.ready = false;
+    }
+}
+
+/// Tiles of a map in groups: some lines of tiles each.
+struct Groups {
+    /// Lines of tiles of the map.
+    down: usize,
+    /// Tiles in each.
+    across: usize,
+    /// Lines of a group.
+    lines: usize,
+}
+
+impl Groups {
+    fn of([h, w]: [usize; 2]) -> Self {
+        let (down, across) = (h.div_ceil(M), w.div_ceil(M));
+        Self { down, across, lines: (TILES[1] / across).clamp(1, down.div_ceil(8)) }
+    }
+
+    fn count(&self) -> usize {
+        self.down.div_ceil(self.lines)
+    }
+
+    /// Tiles of a group.
+    fn tiles(&self) -> usize {
+        self.lines * self.across
+    }
+
+    /// Numbers from point to point; some more than there are, so that they do not fall on the same lines of the cache.
+    fn step(&self) -> usize {
+        (self.tiles() | 1) * LANES
+    }
+
+    /// Numbers of a group.
+    fn each(&self, blocks: usize) -> usize {
+        blocks * POINTS * self.step()
+    }
+
+    /// Transforms the tiles of a group of one map.
+    fn transform(&self, from: &From, group: usize, to: &mut [f32]) {
+        let last = (self.down - group * self.lines).min(self.lines) * self.across;
+        for tile in 0..last {
+            let place = [group * self.lines + tile / self.across, tile % self.across];
+            let to = &mut to[tile * LANES..];
+            Arch::new().dispatch(Input { from, place, step: self.step(), block: POINTS * self.step(), to });
+        }
+    }
+}
+
+/// `Bᵀ d B` of a tile times its factors; point p goes to `to[p · step]`, 16 channels after the other `block` apart.
 struct Input<'a> {
     from: &'a From<'a>,
     /// Which tile: down, and across.
     place: [usize; 2],
     step: usize,
+    block: usize,
     to: &'a mut [f32],
 }
 
@@ -187,7 +308,7 @@ impl WithSimd for Input<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { from, place: [down, across], step, to } = self;
+        let Self { from, place: [down, across], step, block, to } = self;
         let ([h, w], shift) = (from.size(), usize::from(from.doubled));
         // Where a line or a column of the tile begins; none beyond the map.
         let rows: [Option<usize>; A] = std::array::from_fn(|i| {
@@ -207,7 +328,8 @@ impl WithSimd for Input<'_> {
                     _ => zero,
                 };
                 let mut write = |i: usize, j: usize, v| {
-                    let at = (i * A + j) * step + first + lane;
+                    let channel = first + lane;
+                    let at = (i * A + j) * step + channel / LANES * block + channel % LANES;
                     S::as_mut_simd_f32s(&mut to[at..at + S::F32_LANES]).0[0] = v;
                 };
                 match from.style.is_empty() {
