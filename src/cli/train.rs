@@ -45,6 +45,10 @@ real pictures, of fake ones before its update, and of those the generator learnt
 const WHAT_A_TEXTURE_SAYS: &str = "the loss is how far what is seen in its pictures is from what is seen in the data, as a \
 share of that: 0 is the same; shallow, middle and deep are layers, of which the deep ones see the large forms";
 
+/// The same for networks that make pictures larger.
+const WHAT_A_LARGER_PICTURE_SAYS: &str = "difference is the mean over the pixels, 0 to 1; psnr (decibels) and distance \
+(of what is seen) are of pictures that are not learnt from, measured with each checkpoint";
+
 /// Train a GAN on a folder or zip of pictures
 #[derive(Args)]
 pub struct Train {
@@ -55,11 +59,11 @@ pub struct Train {
     #[arg(long)]
     model: String,
     /// Named architecture: small (if none is given), quarter, seed, seed-k10, smooth, dcgan-64, dcgan-128,
-    /// mlp-mnist, lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture; the name of a recipe is its usual one
+    /// mlp-mnist, lesson-torch, lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture, enlarge; the name of a recipe is its usual one
     #[arg(long, conflicts_with = "config")]
     arch: Option<String>,
     /// How it is trained: wgan-gp, dcgan1, dcgan1-ba, dcgan1-lr, dcgan2, dcgan3, dcgan4, dcgan4-mod, lesson-torch,
-    /// lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture, texture-quick, or a TOML file [default: the architecture's
+    /// lesson-torch-dcgan, lesson-tf, lesson-tf-dcgan, texture, texture-quick, enlarge, or a TOML file [default: the architecture's
     /// usual one]
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
@@ -76,13 +80,17 @@ pub struct Train {
     /// Learning rate of both networks, in place of the architecture's
     #[arg(long)]
     rate: Option<f64>,
-    /// What a texture is compared by: a file of VGG's weights (.pth, .h5, .npy, .safetensors, .onnx), or random, which
+    /// What a texture or a larger picture is compared by: a file of VGG's weights (.pth, .h5, .npy, .safetensors, .onnx), or random, which
     /// needs no file [default: random]
     #[arg(long, value_name = "FILE")]
     features: Option<String>,
-    /// Size of a texture's pictures while it learns: width and height, multiples of 32 [default: 128x128]
+    /// Size of a texture's pictures while it learns: width and height, multiples of 32 [default: 128x128]; of pictures
+    /// that are made small and large again [default: 512x512]
     #[arg(long, value_name = "WxH", conflicts_with_all = ["from", "resume"])]
     size: Option<Size>,
+    /// Pictures whose faults are put on small ones, for --arch enlarge: a folder, zip or picture, or a model
+    #[arg(long, value_name = "MODEL|PATH")]
+    faults: Option<String>,
     /// How much a texture's pictures are driven apart, such as 0.5, where they become one and the same [default: 0]
     #[arg(long, value_name = "X")]
     variety: Option<f64>,
@@ -233,7 +241,8 @@ impl Train {
         }
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         state.sight = sight;
-        state.recipe.texture.clone_from(&recipe.texture);
+        state.beside = self.beside(&arch, &recipe, &chosen)?;
+        (state.recipe.texture, state.recipe.enlarge) = (recipe.texture.clone(), recipe.enlarge.clone());
         (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;
         let stop = Stop::on_signals()?;
@@ -326,6 +335,7 @@ impl Train {
             tell(match Kind::of(&recipe) {
                 Kind::CrossEntropy => WHAT_IT_SAYS,
                 Kind::Texture => WHAT_A_TEXTURE_SAYS,
+                Kind::Enlarge => WHAT_A_LARGER_PICTURE_SAYS,
                 Kind::Wasserstein => WHAT_A_LINE_IS,
             });
         }

@@ -113,6 +113,14 @@ const LENGTH: u64 = size_of::<u64>() as u64;
 const HEADER: u64 = 100_000_000;
 
 impl Incoming {
+    /// The arrays that pictures are made with: the moving average, where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::params`].
+    pub fn shown(&self, plans: &[Plan], device: &Device) -> Result<Params, ModelError> {
+        self.params(if self.has("average.") { "average" } else { "generator" }, plans, device)
+    }
+
     /// Opens a file and reads its header.
     ///
     /// # Errors

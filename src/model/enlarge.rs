@@ -65,8 +65,8 @@ impl Enlarge {
     pub fn read(name: &str, device: &Device) -> Result<Self, ModelError> {
         let path = folder(name);
         let card = Card::read(&path)?;
-        let file = Incoming::open(&path.join(WEIGHTS))?;
-        match Self::of(&card.arch, file.params("generator", &card.arch.generator_plans(), device)?, device) {
+        let params = Incoming::open(&path.join(WEIGHTS))?.shown(&card.arch.generator_plans(), device)?;
+        match Self::of(&card.arch, params, device) {
             Some(found) => Ok(found),
             None => Err(other_kind(&path)),
         }

@@ -50,7 +50,7 @@ impl Filter {
                        from one that makes pictures larger";
             return Err(ModelError::Card { path: path.join("model.toml"), why: why.into() });
         }
-        let params = Incoming::open(&path.join(WEIGHTS))?.params("generator", &card.arch.generator_plans(), device)?;
+        let params = Incoming::open(&path.join(WEIGHTS))?.shown(&card.arch.generator_plans(), device)?;
         let kind = match &card.arch {
             Arch::Style(Style::Residual(own)) => Kind::Residual(own.clone(), params, device.clone()),
             Arch::Style(Style::Pyramid(own)) => Kind::Pyramid(TextureModel::painting(own, params, device)),

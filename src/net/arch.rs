@@ -66,7 +66,7 @@ pub const NAMES: [(&str, &str); 13] = [
     ("lesson-tf", "dense layers alone, for 28x28 in grey: the lesson's, in TensorFlow"),
     ("lesson-tf-dcgan", "the lesson's DCGAN for 28x28 in grey, in TensorFlow (0.86 M parameters in the generator)"),
     ("texture", "Gutierrez' Pyramid2D, which learns the texture of a picture (116 835 parameters)"),
-    ("enlarge", "a small network that makes pictures four times larger, live on two cores (51 888 parameters)"),
+    ("enlarge", "a small network that makes pictures four times larger, live on two cores (70 320 parameters)"),
 ];
 
 impl Arch {
@@ -156,6 +156,10 @@ impl Arch {
                 sized.check().map(|()| sized)
             }
             Self::StyleGan2(own) => own.sized([h, w]).map(Self::StyleGan2),
+            Self::Compact(own) => {
+                let sized = Self::Compact(Compact { size: [h, w], ..own.clone() });
+                sized.check().map(|()| sized)
+            }
             other => {
                 let [own_h, own_w, _] = other.picture();
                 Err(ArchError(format!(
@@ -290,6 +294,10 @@ impl Arch {
             // Whoever judged them draws nothing.
             let alone = |own: &StyleGan2| StyleGan2 { judge: None, ..own.clone() };
             return alone(one) == alone(other);
+        }
+        if let (Self::Compact(one), Self::Compact(other)) = (self, other) {
+            // What it learnt from draws nothing.
+            return Compact { size: other.size, ..one.clone() } == *other;
         }
         let other_kind = |arch: &Self| arch.is_filter() || arch.styled().is_some();
         if other_kind(self) || other_kind(other) {

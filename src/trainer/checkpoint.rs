@@ -189,6 +189,7 @@ pub fn read(folder: &Path, device: &Device) -> Result<(State, Record), ModelErro
         buffers: Buffers::default(),
         order: Order::default(),
         sight: None,
+        beside: None,
     };
     Ok((state, record))
 }

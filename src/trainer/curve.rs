@@ -31,6 +31,11 @@ fn drawn(kind: Kind) -> &'static [Drawn] {
             ("converge", "loss", &[("shallow", GREEN), ("middle", BLUE), ("deep", ORANGE), ("loss", BLACK)]),
             ("diversity", "diversity", &[(DIVERSITY, GREY)]),
         ],
+        Kind::Enlarge => &[
+            ("converge", "difference", &[("difference", BLACK)]),
+            ("psnr", "dB", &[("psnr", BLUE)]),
+            ("distance", "distance", &[("distance", ORANGE)]),
+        ],
         Kind::CrossEntropy => &[
             ("converge", "loss", &[("g_loss", ORANGE), ("d_loss", BLACK)]),
             ("scores", "0..1", &[("d_real", GREEN), ("d_fake", RED), ("g_real", BLUE), (DIVERSITY, GREY)]),

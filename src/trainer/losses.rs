@@ -1,6 +1,7 @@
-//! The numbers of an epoch, by name: those of WGAN-GP, of a GAN with cross-entropy, and of a texture.
+//! The numbers of an epoch, by name: those of WGAN-GP, of a GAN with cross-entropy, of a texture, and of a network that
+//! makes pictures larger.
 //!
-//! Made by `trainer::step`, `trainer::cross_entropy` and `trainer::texture`; read by name by the log line, `history.csv`, the guard, the
+//! Made by `trainer::step` and the files beside it, one a recipe; read by name by the log line, `history.csv`, the guard, the
 //! plots, events and the desk. Knows no files.
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -21,17 +22,22 @@ pub enum Kind {
     /// How far pictures are from the data in what is seen of them, as a share of that: in all, in the first layer, the
     /// middle one and the last; and how far apart pictures are, where that is asked for.
     Texture,
+    /// The mean difference to large pictures, what the judge costs and its own loss, as of the last step; signal to noise
+    /// in decibels, and how far what is seen of pictures is from what is seen in large ones, both of pictures that it
+    /// does not learn from, as they were measured last.
+    Enlarge,
 }
 
 impl Kind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Wasserstein, Self::CrossEntropy, Self::Texture];
+    pub const ALL: [Self; 4] = [Self::Wasserstein, Self::CrossEntropy, Self::Texture, Self::Enlarge];
 
     /// That of a recipe.
     pub fn of(recipe: &Recipe) -> Self {
         match (&recipe.cross_entropy, &recipe.texture) {
             (Some(_), _) => Self::CrossEntropy,
             (None, Some(_)) => Self::Texture,
+            (None, None) if recipe.enlarge.is_some() => Self::Enlarge,
             (None, None) => Self::Wasserstein,
         }
     }
@@ -42,6 +48,7 @@ impl Kind {
             Self::Wasserstein => ["total", "real", "fake", "penalty", "generator"],
             Self::CrossEntropy => ["d_loss", "g_loss", "d_real", "d_fake", "g_real"],
             Self::Texture => ["loss", "variety", "shallow", "middle", "deep"],
+            Self::Enlarge => ["difference", "judged", "judge", "psnr", "distance"],
         }
     }
 
@@ -52,6 +59,7 @@ impl Kind {
             Self::CrossEntropy => ["d_loss", "g_loss"],
             // Nothing judges: both are how far it is.
             Self::Texture => ["loss", "loss"],
+            Self::Enlarge => ["judge", "difference"],
         }
     }
 }
@@ -106,6 +114,10 @@ impl Losses {
         let (epoch, steps) = (self.epoch, self.critic_steps);
         if self.kind == Kind::Texture {
             return Some(format!("Iteration: {epoch}, loss: {a:.6} (shallow {c:.4}, middle {d:.4}, deep {e:.4})"));
+        }
+        if self.kind == Kind::Enlarge {
+            let judged = if (b, c) == (0.0, 0.0) { String::new() } else { format!(", judged {b:.3}, judge {c:.3}") };
+            return Some(format!("Iteration: {epoch}, difference: {a:.5}{judged}, psnr: {d:.2} dB, distance: {e:.4}"));
         }
         let own = match (&recipe.cross_entropy, self.kind) {
             (Some(own), Kind::CrossEntropy) => own,
@@ -167,7 +179,7 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Losses, A::Error> {
         use serde::de::Error;
         let (mut epoch, mut critic_steps, mut diversity) = (None, None, None);
-        let mut found: [[Option<f32>; 5]; 3] = Default::default();
+        let mut found: [[Option<f32>; 5]; 4] = Default::default();
         while let Some(key) = map.next_key::<String>()? {
             let place = Kind::ALL.iter().enumerate().find_map(|(which, kind)| {
                 let at = kind.names().iter().position(|name| *name == key)?;

@@ -1,6 +1,7 @@
 //! Training: WGAN-GP as the original runs it, and GANs with cross-entropy as the report and the lesson run them.
 //!
-//! `step` is the mathematics of one epoch of WGAN-GP, `cross_entropy` of one step of the others, `texture` of one that has no critic; `batches` are what they
+//! `step` is the mathematics of one epoch of WGAN-GP, `cross_entropy` of one step of the others, `texture` of one that has no critic, `enlarge` of one that
+//! makes pictures larger (from `pairs`); `batches` are what they
 //! learn from, `losses` what comes of it, by name; `optimiser` moves the weights, `run` is the loop around them.
 //! `diversity` watches whether pictures become alike, `epoch_pictures` writes the report's samples.
 //! `settings` is the table of what can be set while it runs.
@@ -20,6 +21,7 @@ mod cross_entropy;
 pub mod curve;
 pub mod disk;
 pub mod diversity;
+pub mod enlarge;
 mod epoch_pictures;
 pub mod guard;
 pub mod history;
@@ -28,6 +30,7 @@ pub mod lock;
 pub mod losses;
 pub mod memory;
 pub mod optimiser;
+pub mod pairs;
 pub mod pending;
 pub mod picture_writer;
 mod pieces;

@@ -349,6 +349,9 @@ impl<'a> Training<'a> {
 
     /// How different pictures are, where that is measured after this epoch.
     fn look_at_diversity(&mut self, epoch: u64) -> Option<f32> {
+        if self.state.recipe.enlarge.is_some() {
+            return None;
+        }
         let pass = self.state.recipe.cross_entropy.as_ref().is_some_and(|own| own.epoch == Epoch::Pass);
         if !pass && !epoch.is_multiple_of(self.plan.print_every.max(1)) {
             return None;

@@ -209,8 +209,11 @@ impl Training<'_> {
         }
     }
 
-    /// Pictures of the first seeds, which all sheets and samples are made of.
+    /// Pictures of the first seeds, or before and after, which all sheets and samples are made of.
     fn draw(&self, count: usize) -> Vec<Picture> {
+        if self.state.recipe.enlarge.is_some() {
+            return self.state.enlarged_samples(&self.data, count, self.device);
+        }
         sample_pictures(&Ready::new(&self.state.arch, self.state.shown(), false), count)
     }
 

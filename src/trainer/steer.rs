@@ -105,7 +105,7 @@ impl Training<'_> {
     /// Says what a recipe knows nothing of.
     fn warn_of_settings(&mut self, settings: &Settings) {
         let recipe = &self.state.recipe;
-        if recipe.cross_entropy.is_none() && recipe.texture.is_none() {
+        if recipe.cross_entropy.is_none() && recipe.texture.is_none() && recipe.enlarge.is_none() {
             return;
         }
         for (given, what) in [

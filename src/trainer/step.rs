@@ -1,13 +1,14 @@
 //! What a training changes, and one epoch of WGAN-GP: some critic updates, then one generator update.
 //!
 //! Losses after Gulrajani et al. 2017 (arXiv 1704.00028) with the original's sampling and signs; those of other GANs are
-//! in `trainer::cross_entropy`, those of textures in `trainer::texture`. Called by `trainer::run`; knows no files and no clock. Every random number of an update
+//! in `trainer::cross_entropy`, those of textures in `trainer::texture`, those of networks that make pictures larger in `trainer::enlarge`. Called by `trainer::run`; knows no files and no clock. Every random number of an update
 //! comes from (seed, use, step, update), so a resumed run needs no generator state.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::batches::{Batch, Between, Mixture, Order};
+use super::enlarge::Beside;
 use super::losses::{Kind, Losses};
 use super::optimiser::Moments;
 use super::texture::Sight;
@@ -59,6 +60,8 @@ pub struct State {
     pub order: Order,
     /// What a texture is compared by; likewise.
     pub sight: Option<Sight>,
+    /// What a network that makes pictures larger is measured by; likewise.
+    pub beside: Option<Beside>,
 }
 
 /// What an update, or an epoch of updates, came to.
@@ -113,6 +116,7 @@ impl State {
             buffers: Buffers::default(),
             order: Order::default(),
             sight: None,
+            beside: None,
             arch: arch.clone(),
             recipe: recipe.clone(),
             seed,
@@ -180,8 +184,8 @@ impl State {
         let decay = self.average.take().map(|(_, decay)| decay);
         let average = decay.map(|decay| (learnt.unwrap_or_else(|| earlier.generator.clone()), decay));
         let (arch, recipe) = (self.arch.clone(), self.recipe.clone());
-        let sight = self.sight.take();
-        *self = Self { arch, recipe, seed: self.seed, average, sight, ..earlier };
+        let (sight, beside) = (self.sight.take(), self.beside.take());
+        *self = Self { arch, recipe, seed: self.seed, average, sight, beside, ..earlier };
         (self.generator_moments.rate, self.critic_moments.rate) = rates;
     }
 
@@ -227,6 +231,9 @@ impl State {
         }
         if let Some(own) = self.recipe.texture.clone() {
             return self.texture(&own, data, between, device);
+        }
+        if let Some(own) = self.recipe.enlarge.clone() {
+            return self.enlarge(&own, data, between, device);
         }
         // All critic updates draw from the same weights, which pays for packing them; with dropout the
         // pictures are made another way.

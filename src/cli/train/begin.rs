@@ -12,10 +12,12 @@ use crate::files;
 use crate::model::{self, BURN_VERSION, Card, features};
 use crate::net::arch::{self, Arch, NAMES};
 use crate::net::device::Chosen;
+use crate::net::families::compact::JUDGED;
 use crate::net::recipe::named::RECIPES;
 use crate::net::recipe::{self, Recipe};
 use crate::report::tell;
 use crate::trainer::checkpoint::{self, Record};
+use crate::trainer::enlarge::Beside;
 use crate::trainer::history::History;
 use crate::trainer::protocol::{Lines, Source};
 use crate::trainer::published::Weights;
@@ -24,12 +26,17 @@ use crate::trainer::source::{self, Kept, Pictures, Reading};
 use crate::trainer::step::State;
 use crate::trainer::texture::Sight;
 
+/// Pictures of lines that a network learns to make larger from, where nothing is said.
+const LARGE_LINES: u64 = 400;
+
 impl Train {
     /// The data: lines that are drawn, or files that are read.
     pub(super) fn pictures(&self, arch: &Arch, batch: usize, reading: &Reading) -> anyhow::Result<Pictures> {
         if self.data == Path::new("lines") && !self.data.exists() {
             let lines = match &self.lines {
                 Some(text) => serde_json::from_str(text).context("--lines")?,
+                // Large ones take more memory.
+                None if learns_larger(arch) => Lines { count: LARGE_LINES, ..Lines::default() },
                 None => Lines::default(),
             };
             let lines = Source { path: None, lines: Some(lines) };
@@ -65,7 +72,7 @@ impl Train {
                 Kept { subset: None, ..kept }
             }
             // One picture is to be seen smoothly.
-            (None, None) if self.networks().is_ok_and(|(arch, _)| arch.texture().is_some()) => {
+            (None, None) if self.networks().is_ok_and(|(arch, _)| arch.texture().is_some() || learns_larger(&arch)) => {
                 Kept { fit: Fit::Crop, ..Kept::default() }
             }
             (None, None) => Kept::default(),
@@ -115,7 +122,7 @@ impl Train {
 
     /// The networks with the classes of the pictures, where those are to be learnt.
     pub(super) fn with_classes_of(&self, arch: Arch, data: &Store) -> anyhow::Result<Arch> {
-        let labels = if arch.texture().is_some() { &[] } else { data.labels() };
+        let labels = if arch.texture().is_some() || learns_larger(&arch) { &[] } else { data.labels() };
         let learns = !labels.is_empty() && (self.classes || arch.classes() > 0);
         if !learns {
             if arch.classes() > 0 {
@@ -213,7 +220,7 @@ impl Train {
             (recipe.critic_learning_rate, recipe.generator_learning_rate) = (rate, rate);
         }
         let arch = match self.size {
-            Some(Size([w, h])) if arch.texture().is_some() => arch.sized([h, w])?,
+            Some(Size([w, h])) if arch.texture().is_some() || learns_larger(&arch) => arch.sized([h, w])?,
             _ => arch,
         };
         arch.check()?;
@@ -222,8 +229,14 @@ impl Train {
         if ![1, 3].contains(&channels) {
             bail!("pictures of {channels} channels cannot be shown; give networks for 1 (grey) or 3 (colour)");
         }
-        if arch.is_filter() {
+        if arch.is_filter() && !learns_larger(&arch) {
             bail!("a filter is played behind a model and not trained");
+        }
+        if learns_larger(&arch) {
+            return self.larger(arch, recipe);
+        }
+        if self.faults.is_some() || recipe.enlarge.is_some() {
+            bail!("--faults and the recipe enlarge are for networks that make pictures larger: give --arch enlarge");
         }
         if let (Some(own), Some(_)) = (&mut recipe.texture, arch.texture()) {
             if let Some(features) = &self.features {
@@ -251,6 +264,44 @@ impl Train {
         Ok((arch, recipe))
     }
 
+    /// A network that makes pictures larger, and how it learns.
+    fn larger(&self, arch: Arch, mut recipe: Recipe) -> anyhow::Result<(Arch, Recipe)> {
+        if self.classes {
+            bail!("a network that makes pictures larger learns no classes; leave out --classes");
+        }
+        if self.variety.is_some() {
+            bail!("--variety is for textures: give --arch texture");
+        }
+        if recipe.enlarge.is_none() && (self.recipe.is_some() || self.config.is_some()) {
+            bail!("a network that makes pictures larger learns by its own recipe: leave out --recipe, or give enlarge");
+        }
+        let [h, w, _] = arch.picture();
+        let scale = arch.enlarger().map_or(1, |layout| layout.scale());
+        if h.min(w) < JUDGED || !JUDGED.is_multiple_of(scale) {
+            bail!(
+                "it learns from pictures of at least {JUDGED} pixels each way, and makes them 1, 2, 4 or 8 times larger"
+            );
+        }
+        let mut own = recipe.enlarge.unwrap_or_default();
+        if let Some(features) = &self.features {
+            own.features.clone_from(features);
+        }
+        if let Some(faults) = &self.faults {
+            own.faults.clone_from(faults);
+        }
+        recipe.enlarge = Some(own);
+        recipe.check()?;
+        Ok((arch, recipe))
+    }
+
+    /// What a network that makes pictures larger is measured by, opened; none for other networks.
+    pub(super) fn beside(&self, arch: &Arch, recipe: &Recipe, chosen: &Chosen) -> anyhow::Result<Option<Beside>> {
+        let (Some(layout), Some(own)) = (arch.enlarger(), &recipe.enlarge) else { return Ok(None) };
+        let beside = Beside::open(own, &layout, &chosen.device)?;
+        tell(format_args!("seen by {}", beside.says()));
+        Ok(Some(beside))
+    }
+
     /// The first option that is given and means something for textures alone.
     fn option_of_textures(&self) -> Option<&'static str> {
         let given = [
@@ -264,6 +315,9 @@ impl Train {
     /// What a texture is compared by, opened; none for other networks. What is given now is what the recipe has.
     pub(super) fn sight(&self, arch: &Arch, recipe: &mut Recipe, chosen: &Chosen) -> anyhow::Result<Option<Sight>> {
         let (Some(texture), Some(own)) = (arch.texture(), &mut recipe.texture) else {
+            if learns_larger(arch) {
+                return Ok(None);
+            }
             if let Some(option) = self.option_of_textures() {
                 bail!("{option} ([train] features in a preset) is for textures, and {} is none", self.model);
             }
@@ -355,6 +409,7 @@ impl Train {
             grad_weight: saved.grad_weight,
             skip_below: saved.skip_below,
             texture: saved.texture.clone().filter(|_| recipe.texture.is_some()),
+            enlarge: saved.enlarge.clone().filter(|_| recipe.enlarge.is_some()),
             ..recipe.clone()
         };
         let given = self.arch.is_some() || self.config.is_some() || self.recipe.is_some();
@@ -405,6 +460,11 @@ impl Train {
     }
 }
 
+/// Whether it is a network that learns to make pictures larger.
+fn learns_larger(arch: &Arch) -> bool {
+    matches!(arch, Arch::Compact(_))
+}
+
 /// Names for classes that have none.
 fn numbers(arch: &Arch) -> Vec<String> {
     (0..arch.classes()).map(|class| class.to_string()).collect()
@@ -443,7 +503,8 @@ fn of_model(card: &Card) -> (Arch, Recipe) {
         Arch::WganGp(_) => "wgan-gp",
         Arch::Mlp(_) => "lesson-torch",
         Arch::Dcgan(_) | Arch::Chain(_) => "dcgan3",
-        Arch::Texture(_) | Arch::Style(_) | Arch::StyleGan2(_) | Arch::Rrdb(_) | Arch::Compact(_) => "texture",
+        Arch::Texture(_) | Arch::Style(_) | Arch::StyleGan2(_) | Arch::Rrdb(_) => "texture",
+        Arch::Compact(_) => "enlarge",
     };
     let unknown = card.step == 0 && card.recipe == Recipe::default();
     let recipe = Recipe::named(usual).filter(|_| unknown).unwrap_or_else(|| card.recipe.clone());

@@ -249,7 +249,7 @@ fn compact(first: &[usize], last: &[usize], convs: usize, curve: Curve) -> Resul
             "its last layer gives {outputs} channels, which are no picture of 3: it is a network of another kind"
         ));
     };
-    Ok(Compact { width: *width, layers: convs - 2, scale, curve })
+    Ok(Compact { width: *width, layers: convs - 2, scale, curve, ..Compact::default() })
 }
 
 /// The layers of a file of ncnn.
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn the_small_one_is_known_with_slopes_and_without() {
         for (curve, prefix) in [(Curve::Prelu, "params."), (Curve::Relu, "")] {
-            let own = Compact { width: 8, layers: 3, scale: 2, curve };
+            let own = Compact { width: 8, layers: 3, scale: 2, curve, ..Compact::default() };
             let mut bag = Bag::default();
             for (at, step) in own.layout().steps.iter().enumerate() {
                 let (c, o) = (step.inputs(), step.outputs);

@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Family;
 use crate::net::enlarge::{CHANNELS, Layout, Slope, Step};
-use crate::net::layers::{ArchError, Chain, Init, Shape};
+use crate::net::geometry::Padding;
+use crate::net::layers::{Activation, ArchError, Chain, Init, Layer, Shape};
 
 /// Settings that a file may name at most.
 const MOST_LAYERS: usize = 64;
 const MOST_WIDTH: usize = 512;
 const MOST_SCALE: usize = 8;
+const MOST_SIDE: usize = 4096;
+/// Side of the large pictures that are judged while it learns.
+pub const JUDGED: usize = 128;
+/// Filters of what judges them, each layer at half the size.
+const FILTERS: [usize; 5] = [16, 32, 64, 64, 64];
 
 /// What becomes of values below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,18 +45,20 @@ pub struct Compact {
     pub scale: usize,
     /// What becomes of values below zero.
     pub curve: Curve,
+    /// Height and width of the pictures that it learns from, of which parts are taken.
+    pub size: [usize; 2],
 }
 
 impl Default for Compact {
     fn default() -> Self {
-        Self { width: 64, layers: 16, scale: 4, curve: Curve::Prelu }
+        Self { width: 64, layers: 16, scale: 4, curve: Curve::Prelu, size: [512; 2] }
     }
 }
 
 impl Compact {
     /// The one that is trained here: of a size that is live on two cores.
     pub fn live() -> Self {
-        Self { width: 32, layers: 4, curve: Curve::Leaky, ..Self::default() }
+        Self { width: 32, layers: 6, curve: Curve::Leaky, ..Self::default() }
     }
 
     /// Its convolutions; two maps by turns.
@@ -80,8 +88,10 @@ impl Family for Compact {
         0
     }
 
+    /// Those that it learns from: it makes pictures of any size larger.
     fn picture(&self) -> [usize; 3] {
-        [256, 256, CHANNELS]
+        let [h, w] = self.size;
+        [h, w, CHANNELS]
     }
 
     /// It makes nothing of z: see [`Layout::run`].
@@ -89,8 +99,17 @@ impl Family for Compact {
         Chain::new(Shape::Flat(0), Init::default())
     }
 
+    /// What judges parts of large pictures while it learns.
     fn critic(&self) -> Option<Chain> {
-        None
+        let mut chain = Chain::new(Shape::Map([JUDGED, JUDGED, CHANNELS]), Init::Dcgan);
+        let conv = |filters: usize| Layer::Conv2d { filters, kernel: 4, stride: 2, padding: Padding::Same, bias: true };
+        for (at, filters) in FILTERS.into_iter().enumerate() {
+            chain.push(format!("judge{at}"), conv(filters));
+            chain.then(Layer::Activation { curve: Activation::LeakyRelu(0.2) });
+        }
+        chain.then(Layer::Flatten);
+        chain.push("judge".to_owned(), Layer::Dense { units: 1, bias: true });
+        Some(chain)
     }
 
     fn enlarger(&self) -> Option<Layout> {
@@ -99,6 +118,9 @@ impl Family for Compact {
 
     fn check(&self) -> Result<(), ArchError> {
         let fits = |v: usize, most: usize| (1..=most).contains(&v);
+        if self.size.iter().any(|side| !(1..=MOST_SIDE).contains(side)) {
+            return Err(ArchError(format!("a compact learns from pictures of at most {MOST_SIDE} pixels each way")));
+        }
         match self.layers <= MOST_LAYERS && fits(self.width, MOST_WIDTH) && fits(self.scale, MOST_SCALE) {
             true => Ok(()),
             false => Err(ArchError(format!(

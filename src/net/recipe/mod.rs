@@ -52,6 +52,52 @@ pub struct Recipe {
     /// The loss of a texture network, in place of a critic's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub texture: Option<TextureLoss>,
+    /// The losses of a network that makes pictures larger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enlarge: Option<EnlargeLoss>,
+}
+
+/// What a network that makes pictures larger learns by (Wang et al. 2018, arXiv 1809.00219, in their two phases): first
+/// the mean difference to the large picture, then what a network sees in both, a relativistic judge, and a share of the
+/// difference. An epoch is one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnlargeLoss {
+    /// Steps of a whole training.
+    pub epochs: u64,
+    /// Steps between two checkpoints with samples.
+    pub print_every: u64,
+    /// Steps of the first phase.
+    pub plain_epochs: u64,
+    /// The rate is halved after so many steps each; 0 is never.
+    pub halve_every: u64,
+    /// What sees: a file of VGG's weights, or "random" for filters that need none.
+    pub features: String,
+    /// In the second phase, weight of what is seen,
+    pub seen: f64,
+    /// of the judge,
+    pub judged: f64,
+    /// and of the difference.
+    pub difference: f64,
+    /// Pictures whose faults are put on small ones: a folder, zip or picture, or the name of a model; empty is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub faults: String,
+}
+
+impl Default for EnlargeLoss {
+    fn default() -> Self {
+        Self {
+            epochs: 8000,
+            print_every: 500,
+            plain_epochs: 6000,
+            halve_every: 3000,
+            features: "random".into(),
+            seen: 1.0,
+            judged: 5e-3,
+            difference: 1e-2,
+            faults: String::new(),
+        }
+    }
 }
 
 /// What a texture network learns by: what a network sees in its pictures and in the data (Ulyanov et al. 2016, as
@@ -216,6 +262,7 @@ impl Default for Recipe {
             skip_below: None,
             cross_entropy: None,
             texture: None,
+            enlarge: None,
         }
     }
 }
@@ -250,13 +297,15 @@ impl Recipe {
     /// Epochs of a whole training, where nobody says: the original's 1201 generator updates, or the recipe's own.
     pub fn epochs(&self) -> u64 {
         let own = self.cross_entropy.as_ref().map(|own| own.epochs);
-        own.or(self.texture.as_ref().map(|own| own.epochs)).unwrap_or(1201)
+        let own = own.or(self.texture.as_ref().map(|own| own.epochs));
+        own.or(self.enlarge.as_ref().map(|own| own.epochs)).unwrap_or(1201)
     }
 
     /// Epochs between two checkpoints with samples, where nobody says.
     pub fn print_every(&self) -> u64 {
         let own = self.cross_entropy.as_ref().map(|own| own.print_every);
-        own.or(self.texture.as_ref().map(|own| own.print_every)).unwrap_or(100)
+        let own = own.or(self.texture.as_ref().map(|own| own.print_every));
+        own.or(self.enlarge.as_ref().map(|own| own.print_every)).unwrap_or(100)
     }
 
     /// Checks that every number can be meant.
@@ -287,6 +336,12 @@ impl Recipe {
                 return Err(ArchError("a recipe has either cross_entropy or texture".into()));
             }
         }
+        if let Some(own) = &self.enlarge {
+            own.check()?;
+            if self.cross_entropy.is_some() || self.texture.is_some() {
+                return Err(ArchError("a recipe has one of cross_entropy, texture and enlarge".into()));
+            }
+        }
         match (1..=65_536).contains(&self.batch_size) {
             true => Ok(()),
             false => Err(ArchError("batch_size must lie in 1..=65536".into())),
@@ -298,6 +353,19 @@ impl TextureLoss {
     fn check(&self) -> Result<(), ArchError> {
         let rates = [("decay", self.decay), ("least_rate", self.least_rate), ("variety", self.variety)];
         if let Some((name, _)) = rates.into_iter().find(|(_, v)| !v.is_finite() || *v < 0.0) {
+            return Err(ArchError(format!("{name} must be a finite number of 0 or more")));
+        }
+        match self.print_every {
+            0 => Err(ArchError("print_every must be 1 or more".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl EnlargeLoss {
+    fn check(&self) -> Result<(), ArchError> {
+        let weights = [("seen", self.seen), ("judged", self.judged), ("difference", self.difference)];
+        if let Some((name, _)) = weights.into_iter().find(|(_, v)| !v.is_finite() || *v < 0.0) {
             return Err(ArchError(format!("{name} must be a finite number of 0 or more")));
         }
         match self.print_every {

@@ -4,7 +4,7 @@
 //! `lesson-…` are the GANs of lesson 10 of AI-For-Beginners in their PyTorch and TensorFlow forms; `wgan-gp` is that of
 //! the three lines.
 
-use super::{CrossEntropy, Epoch, Line, Optimiser, Order, Recipe, TextureLoss};
+use super::{CrossEntropy, EnlargeLoss, Epoch, Line, Optimiser, Order, Recipe, TextureLoss};
 
 /// A recipe and its name.
 pub struct Named {
@@ -17,7 +17,7 @@ pub struct Named {
 }
 
 /// All recipes that have a name.
-pub const RECIPES: [Named; 14] = [
+pub const RECIPES: [Named; 15] = [
     Named { name: "wgan-gp", arch: "small", says: "that of the three lines: an epoch is one update of the generator" },
     Named { name: "dcgan1", arch: "dcgan-64", says: "the report's first: pictures given as 0..1, 50 epochs" },
     Named { name: "dcgan1-ba", arch: "dcgan-64", says: "dcgan1 with batches of 94" },
@@ -32,6 +32,7 @@ pub const RECIPES: [Named; 14] = [
     Named { name: "lesson-tf-dcgan", arch: "lesson-tf-dcgan", says: "the lesson's DCGAN for 28x28, in TensorFlow" },
     Named { name: "texture", arch: "texture", says: "Gutierrez': ten pictures a step, 3000 steps" },
     Named { name: "texture-quick", arch: "texture", says: "four pictures a step, 1200 steps, rates that fall sooner" },
+    Named { name: "enlarge", arch: "enlarge", says: "ESRGAN's two phases, 16 parts of pictures a step, 8000 steps" },
 ];
 
 impl Recipe {
@@ -93,6 +94,14 @@ impl Recipe {
             },
             "texture" => texture(10, TextureLoss::default()),
             "texture-quick" => texture(4, TextureLoss { epochs: 1200, decay_every: 80, ..TextureLoss::default() }),
+            "enlarge" => Self {
+                generator_learning_rate: 5e-4,
+                critic_learning_rate: 1e-4,
+                optimiser: Optimiser::AdamDefault,
+                batch_size: 16,
+                enlarge: Some(EnlargeLoss::default()),
+                ..Self::default()
+            },
             _ => return None,
         })
     }

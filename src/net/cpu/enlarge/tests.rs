@@ -52,7 +52,7 @@ fn rrdb_is_what_burn_makes_of_it() {
 
 #[test]
 fn compact_is_what_burn_makes_of_it() {
-    let small = Compact { width: 18, layers: 2, scale: 4, curve: Curve::Prelu };
+    let small = Compact { width: 18, layers: 2, scale: 4, curve: Curve::Prelu, ..Compact::default() };
     agree(&small.layout(), [7, 18]);
     agree(&Compact { scale: 3, curve: Curve::Relu, ..small.clone() }.layout(), [5, 5]);
     agree(&Compact { layers: 0, scale: 1, curve: Curve::Leaky, ..small }.layout(), [2, 3]);
