@@ -1,5 +1,5 @@
 //! Files of others that lie beside the repository, against what the originals make of them: StyleGAN2, a texture of
-//! Torch7, and with `FLANEUR_VGG16` (a path of weights) VGG-16. Left out, and said so, where there are none: they are no
+//! Torch7, and with `FLANEUR_VGG16` and `FLANEUR_REALESRGAN` (paths of weights) VGG-16 and Real-ESRGAN ×4plus. Left out, and said so, where there are none: they are no
 //! part of the product.
 
 // A test stops at the first thing that is not as it must be, helpers included.
@@ -15,6 +15,7 @@ use flaneur::model::import::bag::Bag;
 use flaneur::model::recognise::{self, Hints};
 use flaneur::model::texture::{Planes, TextureModel};
 use flaneur::net::arch::Arch;
+use flaneur::net::cpu::enlarge::Enlarger;
 use flaneur::net::families::stylegan2::StyleGan2;
 use flaneur::net::families::texture::MEANS;
 use flaneur::net::gram::gram;
@@ -177,4 +178,33 @@ fn vgg_16_sees_what_the_original_sees() {
         println!("conv{block}_1: {worst} of the largest apart");
         assert!(worst < 1e-5, "conv{block}_1: {worst}");
     }
+}
+
+#[test]
+fn real_esrgan_makes_of_a_picture_what_the_original_makes() {
+    let (Some(folder), Some(weights)) = (fixtures(), std::env::var_os("FLANEUR_REALESRGAN")) else {
+        return eprintln!("left out: FLANEUR_REALESRGAN names no weights");
+    };
+    let expected = import::read(&folder.join("real-realesrgan-x4plus.npz")).unwrap();
+    let network = recognise::network(&import::read(Path::new(&weights)).unwrap(), &Hints::default()).unwrap();
+    let (layout, device) = (network.arch.enlarger().unwrap(), Device::flex());
+    let arrays: Vec<Vec<f32>> = network.arrays.into_iter().map(|(_, values)| values).collect();
+    let params = Params::of(&layout.plans(), &arrays, &device);
+    let x = turned(&expected.get("x").unwrap().values, [3, 16, 16]);
+    let theirs = turned(&expected.get("y").unwrap().values, [3, 64, 64]);
+    let ours = floats(layout.run(&params, Tensor::from_data(TensorData::new(x.clone(), [1, 16, 16, 3]), &device)));
+    let worst = |ours: &[f32]| ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) * 255.0;
+    println!("Real-ESRGAN: at most {} levels apart", worst(&ours));
+    assert!(worst(&ours) < 0.1);
+    // The CPU's own way is given bytes.
+    let bytes: Vec<u8> = x.iter().map(|v| (v * 255.0).round() as u8).collect();
+    let rounded: Vec<f32> = bytes.iter().map(|v| f32::from(*v) / 255.0).collect();
+    let plain = floats(layout.run(&params, Tensor::from_data(TensorData::new(rounded, [1, 16, 16, 3]), &device)));
+    let named = |name: &str| layout.plans().iter().position(|plan| plan.name == name).map(|at| arrays[at].clone());
+    let packed = Enlarger::new(&layout, |name| named(name).unwrap()).unwrap();
+    let mut made = Vec::new();
+    assert!(packed.run(&bytes, [16, 16], &mut made, &|| true));
+    let apart = made.iter().zip(&plain).map(|(a, b)| (a - b * 255.0).abs()).fold(0.0, f32::max);
+    println!("the CPU's own way: at most {apart} levels from burn's operations");
+    assert!(apart < 0.1);
 }

@@ -19,8 +19,10 @@ use crate::home;
 use crate::model::enlarge::{Ended, Enlarge, Tiles};
 use crate::report::{Progress, Stop, say, tell};
 
-/// Pixels of its neighbours that a tile sees, where nothing is said.
-const OVERLAP: usize = 24;
+/// Pixels of its neighbours that a tile sees at most, where nothing is said: of tiles that are asked for, and of those that
+/// large pictures are cut into anyway. With the first ESRGAN's pictures are those of one piece, with the second they are
+/// not quite and take half as long.
+const OVERLAPS: [usize; 2] = [80, 32];
 /// Quality of JPEGs, of 100: that of the notebooks.
 const QUALITY: u8 = 75;
 /// How many times larger at most.
@@ -43,12 +45,13 @@ pub struct EnlargeOf {
     /// How many times larger [default: what the network does]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST)))]
     scale: Option<u8>,
-    /// Pixels of a tile, for large pictures [default: what fits 256 MB]
+    /// Pixels of a tile, for large pictures [default: what fits 512 MB]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(16..=4096))]
     tile: Option<u16>,
-    /// Pixels of its neighbours that a tile sees
-    #[arg(long, value_name = "PIXELS", default_value_t = OVERLAP as u16, value_parser = clap::value_parser!(u16).range(0..=512))]
-    overlap: u16,
+    /// Pixels of its neighbours that a tile sees [default: as many as change anything, at most 80 with --tile and 32
+    /// without]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(0..=512))]
+    overlap: Option<u16>,
     /// Format of pictures
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -168,7 +171,9 @@ impl EnlargeOf {
 
     /// What is done to each picture.
     fn job<'a>(&self, net: &'a Enlarge) -> anyhow::Result<Job<'a>> {
-        let (own, overlap) = (net.scale(), usize::from(self.overlap));
+        let own = net.scale();
+        let usual = net.overlap(OVERLAPS[usize::from(self.tile.is_none())]);
+        let overlap = self.overlap.map_or(usual, usize::from);
         let wanted = self.scale.map_or(own, usize::from);
         if own == 1 && wanted > 1 {
             bail!("{} keeps the size of pictures; leave out --scale, or name another --model", self.model);

@@ -41,6 +41,12 @@ pub struct Import {
     /// What pictures come out in, where the file does not say
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = ["-1..1", "0..1"])]
     range: Option<String>,
+    /// A second file of the same network, to be blended with the first, as ESRGAN's net_interp does
+    #[arg(long, value_name = "FILE", requires = "alpha")]
+    blend: Option<PathBuf>,
+    /// How much of the second file: every number is (1 - X) times the first one's and X times the second one's
+    #[arg(long, value_name = "X", requires = "blend", allow_negative_numbers = true)]
+    alpha: Option<f32>,
     /// Licence of the weights, for the card
     #[arg(long, default_value = "")]
     licence: String,
@@ -64,25 +70,19 @@ impl Import {
         if folder.join("model.toml").exists() {
             bail!("{} is there already; give another --name", files::shown(&folder));
         }
-        let unreadable = |why: ReadError| anyhow::anyhow!("{shown}: {}", line(&why.0));
-        let texture = match self.file.is_dir() {
-            true => None,
-            false => pyramid::of_torch7(&self.file).map_err(unreadable)?,
-        };
-        let bag = match &texture {
-            Some(_) => Bag { format: "Torch7".into(), ..Bag::default() },
-            None => model::import::read(&self.file).map_err(unreadable)?,
-        };
         let hints = Hints {
             family: self.family.clone(),
             classes: classes.clone(),
             zero_to_one: self.range.as_deref().map(|range| range == "0..1"),
         };
-        let found = match texture {
-            Some(texture) => recognise::texture(texture, &bag, &hints),
-            None => recognise::network(&bag, &hints),
-        };
-        let found = found.map_err(|why| anyhow::anyhow!("{shown} ({}): {}", line(&bag.format), line(&why.0)))?;
+        if let Some(alpha) = self.alpha.filter(|alpha| !(0.0..=1.0).contains(alpha)) {
+            bail!("--alpha takes 0 (the first file alone) to 1 (the second alone), not {alpha}");
+        }
+        let (bag, mut found) = read(&self.file, &hints)?;
+        if let (Some(second), Some(alpha)) = (&self.blend, self.alpha) {
+            blend(&mut found, read(second, &hints)?.1, alpha).with_context(|| files::shown(second))?;
+            found.recognised.push(format!("blended: {alpha} of {}", files::printable(&short(second))));
+        }
         // A file of ours names them itself.
         check_classes(&found.classes).with_context(|| shown.clone())?;
         let mut notes = vec![format!("imported from {}, {}", short(&self.file), bag.format)];
@@ -165,6 +165,39 @@ impl Import {
             score: None,
         }
     }
+}
+
+/// Reads a file and recognises its network.
+fn read(path: &Path, hints: &Hints) -> anyhow::Result<(Bag, Network)> {
+    let shown = files::shown(path);
+    let unreadable = |why: ReadError| anyhow::anyhow!("{shown}: {}", line(&why.0));
+    let texture = match path.is_dir() {
+        true => None,
+        false => pyramid::of_torch7(path).map_err(unreadable)?,
+    };
+    let bag = match &texture {
+        Some(_) => Bag { format: "Torch7".into(), ..Bag::default() },
+        None => model::import::read(path).map_err(unreadable)?,
+    };
+    let found = match texture {
+        Some(texture) => recognise::texture(texture, &bag, hints),
+        None => recognise::network(&bag, hints),
+    };
+    let found = found.map_err(|why| anyhow::anyhow!("{shown} ({}): {}", line(&bag.format), line(&why.0)))?;
+    Ok((bag, found))
+}
+
+/// Moves every number of a network so far towards that of another.
+fn blend(first: &mut Network, second: Network, alpha: f32) -> anyhow::Result<()> {
+    if first.arch != second.arch {
+        bail!("it is another network than the first file's, so their numbers cannot be blended");
+    }
+    for (name, values) in first.arrays.iter_mut().chain(&mut first.critic) {
+        let other = second.arrays.iter().chain(&second.critic).find(|(other, _)| other == name);
+        let Some((_, other)) = other.filter(|(_, other)| other.len() == values.len()) else { continue };
+        values.iter_mut().zip(other).for_each(|(v, other)| *v = (1.0 - alpha) * *v + alpha * other);
+    }
+    Ok(())
 }
 
 /// Whether classes can be called so, which are parts of addresses.

@@ -19,7 +19,7 @@ use crate::net::params::{Param, Params, floats};
 use crate::picture::Picture;
 
 /// Bytes of maps that one piece may take.
-const PIECE: usize = 256 << 20;
+const PIECE: usize = 512 << 20;
 /// Shortest side of a tile.
 const SHORTEST: usize = 16;
 /// Numbers that are made bytes by one task.
@@ -96,6 +96,12 @@ impl Enlarge {
             Way::Cpu(packed) => packed.way(),
             Way::Burn(..) => "burn's operations".into(),
         }
+    }
+
+    /// Pixels of its neighbours that a tile has to see so that nothing changes, at most so many.
+    pub fn overlap(&self, most: usize) -> usize {
+        // The outer half of them is left out, and each convolution sees one pixel farther.
+        (2 * self.layout.steps.len() * self.layout.unshuffled).min(most)
     }
 
     /// Tiles whose maps fit a fixed part of memory.

@@ -123,7 +123,7 @@ impl Filter {
     ) -> Result<Picture, String> {
         let made = match own.fits([picture.height, picture.width]) {
             true => own.whole(picture, goes_on),
-            false => own.tiled(picture, own.usual_tiles(OVERLAP), &|_| goes_on()),
+            false => own.tiled(picture, own.usual_tiles(own.overlap(OVERLAP)), &|_| goes_on()),
         };
         let made = made.map_err(|ended| match ended {
             Ended::Stopped => STOPPED.to_owned(),

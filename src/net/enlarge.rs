@@ -87,6 +87,9 @@ pub struct Layout {
     pub added: bool,
     /// What the brightest value of a picture is for the network: 1, or 255.
     pub brightest: f32,
+    /// Factor of the kernels that a training begins with: 0.1 in the paper, whose blocks add to what goes through; 1
+    /// where every layer is on the only way.
+    pub start: f64,
 }
 
 impl Layout {
@@ -96,15 +99,17 @@ impl Layout {
         (self.shuffled << doubled) / self.unshuffled
     }
 
-    /// The arrays; kernels start as the paper has them, normal by what goes in, times 0.1.
+    /// The arrays; kernels start normal by what goes in (He et al. 2015), times [`Self::start`], and what is added to the
+    /// picture starts small.
     pub fn plans(&self) -> Vec<Plan> {
         let mut plans = Vec::new();
-        for step in &self.steps {
+        for (at, step) in self.steps.iter().enumerate() {
             let (c, o) = (step.inputs(), step.outputs);
+            let last = self.added && at + 1 == self.steps.len();
             let mut plan = |part: &str, shape: Vec<usize>, start| {
                 plans.push(Plan { name: format!("{}.{part}", step.name), shape, start, trained: true });
             };
-            let deviation = 0.1 * (2.0 / (SIDE * SIDE * c) as f64).sqrt();
+            let deviation = (2.0 / (SIDE * SIDE * c) as f64).sqrt() * if last { 0.1 } else { self.start };
             let shape = if step.up == Up::Transposed { vec![SIDE, SIDE, o, c] } else { vec![SIDE, SIDE, c, o] };
             plan("kernel", shape, Start::Normal { mean: 0.0, deviation });
             plan("bias", vec![o], Start::Zeros);

@@ -167,6 +167,7 @@ impl State {
             shuffled: 1,
             added: true,
             brightest: 1.0,
+            start: 1.0,
         });
         let scale = layout.scale();
         (layout, JUDGED / scale * scale, scale)
@@ -202,12 +203,12 @@ impl State {
         let made = layout.run(&tracked, small.autodiff());
         let constant = large.clone().autodiff();
         let difference = (made.clone() - constant.clone()).abs().mean();
-        let mut values = [scalar(difference.clone()), 0.0, 0.0, 0.0, 0.0];
+        let mut values = [0.0, 0.0, scalar(difference.clone()), 0.0, 0.0];
         let second = self.epoch >= own.plain_epochs;
         let loss = match second {
             false => difference,
             true => {
-                values[2] = self.judge_updated(large.clone(), made.clone().inner());
+                values[0] = self.judge_updated(large.clone(), made.clone().inner());
                 let judge = self.judge();
                 let critic = self.constant_critic();
                 let score = |pictures| critic::score(&judge, &critic, pictures, &Vec::new());

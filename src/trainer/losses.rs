@@ -22,7 +22,7 @@ pub enum Kind {
     /// How far pictures are from the data in what is seen of them, as a share of that: in all, in the first layer, the
     /// middle one and the last; and how far apart pictures are, where that is asked for.
     Texture,
-    /// The mean difference to large pictures, what the judge costs and its own loss, as of the last step; signal to noise
+    /// The judge's loss, what it costs the network, and the mean difference to large pictures, as of the last step; signal to noise
     /// in decibels, and how far what is seen of pictures is from what is seen in large ones, both of pictures that it
     /// does not learn from, as they were measured last.
     Enlarge,
@@ -48,7 +48,7 @@ impl Kind {
             Self::Wasserstein => ["total", "real", "fake", "penalty", "generator"],
             Self::CrossEntropy => ["d_loss", "g_loss", "d_real", "d_fake", "g_real"],
             Self::Texture => ["loss", "variety", "shallow", "middle", "deep"],
-            Self::Enlarge => ["difference", "judged", "judge", "psnr", "distance"],
+            Self::Enlarge => ["judge", "judged", "difference", "psnr", "distance"],
         }
     }
 
@@ -116,8 +116,8 @@ impl Losses {
             return Some(format!("Iteration: {epoch}, loss: {a:.6} (shallow {c:.4}, middle {d:.4}, deep {e:.4})"));
         }
         if self.kind == Kind::Enlarge {
-            let judged = if (b, c) == (0.0, 0.0) { String::new() } else { format!(", judged {b:.3}, judge {c:.3}") };
-            return Some(format!("Iteration: {epoch}, difference: {a:.5}{judged}, psnr: {d:.2} dB, distance: {e:.4}"));
+            let judged = if (a, b) == (0.0, 0.0) { String::new() } else { format!(", judged {b:.3}, judge {a:.3}") };
+            return Some(format!("Iteration: {epoch}, difference: {c:.5}{judged}, psnr: {d:.2} dB, distance: {e:.4}"));
         }
         let own = match (&recipe.cross_entropy, self.kind) {
             (Some(own), Kind::CrossEntropy) => own,

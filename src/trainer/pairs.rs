@@ -183,7 +183,7 @@ mod tests {
                 assert_eq!((small.len(), large.len()), (8 * 8 * 3, 32 * 32 * 3));
                 // The mean of both is nearly the same.
                 let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
-                assert!((mean(&small) - mean(&large)).abs() < 0.12);
+                assert!(!faults.is_empty() || (mean(&small) - mean(&large)).abs() < 0.05);
             }
             let [a, b] = [(); 2].map(|()| cutter.fixed(&one, true, &mut RandomState::new(1)));
             assert_eq!(a, b);

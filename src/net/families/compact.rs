@@ -75,7 +75,7 @@ impl Compact {
         };
         let mut steps: Vec<Step> = (0..=self.layers).map(|layer| Step { slope, ..step(layer, self.width) }).collect();
         steps.push(step(self.layers + 1, CHANNELS * self.scale * self.scale));
-        Layout { unshuffled: 1, steps, shuffled: self.scale, added: true, brightest: 1.0 }
+        Layout { unshuffled: 1, steps, shuffled: self.scale, added: true, brightest: 1.0, start: 1.0 }
     }
 }
 

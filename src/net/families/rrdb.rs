@@ -122,7 +122,7 @@ impl Rrdb {
         steps.push(Step { slope: leaky, ..Step::new("high", vec![(at, width)], to, width) });
         steps.push(Step::new("last", vec![(to, width)], OUTER, CHANNELS));
         let brightest = if self.bytes { 255.0 } else { 1.0 };
-        Layout { unshuffled: self.unshuffled, steps, shuffled: 1, added: false, brightest }
+        Layout { unshuffled: self.unshuffled, steps, shuffled: 1, added: false, brightest, start: 0.1 }
     }
 }
 
