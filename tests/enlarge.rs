@@ -93,8 +93,11 @@ fn pth(own: &Rrdb, prefix: &str, called: impl Fn(&str) -> String, shift: f32) ->
     zip.finish().unwrap().into_inner()
 }
 
-/// How the three dialects call a layer of ours.
-fn dialects() -> [Box<dyn Fn(&str) -> String>; 3] {
+/// What a file calls a layer of ours.
+type Called = Box<dyn Fn(&str) -> String>;
+
+/// That of the three dialects.
+fn dialects() -> [Called; 3] {
     let inner = |name: &str, trunk: &str, dense: &str, behind: &str| {
         let (block, rest) = name.strip_prefix("block")?.split_once('.')?;
         let block = block.parse::<usize>().unwrap() - 1;
@@ -352,7 +355,11 @@ fn a_film_of_a_walk_is_enlarged_while_it_is_made() {
     for inner in ["sketches", "presets"] {
         fs::create_dir_all(here.join(inner)).unwrap();
     }
-    fs::write(here.join("sketches/s.rn"), "pub fn walk(me, t, c) {\n    slerp(seed(1), seed(2), smooth(pingpong(t.phase(2))))\n}\n").unwrap();
+    fs::write(
+        here.join("sketches/s.rn"),
+        "pub fn walk(me, t, c) {\n    slerp(seed(1), seed(2), smooth(pingpong(t.phase(2))))\n}\n",
+    )
+    .unwrap();
     let film =
         ["film", "sketches/s.rn", "--model", "lines", "--frames", "12", "--fps", "24", "--raw", "--device", "cpu"];
     let out = flaneur(here, &[&film[..], &["--enlarge", NET, "-o", "w.mp4"]].concat());

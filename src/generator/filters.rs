@@ -67,14 +67,21 @@ struct Tried {
 }
 
 impl Tried {
-    fn read(name: &str, chosen: &Chosen) -> Result<Self, String> {
+    /// Reads a filter, and has it paint small pictures and one of this height and width, because kernels of a card are made
+    /// for a size when it is seen first.
+    fn read(name: &str, size: [usize; 2], chosen: &Chosen) -> Result<Self, String> {
         let filter = Filter::read(name, &chosen.device).map_err(|why| why.to_string())?;
         let plain = Picture { width: TRIED, height: TRIED, pixels: vec![128; TRIED * TRIED * 3] };
         filter.paint(&plain, 1.0, &|| true)?;
         let start = Instant::now();
         filter.paint(&plain, 1.0, &|| true)?;
         let pixel = start.elapsed().as_secs_f64() / (TRIED * TRIED) as f64;
-        Ok(Self { filter, pixel, refused: None })
+        let tried = Self { filter, pixel, refused: None };
+        if tried.check(size).is_ok() {
+            let [height, width] = size;
+            tried.filter.paint(&Picture::filled(width, height, [128; 3]), 1.0, &|| true)?;
+        }
+        Ok(tried)
     }
 
     /// Whether it can paint pictures of this height and width in time.
@@ -94,16 +101,26 @@ impl Filters {
         self.names != names
     }
 
-    /// Reads others and tries each; `step` is a sign of life.
-    pub(super) fn take(&mut self, names: &[String], chosen: &Chosen, board: &Board, step: &dyn Fn()) {
+    /// Reads others and tries each on pictures of the size that is drawn; `step` is a sign of life.
+    pub(super) fn take(
+        &mut self,
+        names: &[String],
+        mut size: [usize; 2],
+        chosen: &Chosen,
+        board: &Board,
+        step: &dyn Fn(),
+    ) {
         self.names = names.to_vec();
         self.list.clear();
         self.haste = Haste::default();
         board.clear("then");
         for name in names {
-            let read = caught(|| Tried::read(name, chosen));
+            let read = caught(|| Tried::read(name, size, chosen));
             match read.unwrap_or_else(|panic| Err(format!("{name} failed while it was tried: {panic}"))) {
-                Ok(filter) => self.list.push(filter),
+                Ok(tried) => {
+                    size = size.map(|side| side * tried.filter.scale());
+                    self.list.push(tried);
+                }
                 Err(why) => board.fault("then", format!("{why}; the pictures go on without it")),
             }
             step();

@@ -227,7 +227,9 @@ impl<'a> Thread<'a> {
         let wanted = lock(&self.slots.filters).clone();
         if self.filters.differ(&wanted) {
             self.slots.liveness.begin(Task::Loading, self.limits.load);
-            self.filters.take(&wanted, &self.chosen, self.board, &|| self.slots.liveness.step());
+            let [height, width, _] = self.engine.arch.picture();
+            let step = || self.slots.liveness.step();
+            self.filters.take(&wanted, [height, width], &self.chosen, self.board, &step);
         }
     }
 

@@ -19,8 +19,8 @@ use crate::dataset::DatasetError;
 use crate::dataset::album::{Album, decoded};
 use crate::dataset::store::Store;
 use crate::latent;
-use crate::model::Model;
 use crate::model::features::FeatureNet;
+use crate::model::{self, Model};
 use crate::net::critic;
 use crate::net::enlarge::{CHANNELS, Layout};
 use crate::net::families::compact::JUDGED;
@@ -53,7 +53,8 @@ fn held(count: usize) -> usize {
     (count / 4).min(HELD)
 }
 
-/// Pictures of a folder, a zip or a file, or of a model's first seeds.
+/// Pictures of a folder, a zip or a file; or of a model: of its first seeds, and the samples of its training, if they are
+/// there.
 fn faulty(name: &str, device: &Device) -> Result<Vec<Picture>, String> {
     if name.is_empty() {
         return Ok(Vec::new());
@@ -65,11 +66,21 @@ fn faulty(name: &str, device: &Device) -> Result<Vec<Picture>, String> {
         let rows: Vec<Vec<f32>> = (0..FAULTY).map(z).collect();
         let ready = model.ready(false);
         let bytes: Vec<u8> = rows.chunks(16).flat_map(|rows| ready.bytes(rows)).collect();
-        return Ok(Picture::batch(bytes, model.card.arch.picture()));
+        let mut pictures = Picture::batch(bytes, model.card.arch.picture());
+        if let Ok(kept) = Album::open(&model::folder(name).join("training")) {
+            pictures.extend(read_pictures(kept, |name| name.starts_with("sample"))?);
+        }
+        return Ok(pictures);
     }
-    let mut album = Album::open(path).map_err(|e| e.to_string())?;
+    read_pictures(Album::open(path).map_err(|e| e.to_string())?, |_| true)
+}
+
+/// Pictures of an album whose files are called as it is wanted, as many as are taken.
+fn read_pictures(mut album: Album, wanted: impl Fn(&str) -> bool) -> Result<Vec<Picture>, String> {
+    let called = |at: &usize| album.place(*at).file_name().is_some_and(|name| wanted(&name.to_string_lossy()));
+    let chosen: Vec<usize> = (0..album.len()).filter(called).take(FAULTY).collect();
     let mut pictures = Vec::new();
-    for at in 0..album.len().min(FAULTY) {
+    for at in chosen {
         let bytes = album.bytes(at).map_err(|bad| format!("{}: {}", bad.name, bad.why))?;
         let image = decoded(&bytes).map_err(|why| format!("{}: {why}", album.place(at).display()))?.into_rgb8();
         let (width, height) = (image.width() as usize, image.height() as usize);
