@@ -4,7 +4,8 @@
 //! small one is the large one made smaller (bicubic with its kernel as wide as the step, as MATLAB's `imresize`; now and
 //! then by a triangle or a Gaussian, which is softer). On most of them lie faults of other pictures: what their middle of
 //! 3 × 3 pixels takes away, after the noise injection of Ji et al. 2020 ("Real-World Super-Resolution via Kernel
-//! Estimation and Noise Injection"). Plain numbers; everything follows from the random numbers that are handed in.
+//! Estimation and Noise Injection"); and what is bright gets stripes along and across, as strong as those pictures are
+//! uneven where they are bright. Plain numbers; everything follows from the random numbers that are handed in.
 
 use image::{ImageBuffer, Rgb, imageops};
 
@@ -17,6 +18,8 @@ const FADED: f64 = 0.3;
 /// Share of small pictures with faults, and how strong these are at most.
 const FAULTY: f64 = 0.7;
 const STRONGEST: f64 = 1.5;
+/// From this value on, of 0..1, something is bright.
+const BRIGHT: f32 = 0.25;
 
 /// A small picture and the large one that it should become, `[h, w, 3]` each, of 0..1.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,13 +35,42 @@ pub struct Pair {
 pub struct Faults {
     /// Each with its height and width.
     list: Vec<([usize; 2], Vec<f32>)>,
+    /// How uneven they are where they are bright: the deviation from the middle of the neighbours, as a share of it.
+    uneven: f64,
 }
 
 impl Faults {
     /// Those of pictures; ones that are smaller than `least` pixels are left out.
     pub fn of(pictures: &[Picture], least: usize) -> Self {
         let large = pictures.iter().filter(|picture| picture.width.min(picture.height) >= least);
-        Self { list: large.map(|picture| ([picture.height, picture.width], differences(picture))).collect() }
+        let (mut squares, mut count) = (0.0, 0_u64);
+        let found = |picture: &Picture| {
+            let values = differences(picture);
+            for (v, own) in values.iter().zip(&picture.pixels) {
+                let middle = f32::from(*own) / 255.0 - v;
+                if middle >= BRIGHT {
+                    squares += f64::from(v / middle).powi(2);
+                    count += 1;
+                }
+            }
+            ([picture.height, picture.width], values)
+        };
+        let list = large.map(found).collect();
+        Self { list, uneven: (squares / count.max(1) as f64).sqrt() }
+    }
+
+    /// Stripes along and across: what is bright becomes as uneven as it is in the pictures, more or less so.
+    fn stripe(&self, small: &mut [f32], side: usize, random: &mut RandomState) {
+        let strength = self.uneven * 2.0 * random.uniform();
+        let stripes = |random: &mut RandomState| -> Vec<f32> {
+            let own = if random.below(3) == 0 { 0.0 } else { strength };
+            (0..side).map(|_| (own * random.normal()) as f32).collect()
+        };
+        let (down, across) = (stripes(random), stripes(random));
+        for (at, pixel) in small.chunks_exact_mut(CHANNELS).enumerate() {
+            let factor = 1.0 + down[at / side] + across[at % side];
+            pixel.iter_mut().for_each(|v| *v = (*v * factor).clamp(0.0, 1.0));
+        }
     }
 
     /// Whether there are none.
@@ -114,6 +146,7 @@ impl Cutter<'_> {
         let mut small = smaller(&large, [self.side; 2], self.scale, filter);
         if random.uniform() < FAULTY {
             let strength = (random.uniform() * STRONGEST) as f32;
+            self.faults.stripe(&mut small, self.side / self.scale, random);
             self.faults.add(&mut small, self.side / self.scale, strength, random);
         }
         Pair { small, large }
@@ -125,6 +158,7 @@ impl Cutter<'_> {
         let large = self.cut(picture, [(h - self.side) / 2, (w - self.side) / 2]);
         let mut small = smaller(&large, [self.side; 2], self.scale, imageops::FilterType::CatmullRom);
         if faulty {
+            self.faults.stripe(&mut small, self.side / self.scale, random);
             self.faults.add(&mut small, self.side / self.scale, 1.0, random);
         }
         Pair { small, large }
@@ -198,7 +232,12 @@ mod tests {
         let found = differences(&even);
         assert_eq!(found.iter().filter(|v| **v != 0.0).count(), 1);
         assert!((found[(4 * 9 + 4) * 3] - 100.0 / 255.0).abs() < 1e-6);
-        assert!(Faults::of(&[even], 10).is_empty());
+        assert!(Faults::of(&[even.clone()], 10).is_empty());
+        // One pixel of 81, 100/255 off a middle that is too dark to count.
+        assert_eq!(Faults::of(&[even], 9).uneven, 0.0);
+        let mut bright = Picture::filled(9, 9, [200; 3]);
+        bright.set(4, 4, [100; 3]);
+        assert!((Faults::of(&[bright], 9).uneven - 0.5 / 9.0).abs() < 1e-6);
     }
 
     #[test]
