@@ -2,7 +2,8 @@
 # Makes a model like one of the shipped ones in one command: draws the data, trains, measures.
 #   models/make.sh NAME [FOLDER]      (default: models/NAME-again)
 # NAME is three-lines, copied-line, plastic-units or matrix-powers, which take hours on two cores; or scales, pebbles,
-# weave or meadow, which take some twenty minutes and FEATURES=FILE, weights of VGG-16 (random filters without it).
+# weave or meadow, which take some twenty minutes and FEATURES=FILE, weights of VGG-16 (random filters without it);
+# or lines-x4, which takes as long.
 # Ctrl-C saves; the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -70,9 +71,16 @@ case $name in
     flaneur train "data/$name" --model "$folder" --features "${FEATURES:-random}" "${begin[@]}"
     exit 0
     ;;
+  lines-x4)
+    cargo build --release
+    begin=(--arch enlarge --faults three-lines --licence "MIT OR Apache-2.0")
+    [ ! -e "$folder/training/state.safetensors" ] || begin=(--resume)
+    flaneur train lines --model "$folder" "${begin[@]}"
+    exit 0
+    ;;
   *)
     echo "models/make.sh NAME [FOLDER]: NAME is three-lines, copied-line, plastic-units, matrix-powers, scales, pebbles," \
-      "weave or meadow" >&2
+      "weave, meadow or lines-x4" >&2
     exit 2
     ;;
 esac
