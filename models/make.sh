@@ -73,7 +73,10 @@ case $name in
     ;;
   lines-x4)
     cargo build --release
-    begin=(--arch enlarge --faults three-lines --licence "MIT OR Apache-2.0")
+    begin=(--arch enlarge --faults three-lines --epochs 7528)
+    [ ! -e "$folder-first/training/state.safetensors" ] || begin=(--resume --epochs 7528)
+    flaneur train lines --model "$folder-first" "${begin[@]}"
+    begin=(--from "$folder-first" --recipe models/lines-x4/last.toml --licence "MIT OR Apache-2.0")
     [ ! -e "$folder/training/state.safetensors" ] || begin=(--resume)
     flaneur train lines --model "$folder" "${begin[@]}"
     exit 0

@@ -197,11 +197,15 @@ fn pictures_of_any_kind_are_made_larger_or_named() {
     assert!(clear.pixels().any(|pixel| pixel.0[3] != clear.get_pixel(0, 0).0[3]));
     assert!(!here.join("out/broken.png").exists());
 
-    // It goes on with those that are not there: what is there is not touched, another size is made anew.
+    // It goes on with those that are not there: what is there is not touched, another picture is named.
     let before = fs::metadata(here.join("out/strip.png")).unwrap().modified().unwrap();
     fs::remove_file(here.join("out/dot.png")).unwrap();
     picture(2, 2).save(here.join("out/photo.png")).unwrap();
     fs::remove_file(here.join("in/broken.png")).unwrap();
+    fail(here, &all, "no picture of 84x52: --overwrite writes over it");
+    assert_eq!(of("photo.png").width(), 2);
+    fs::remove_file(here.join("out/photo.png")).unwrap();
+    fs::remove_file(here.join("out/dot.png")).unwrap();
     let said = succeed(here, &all);
     assert!(said.contains("2 written") && said.contains("5 were there"), "{said}");
     assert_eq!(fs::metadata(here.join("out/strip.png")).unwrap().modified().unwrap(), before);
@@ -216,6 +220,17 @@ fn pictures_of_any_kind_are_made_larger_or_named() {
     for (name, times) in [("three.jpg", 3), ("six.png", 6)] {
         assert_eq!(image::image_dimensions(here.join(name)).unwrap(), (21 * times, 13 * times));
     }
+    // Nothing takes its own place, what was made is not made larger again, and two of one name are two.
+    let before = fs::read(here.join("in/dot.png")).unwrap();
+    fail(here, &["enlarge", "in/dot.png", "-o", "in", "--overwrite", "--model", NET], "its own place");
+    assert_eq!(fs::read(here.join("in/dot.png")).unwrap(), before);
+    for _ in 0..2 {
+        enlarge(here, &["in/below", "-o", "in/below/large"]);
+    }
+    assert_eq!(names(&here.join("in/below/large")), ["solid.png"]);
+    let said = enlarge(here, &["in/dot.png", "out/dot.png", "-o", "both"]);
+    assert!(said.contains("2 written") && names(&here.join("both")) == ["dot-2.png", "dot.png"], "{said}");
+
     // A picture that is there is not written over.
     let said = enlarge(here, &["in/photo.jpg", "-o", "six.png"]);
     assert!(said.contains("six-2.png"), "{said}");
@@ -257,6 +272,11 @@ fn a_zip_is_as_the_notebooks_write_it() {
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut zip.by_name("images/Super Resolution 2.jpg").unwrap(), &mut bytes).unwrap();
     assert_eq!(image::load_from_memory(&bytes).unwrap().width(), 40);
+    // Of pictures that are called as what is made.
+    fs::copy(here.join("images/image_00.png"), here.join("images/Super Resolution 0.jpg")).unwrap();
+    enlarge(here, &["images", "-o", "again.zip", "--notebook"]);
+    let again = zip::ZipArchive::new(fs::File::open(here.join("again.zip")).unwrap()).unwrap();
+    assert_eq!(again.len(), 8);
     // From a zip into a zip.
     let said = enlarge(here, &["superresolution.zip", "-o", "more.zip", "--format", "jpg"]);
     assert!(said.contains("6 pictures"), "{said}");

@@ -3,6 +3,7 @@
 mod film;
 mod picture;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ const OVERLAPS: [usize; 2] = [80, 32];
 const QUALITY: u8 = 75;
 /// How many times larger at most.
 const MOST: u8 = 16;
+/// Endings of pictures that can be read and not be written.
+const OTHERS: [&str; 5] = ["webp", "bmp", "tif", "tiff", "avif"];
 /// Endings of films.
 const FILMS: [&str; 8] = ["mp4", "mkv", "mov", "webm", "gif", "avi", "m4v", "mpg"];
 
@@ -101,8 +104,24 @@ fn ending(path: &Path) -> String {
 }
 
 fn is_film(path: &Path) -> bool {
-    // A GIF with one picture is a picture all the same, which a film of one frame shows.
     FILMS.contains(&&*ending(path)) && path.is_file()
+}
+
+/// That name, or the first one behind it with a number that no other picture of this run has.
+fn unique<T: Clone + Eq + std::hash::Hash>(name: T, taken: &mut HashSet<T>, numbered: impl Fn(&T, usize) -> T) -> T {
+    let mut found = name.clone();
+    let mut number = 2;
+    while !taken.insert(found.clone()) {
+        found = numbered(&name, number);
+        number += 1;
+    }
+    found
+}
+
+/// A path whose name has a number.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}-{number}.{}", ending(path)))
 }
 
 /// How it went.
@@ -112,6 +131,8 @@ struct Tally {
     there: usize,
     bad: usize,
     interrupted: bool,
+    /// The names that pictures of this run have.
+    taken: HashSet<PathBuf>,
 }
 
 impl EnlargeOf {
@@ -138,10 +159,20 @@ impl EnlargeOf {
         {
             bail!("{} and --format {} are two formats", files::shown(&self.output), format.ending());
         }
+        if OTHERS.contains(&&*ending(&self.output)) {
+            bail!("{}: pictures are written as .png or .jpg", files::shown(&self.output));
+        }
+        if (zip || film || named.is_some()) && self.output.is_dir() {
+            bail!("{} is a folder; give the name of a file in it", files::shown(&self.output));
+        }
         if self.notebook && !zip {
             bail!("--notebook writes a zip: give -o superresolution.zip");
         }
-        let films = self.inputs.iter().filter(|input| is_film(input)).count();
+        // A GIF is a picture where one is wanted.
+        let films = self.inputs.iter().filter(|input| self.is_film(input)).count();
+        if named.is_some() && films > 0 {
+            bail!("a film becomes a film: give -o NAME.mp4");
+        }
         if zip && films > 0 || film && films == 0 {
             bail!("{} is made of {}", files::shown(&self.output), if zip { "pictures" } else { "one film" });
         }
@@ -157,7 +188,7 @@ impl EnlargeOf {
             self.zipped(&job, &stop, &mut tally)?;
         } else {
             for input in &self.inputs {
-                match is_film(input) {
+                match self.is_film(input) {
                     true => self.film(&job, input, &stop, &mut tally)?,
                     false => self.pictures(&job, input, &stop, &mut tally)?,
                 }
@@ -167,6 +198,10 @@ impl EnlargeOf {
             }
         }
         self.told(&tally)
+    }
+
+    fn is_film(&self, input: &Path) -> bool {
+        is_film(input) && !(ending(input) == "gif" && Format::of(&self.output).is_some())
     }
 
     /// What is done to each picture.
@@ -187,11 +222,14 @@ impl EnlargeOf {
     }
 
     fn told(&self, tally: &Tally) -> anyhow::Result<()> {
-        let Tally { written, there, bad, interrupted } = tally;
+        let Tally { written, there, bad, interrupted, .. } = tally;
         let shown = files::shown(&self.output);
         let there = if *there > 0 { format!("; {there} were there already") } else { String::new() };
         match interrupted {
-            true => say(format_args!("interrupted; {written} written to {shown}{there}; the same command goes on")),
+            true if self.output.is_dir() => {
+                say(format_args!("interrupted; {written} written to {shown}{there}; the same command goes on"));
+            }
+            true => say(format_args!("interrupted; {written} written to {shown}{there}")),
             false if *written + bad > 1 || !there.is_empty() => {
                 say(format_args!("{written} written to {shown}{there}"))
             }
@@ -220,8 +258,8 @@ impl EnlargeOf {
         if let Some(path) = path {
             let how = if interrupted { "interrupted; wrote" } else { "wrote" };
             say(format_args!("{how} {}", files::shown(&path)));
+            tally.written += 1;
         }
-        tally.written += 1;
         tally.interrupted |= interrupted;
         Ok(())
     }
@@ -242,18 +280,29 @@ impl EnlargeOf {
         let mut album = self.album(input, tally)?;
         let named = Format::of(&self.output);
         let format = named.or(self.format).unwrap_or(Format::Png);
+        if named.is_some() && album.len() > 1 {
+            bail!("{} has {} pictures: give a folder for them", files::shown(input), album.len());
+        }
         let progress = (album.len() > 1).then(|| Progress::new("pictures", album.len() as u64));
-        let mut taken = std::collections::HashSet::new();
+        // What an earlier run has made of it is no picture to be made larger.
+        let own = fs::canonicalize(&self.output).ok().filter(|own| own.is_dir());
+        let below = fs::canonicalize(input).ok().filter(|input| input.is_dir());
+        let skipped = |place: &Path| match (&own, &below) {
+            (Some(own), Some(below)) if own != below => below.join(place).starts_with(own),
+            _ => false,
+        };
         for at in 0..album.len() {
-            let mut path = match named {
-                Some(_) => super::free(&self.output, self.overwrite),
-                None => self.output.join(album.place(at)).with_extension(format.ending()),
-            };
-            // Two that differ in their endings alone, or come from two inputs.
-            if !taken.insert(path.clone()) {
-                let name = album.place(at).to_string_lossy().replace(['.', '/'], "-");
-                path = self.output.join(name).with_extension(format.ending());
+            if skipped(&album.place(at)) {
+                continue;
             }
+            let path = match named {
+                Some(_) => super::free(&self.output, self.overwrite),
+                None => {
+                    // Two may differ in their endings alone, or come from two inputs.
+                    let path = self.output.join(album.place(at)).with_extension(format.ending());
+                    unique(path, &mut tally.taken, |path, number| numbered(path, number))
+                }
+            };
             match self.one(job, &mut album, at, (&path, format), stop, progress.is_none()) {
                 Ok(Some(made)) => {
                     tally.written += 1;
@@ -293,8 +342,21 @@ impl EnlargeOf {
     ) -> Result<Option<Made>, Ended> {
         let bytes = album.bytes(at).map_err(|bad| Ended::Failed(bad.why))?;
         let opened = picture::Opened::of(&bytes).map_err(Ended::Failed)?;
-        if !self.overwrite && picture::is_there(path, opened.size().map(|side| side * job.wanted)) {
-            return Ok(None);
+        let size @ [h, w] = opened.size().map(|side| side * job.wanted);
+        if album.is_at(at, path) {
+            return Err(Ended::Failed("it would take its own place: give another folder".into()));
+        }
+        if !self.overwrite && path.exists() {
+            return match picture::is_there(path, size) {
+                true => Ok(None),
+                false => Err(Ended::Failed(format!(
+                    "{} is there already, and no picture of {w}x{h}: --overwrite writes over it",
+                    files::shown(path)
+                ))),
+            };
+        }
+        if format == Format::Jpg && opened.is_clear() {
+            tell(format_args!("{}: a JPEG has no transparency, which is left out", files::shown(&album.place(at))));
         }
         if let Some(remark) = &opened.remark {
             tell(format_args!("{}: {remark}", files::shown(&album.place(at))));
@@ -304,19 +366,52 @@ impl EnlargeOf {
 
     /// All pictures of all inputs in one zip.
     fn zipped(&self, job: &Job, stop: &Stop, tally: &mut Tally) -> anyhow::Result<()> {
+        // Opened before anything is made.
+        let mut albums = Vec::new();
+        for input in &self.inputs {
+            albums.push(self.album(input, tally)?);
+        }
         let path = super::free(&self.output, self.overwrite);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             files::make_folder(folder)?;
         }
         let format = if self.notebook { Format::Jpg } else { self.format.unwrap_or(Format::Png) };
         let part = files::temporary(&path);
-        let mut zip = zip::ZipWriter::new(files::at(&part, fs::File::create(&part))?);
+        let packed = self.packed(job, albums, (&part, format), stop, tally);
+        if packed.is_err() || tally.written == 0 {
+            let _ = fs::remove_file(&part);
+            return packed;
+        }
+        let path = match self.overwrite {
+            true => {
+                files::at(&path, fs::rename(&part, &path))?;
+                path
+            }
+            false => files::rename_free(&part, &path)?,
+        };
+        say(format_args!("wrote {} ({} pictures)", files::shown(&path), tally.written));
+        Ok(())
+    }
+
+    /// Packs what is made of all pictures.
+    fn packed(
+        &self,
+        job: &Job,
+        albums: Vec<Album>,
+        (part, format): (&Path, Format),
+        stop: &Stop,
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
+        let mut zip = zip::ZipWriter::new(files::at(part, fs::File::create(part))?);
         // Pictures are compressed already.
         let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
-        let mut names = std::collections::HashSet::new();
+        let mut names = HashSet::new();
+        let mut free = |name: String| {
+            let other = |name: &String, number| numbered(Path::new(name), number).to_string_lossy().into_owned();
+            unique(name, &mut names, other)
+        };
         let mut number = 0;
-        'all: for input in &self.inputs {
-            let mut album = self.album(input, tally)?;
+        'all: for mut album in albums {
             let progress = Progress::new("pictures", album.len() as u64);
             for at in 0..album.len() {
                 let place = album.place(at);
@@ -326,26 +421,19 @@ impl EnlargeOf {
                 });
                 match made {
                     Ok((made, original)) => {
-                        let name = match self.notebook {
-                            true => format!("images/Super Resolution {number}.jpg"),
-                            false => {
-                                let name = place.with_extension(format.ending()).to_string_lossy().into_owned();
-                                let taken = !names.insert(name.clone());
-                                if taken { format!("{number}-{name}") } else { name }
-                            }
-                        };
                         let mut put = |name: &str, bytes: &[u8]| {
                             zip.start_file(name, options)?;
                             zip.write_all(bytes).map_err(zip::result::ZipError::from)
                         };
-                        let first = match self.notebook {
+                        let name = match self.notebook {
                             true => {
-                                let name = format!("images/{}", place.to_string_lossy());
-                                if names.insert(name.clone()) { put(&name, &original) } else { Ok(()) }
+                                let original_name = free(format!("images/{}", place.to_string_lossy()));
+                                put(&original_name, &original).with_context(|| files::shown(part))?;
+                                free(format!("images/Super Resolution {number}.jpg"))
                             }
-                            false => Ok(()),
+                            false => free(place.with_extension(format.ending()).to_string_lossy().into_owned()),
                         };
-                        first.and_then(|()| put(&name, &made)).with_context(|| files::shown(&part))?;
+                        put(&name, &made).with_context(|| files::shown(part))?;
                         number += 1;
                         tally.written += 1;
                     }
@@ -363,19 +451,7 @@ impl EnlargeOf {
             }
             progress.finish();
         }
-        zip.finish().with_context(|| files::shown(&part))?;
-        if tally.written == 0 {
-            let _ = fs::remove_file(&part);
-            return Ok(());
-        }
-        let path = match self.overwrite {
-            true => {
-                files::at(&path, fs::rename(&part, &path))?;
-                path
-            }
-            false => files::rename_free(&part, &path)?,
-        };
-        say(format_args!("wrote {} ({} pictures)", files::shown(&path), tally.written));
+        zip.finish().with_context(|| files::shown(part))?;
         Ok(())
     }
 }

@@ -189,6 +189,9 @@ impl FilmOf {
             done.path.display(),
             count as f64 / secs
         ));
+        if let (Some(_), Some(line)) = (&self.enlarge, show.board().of("then")) {
+            bail!("not all of its pictures are larger: {}", line.text);
+        }
         if done.faults > 0 {
             let text = show.board().of("sketch").map_or(String::new(), |line| format!(": {}", line.text));
             bail!(

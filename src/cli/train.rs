@@ -241,7 +241,7 @@ impl Train {
         }
         (card.data, card.data_count, card.data_fingerprint) = (named.name, named.count, named.fingerprint);
         state.sight = sight;
-        state.beside = self.beside(&arch, &recipe, &chosen)?;
+        state.beside = self.beside(&arch, &mut recipe, &chosen)?;
         (state.recipe.texture, state.recipe.enlarge) = (recipe.texture.clone(), recipe.enlarge.clone());
         (card.arch, card.recipe) = (state.arch.clone(), state.recipe.clone());
         let data = named.data;

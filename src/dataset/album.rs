@@ -3,6 +3,7 @@
 //! For commands that change pictures (`cli::enlarge`); a dataset of one size is `read`. A part that cannot be read is
 //! named, and the others are read.
 
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use image::DynamicImage;
@@ -45,6 +46,13 @@ impl Album {
         let name = self.listing.name(at).replace('\\', "/");
         let parts = Path::new(&name).components().filter(|part| matches!(part, Component::Normal(_)));
         parts.collect()
+    }
+
+    /// Whether a picture is the file at a path.
+    pub fn is_at(&self, at: usize, path: &Path) -> bool {
+        let same =
+            |own: &Path| fs::canonicalize(own).is_ok_and(|own| fs::canonicalize(path).is_ok_and(|path| own == path));
+        self.listing.file_at(at).is_some_and(same)
     }
 
     /// The bytes of a file.

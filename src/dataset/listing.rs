@@ -264,6 +264,14 @@ impl Listing {
         &self.files[at].0
     }
 
+    /// Where a file lies, if it is in no zip.
+    pub fn file_at(&self, at: usize) -> Option<&Path> {
+        match &self.files[at].1 {
+            Place::File(path) => Some(path),
+            Place::Entry(_) => None,
+        }
+    }
+
     /// Keeps these files only, in this order, which is that of their names.
     pub fn keep(&mut self, which: &[usize]) {
         let mut wanted = which.iter().copied().peekable();

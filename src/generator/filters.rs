@@ -146,8 +146,11 @@ impl Filters {
         let (start, mut size) = (Instant::now(), [first.height, first.width]);
         if live && self.haste.out {
             let count = drawn.pictures.len() as f64;
-            let usual = self.list.iter().filter(|tried| tried.check(size).is_ok());
-            let secs = usual.map(|tried| tried.pixel * (size[0] * size[1]) as f64).sum::<f64>() * count;
+            let (mut size, mut secs) = (size, 0.0);
+            for tried in self.list.iter().filter(|tried| tried.pixel.is_finite()) {
+                secs += tried.pixel * (size[0] * size[1]) as f64 * count;
+                size = size.map(|side| side * tried.filter.scale());
+            }
             if self.haste.follow(drawn.took.as_secs_f64() + secs, start) {
                 board.clear("then");
             } else {
@@ -156,7 +159,9 @@ impl Filters {
         }
         let mut pictures = drawn.pictures.as_ref().clone();
         for tried in &mut self.list {
-            if let Err(why) = tried.check(size) {
+            // A film waits as long as it takes.
+            let fits = if live || tried.pixel.is_infinite() { tried.check(size) } else { tried.filter.check(size) };
+            if let Err(why) = fits {
                 if tried.refused.replace(size) != Some(size) {
                     board.fault("then", format!("{why}; the pictures go on without it"));
                 }

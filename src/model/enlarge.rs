@@ -213,11 +213,17 @@ impl Enlarge {
     ) -> Result<(), Ended> {
         let Some(first) = pictures.first() else { return Ok(()) };
         let ([h, w], scale) = ([first.height, first.width], self.scale());
-        let down = cuts(h, tiles.side);
-        let across = cuts(w, tiles.side);
+        // Squares of pixels that become one lie in the same places in each tile.
+        let square = self.layout.unshuffled;
+        let overlap = tiles.overlap.next_multiple_of(square);
+        // Lines of sums of a wide picture fit the same memory.
+        let each = w * scale * CHANNELS * size_of::<f32>() * pictures.len();
+        let tallest = (PIECE / each / scale).saturating_sub(overlap).max(SHORTEST);
+        let down = cuts(h, tiles.side.min(tallest), square);
+        let across = cuts(w, tiles.side, square);
         let (count, long) = (down.len() * across.len(), w * scale * CHANNELS);
         // Half of what a tile sees of its neighbour is left out, over the other half they fade.
-        let fade = tiles.overlap / 2 * scale;
+        let fade = overlap / 2 * scale;
         let (mut all, mut values, mut bytes) = (vec![Vec::new(); pictures.len()], Vec::new(), Vec::new());
         // The first line of the picture that the sums hold.
         let mut top = 0;
@@ -226,8 +232,8 @@ impl Enlarge {
             all.iter_mut().for_each(|sums| sums.resize((end.min(h * scale) - top) * long, 0.0_f32));
             for (column, [x0, x1]) in across.iter().copied().enumerate() {
                 let done = row * across.len() + column;
-                let [a, b] = [y0.saturating_sub(tiles.overlap), (y1 + tiles.overlap).min(h)];
-                let [c, d] = [x0.saturating_sub(tiles.overlap), (x1 + tiles.overlap).min(w)];
+                let [a, b] = [y0.saturating_sub(overlap), (y1 + overlap).min(h)];
+                let [c, d] = [x0.saturating_sub(overlap), (x1 + overlap).min(w)];
                 let place = Place {
                     rows: [y0 * scale, y1 * scale, a * scale, h * scale],
                     columns: [x0 * scale, x1 * scale, c * scale, w * scale],
@@ -283,10 +289,11 @@ fn other_kind(path: &Path) -> ModelError {
     ModelError::Card { path: path.join("model.toml"), why }
 }
 
-/// Even parts of a length, none longer than `most`: their beginnings and ends.
-fn cuts(length: usize, most: usize) -> Vec<[usize; 2]> {
-    let count = length.div_ceil(most.max(1)).max(1);
-    (0..count).map(|at| [length * at / count, length * (at + 1) / count]).collect()
+/// Even parts of a length, none longer than about `most`, that begin at multiples of `step`: their beginnings and ends.
+fn cuts(length: usize, most: usize, step: usize) -> Vec<[usize; 2]> {
+    let count = length.div_ceil(most.max(step)).max(1);
+    let place = |at: usize| if at == count { length } else { length * at / count / step * step };
+    (0..count).map(|at| [place(at), place(at + 1)]).filter(|[begin, end]| begin < end).collect()
 }
 
 /// Where a tile lies in the large picture: `[own begin, own end, begin of what was seen, side of the picture]`.

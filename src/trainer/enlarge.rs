@@ -31,8 +31,9 @@ use crate::random::RandomState;
 
 /// Pictures that are not learnt from, at most; of few pictures one in four.
 const HELD: usize = 12;
-/// Pictures whose faults are taken, and pixels of one that is cut from a large sheet.
+/// Pictures whose faults are taken at most, and the side of the middle of each that is looked at.
 const FAULTY: usize = 64;
+const FAULTY_SIDE: usize = 512;
 /// Least value of a mean square, for decibels: 60 of them.
 const SMALLEST: f32 = 1e-6;
 
@@ -82,7 +83,9 @@ fn read_pictures(mut album: Album, wanted: impl Fn(&str) -> bool) -> Result<Vec<
     let mut pictures = Vec::new();
     for at in chosen {
         let bytes = album.bytes(at).map_err(|bad| format!("{}: {}", bad.name, bad.why))?;
-        let image = decoded(&bytes).map_err(|why| format!("{}: {why}", album.place(at).display()))?.into_rgb8();
+        let image = decoded(&bytes).map_err(|why| format!("{}: {why}", album.place(at).display()))?;
+        let [w, h] = [image.width(), image.height()].map(|side| side.min(FAULTY_SIDE as u32));
+        let image = image.crop_imm((image.width() - w) / 2, (image.height() - h) / 2, w, h).into_rgb8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         pictures.push(Picture { width, height, pixels: image.into_raw() });
     }
@@ -129,11 +132,11 @@ impl Beside {
         sum.unwrap_or_else(|| Tensor::zeros([1], &Device::default()))
     }
 
-    /// Cuts the pictures that are not learnt from, if the data are others than before.
-    fn look(&mut self, data: &Store, cutter: [usize; 2]) -> Result<(), DatasetError> {
+    /// Cuts the pictures that are not learnt from, if the data are others than before; whether they are.
+    fn look(&mut self, data: &Store, cutter: [usize; 2]) -> Result<bool, DatasetError> {
         let of = data.fingerprint();
         if self.of == of {
-            return Ok(());
+            return Ok(false);
         }
         let [h, w, _] = data.size();
         let (count, [side, scale]) = (data.len(), cutter);
@@ -145,7 +148,7 @@ impl Beside {
         let pictures = bytes.chunks_exact(h * w * CHANNELS).enumerate();
         self.held = pictures.map(|(at, picture)| cutter.fixed(picture, at % 2 == 1, &mut random)).collect();
         self.of = of;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -201,8 +204,9 @@ impl State {
                 opened.map_err(|_| DatasetError::Missing((&own.features).into()))?
             }
         };
-        let pairs = beside.look(data, [side, scale]).and_then(|()| self.pairs(&beside, data, [side, scale], between));
-        let pairs = match pairs {
+        let looked = beside.look(data, [side, scale]);
+        let pairs = looked.and_then(|new| Ok((new, self.pairs(&beside, data, [side, scale], between)?)));
+        let (new, pairs) = match pairs {
             Ok(pairs) => pairs,
             Err(error) => {
                 self.beside = Some(beside);
@@ -235,7 +239,7 @@ impl State {
         self.generator_moments.rate = rate * 0.5_f64.powi(halvings.min(60) as i32);
         self.generator_updated(tracked.gradients(&mut gradients), Vec::new());
         self.generator_moments.rate = rate;
-        if self.epoch.is_multiple_of(own.print_every.max(1)) {
+        if new || self.epoch.is_multiple_of(own.print_every.max(1)) {
             beside.measured = self.measured(&beside, [side, scale], device);
         }
         [values[3], values[4]] = beside.measured;

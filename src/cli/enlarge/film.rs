@@ -99,7 +99,8 @@ impl Frames {
     fn of(path: &Path, rate: &str) -> anyhow::Result<Self> {
         let mut command = ffmpeg("ffmpeg");
         command.stderr(Stdio::null()).args(["-hide_banner", "-loglevel", "quiet", "-nostdin", "-i"]).arg(of_file(path));
-        command.args(["-map", "0:v:0", "-fps_mode", "cfr", "-r", rate]);
+        // Pixels that are no squares become some.
+        command.args(["-map", "0:v:0", "-vf", "scale=trunc(iw*sar):ih,setsar=1", "-fps_mode", "cfr", "-r", rate]);
         command.args(["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"]);
         let mut child = command.spawn().map_err(missing)?;
         let out = child.stdout.take().context("ffmpeg has no output")?;
@@ -163,10 +164,7 @@ pub fn enlarged(
     }
     let sound = about.sound && ending(&path) != "gif";
     // Without its sound at first: how long it becomes is known at the end.
-    let silent = match sound {
-        true => files::temporary(&path).with_extension(format!("silent.{}", ending(&path))),
-        false => path.clone(),
-    };
+    let silent = files::temporary(&path).with_extension(format!("silent.{}", ending(&path)));
     let mut frames = Frames::of(input, &about.rate)?;
     let Some(first) = frames.next()? else { bail!("{} has no frames", files::shown(input)) };
     let size = [first.height * job.wanted, first.width * job.wanted];
@@ -209,16 +207,24 @@ pub fn enlarged(
         };
     }
     let interrupted = stop.raised();
+    let whole = !interrupted && failed.is_none();
+    // A part of a film takes no whole one's place.
+    let replaces = overwrite && whole;
     let path = match sound {
-        true => {
-            let cut = (interrupted || failed.is_some()).then(|| done as f64 / about.fps);
-            with_sound(&made, input, &path, cut, overwrite)?
-        }
-        false => made,
+        true => with_sound(&made, input, &path, (!whole).then(|| done as f64 / about.fps), replaces)?,
+        false => named(&made, &path, replaces)?,
     };
     match failed {
         Some(why) => bail!("{}: {why}; {done} frames are in {}", files::shown(input), files::shown(&path)),
         None => Ok((Some(path), interrupted)),
+    }
+}
+
+/// Gives a file its name, or the next free one.
+fn named(part: &Path, path: &Path, replaces: bool) -> anyhow::Result<PathBuf> {
+    match replaces {
+        true => Ok(files::at(path, fs::rename(part, path)).map(|()| path.to_owned())?),
+        false => Ok(files::rename_free(part, path)?),
     }
 }
 
@@ -239,11 +245,7 @@ fn with_sound(silent: &Path, input: &Path, path: &Path, cut: Option<f64>, overwr
         }
         let out = command.arg(of_file(&part)).output().map_err(missing)?;
         if out.status.success() {
-            let named = match overwrite {
-                true => files::at(path, fs::rename(&part, path)).map(|()| path.to_owned()),
-                false => files::rename_free(&part, path),
-            };
-            let named = named?;
+            let named = named(&part, path, overwrite)?;
             let _ = fs::remove_file(silent);
             return Ok(named);
         }

@@ -73,6 +73,11 @@ impl Opened {
         Ok(Self { colours: Picture { width, height, pixels }, opaque, grey: !colour.has_color(), remark })
     }
 
+    /// Whether parts of it are transparent.
+    pub fn is_clear(&self) -> bool {
+        self.opaque.is_some()
+    }
+
     /// Height and width.
     pub fn size(&self) -> [usize; 2] {
         [self.colours.height, self.colours.width]
@@ -98,6 +103,8 @@ impl Job<'_> {
         let size = [h * self.wanted, w * self.wanted];
         let simple = self.passes == 1 && self.wanted == self.net.scale() && format == Format::Png;
         if simple && !(self.tiles.is_none() && self.net.fits(opened.size())) {
+            // A link is followed, as everywhere.
+            let path = &files::resolved(path).map_err(failed)?;
             let part = files::temporary(path);
             let written = self.stream(opened, &part, size, stop, alone);
             if let Err(ended) = written {

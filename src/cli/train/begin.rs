@@ -235,7 +235,8 @@ impl Train {
         if learns_larger(&arch) {
             return self.larger(arch, recipe);
         }
-        if self.faults.is_some() || recipe.enlarge.is_some() {
+        // What is gone on with may be one, whatever its name would be.
+        if (self.faults.is_some() && !self.resume) || recipe.enlarge.is_some() {
             bail!("--faults and the recipe enlarge are for networks that make pictures larger: give --arch enlarge");
         }
         if let (Some(own), Some(_)) = (&mut recipe.texture, arch.texture()) {
@@ -282,21 +283,46 @@ impl Train {
                 "it learns from pictures of at least {JUDGED} pixels each way, and makes them 1, 2, 4 or 8 times larger"
             );
         }
-        let mut own = recipe.enlarge.unwrap_or_default();
+        recipe.enlarge.get_or_insert_default();
+        self.given_to(&mut recipe);
+        recipe.check()?;
+        Ok((arch, recipe))
+    }
+
+    /// Puts what is given now into the recipe of a network that makes pictures larger.
+    fn given_to(&self, recipe: &mut Recipe) {
+        let Some(own) = &mut recipe.enlarge else { return };
         if let Some(features) = &self.features {
             own.features.clone_from(features);
         }
         if let Some(faults) = &self.faults {
             own.faults.clone_from(faults);
         }
-        recipe.enlarge = Some(own);
-        recipe.check()?;
-        Ok((arch, recipe))
+        own.print_every = self.settings.0.print_every.unwrap_or(own.print_every);
     }
 
-    /// What a network that makes pictures larger is measured by, opened; none for other networks.
-    pub(super) fn beside(&self, arch: &Arch, recipe: &Recipe, chosen: &Chosen) -> anyhow::Result<Option<Beside>> {
-        let (Some(layout), Some(own)) = (arch.enlarger(), &recipe.enlarge) else { return Ok(None) };
+    /// What a network that makes pictures larger is measured by, opened; none for other networks. What is given now is what
+    /// the recipe has, and what is not here any more is done without.
+    pub(super) fn beside(&self, arch: &Arch, recipe: &mut Recipe, chosen: &Chosen) -> anyhow::Result<Option<Beside>> {
+        self.given_to(recipe);
+        let (Some(layout), Some(own)) = (arch.enlarger(), &mut recipe.enlarge) else { return Ok(None) };
+        if self.resume && self.faults.is_none() && !own.faults.is_empty() {
+            let there = Path::new(&own.faults).exists() || model::folder(&own.faults).join("model.toml").is_file();
+            if !there {
+                tell(format_args!(
+                    "note: {} is not here, whose faults it learnt by; --faults names others",
+                    own.faults
+                ));
+                own.faults.clear();
+            }
+        }
+        if self.resume && own.features != features::RANDOM && !Path::new(&own.features).is_file() {
+            tell(format_args!(
+                "note: {} is not here; random filters see now, or name a file with --features",
+                own.features
+            ));
+            own.features = features::RANDOM.into();
+        }
         let beside = Beside::open(own, &layout, &chosen.device)?;
         tell(format_args!("seen by {}", beside.says()));
         Ok(Some(beside))
@@ -413,7 +439,8 @@ impl Train {
             ..recipe.clone()
         };
         let given = self.arch.is_some() || self.config.is_some() || self.recipe.is_some();
-        let same = *arch == state.arch || arch.with_classes(state.arch.classes()) == state.arch;
+        let larger = learns_larger(arch) && arch.same_generator(&state.arch);
+        let same = larger || *arch == state.arch || arch.with_classes(state.arch.classes()) == state.arch;
         if given && (self.arch.is_some() || self.config.is_some()) && !same {
             bail!("{} was begun with another architecture; leave out --arch and --config to go on", self.model);
         }

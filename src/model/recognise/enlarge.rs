@@ -12,6 +12,9 @@ use crate::net::families::rrdb::Rrdb;
 const MOST: usize = 64;
 /// Convolutions of a block.
 const EACH: usize = 15;
+/// Slopes below zero: of an RRDB, and of a small network without slopes that were learnt.
+const RRDB_SLOPE: f32 = 0.2;
+const LEAKY: f32 = 0.1;
 /// Convolutions that are in no block and make nothing larger: first, trunk, high and last.
 const OTHERS: usize = 4;
 
@@ -222,6 +225,7 @@ fn of_compact(bag: &Bag, prefix: &str, hints: &Hints) -> Result<Network, ReadErr
     let curve = if get(1).is_some() { Curve::Prelu } else { Curve::Relu };
     let shape = |at: usize| get(2 * at).map_or(&[][..], |array| &array.shape);
     let own = compact(shape(0), shape(convs.saturating_sub(1)), convs, curve)?;
+    let arch = checked(Arch::Compact(own.clone()))?;
     let layout = own.layout();
     let at = |step: &Step| step.name.trim_start_matches("conv").parse::<usize>().unwrap_or(0);
     let name = |step: &Step| format!("{prefix}body.{}", 2 * at(step));
@@ -231,7 +235,7 @@ fn of_compact(bag: &Bag, prefix: &str, hints: &Hints) -> Result<Network, ReadErr
     if curve == Curve::Relu {
         assumed.push("values below zero become 0, because it holds no slopes".into());
     }
-    Ok(Network::generator(checked(Arch::Compact(own))?, arrays, [recognised, assumed], hints))
+    Ok(Network::generator(arch, arrays, [recognised, assumed], hints))
 }
 
 fn says(own: &Compact) -> String {
@@ -285,21 +289,31 @@ fn of_ncnn(bag: &Bag, layers: &[serde_json::Value], hints: &Hints) -> Result<Net
     }
     if let Some(shuffle) = of("PixelShuffle").first() {
         let slopes: Vec<String> = of("PReLU").into_iter().map(name).collect();
-        let curve = match slopes.is_empty() {
-            true => Curve::Relu,
-            false => Curve::Prelu,
+        let curve = match (slopes.is_empty(), slope(layers)?) {
+            (false, None) => Curve::Prelu,
+            (true, Some(0.0)) => Curve::Relu,
+            (true, Some(LEAKY)) => Curve::Leaky,
+            (_, found) => return wrong(other_curve(found)),
         };
         let own = compact(shape(0), shape(last), convs.len(), curve)?;
         if number(shuffle, "0") != own.scale as f64 || (curve == Curve::Prelu && slopes.len() + 1 != convs.len()) {
             return wrong("it is a network of ncnn that is like Real-ESRGAN's small one, but of another kind".into());
         }
+        let arch = checked(Arch::Compact(own.clone()))?;
         let layout = own.layout();
         let at = |step: &Step| layout.steps.iter().position(|other| other.name == step.name).unwrap_or(0);
         let slope = |step: &Step| slopes.get(at(step)).map_or(String::new(), |name| format!("{name}.weight"));
         let arrays = arrays(bag, &layout, |step| names[at(step)].clone(), slope)?;
         let sentences = sentences(says(&own), &layout, "");
-        let network = Network::generator(checked(Arch::Compact(own))?, arrays, sentences, hints);
+        let network = Network::generator(arch, arrays, sentences, hints);
         return Ok(remarked(network, remarks));
+    }
+    if larger.iter().any(|layer| number(layer, "1") != 2.0 || number(layer, "2") != 2.0) {
+        return wrong("it is a network of ncnn that is like ESRGAN's, but makes its maps larger in another way".into());
+    }
+    match slope(layers)? {
+        Some(found) if (found - RRDB_SLOPE).abs() < 1e-6 => {}
+        found => return wrong(other_curve(found)),
     }
     let doublings = larger.len();
     let blocks = convs.len().checked_sub(OTHERS + doublings).filter(|inner| *inner > 0 && inner % EACH == 0);
@@ -318,6 +332,45 @@ fn of_ncnn(bag: &Bag, layers: &[serde_json::Value], hints: &Hints) -> Result<Net
     let arrays = arrays(bag, &layout, |step| names[at(step)].clone(), |_| String::new())?;
     let says = format!("ESRGAN's network (RRDB) of {} blocks, {width} channels and {growth} more a layer", own.blocks);
     Ok(remarked(Network::generator(arch, arrays, sentences(says, &layout, ""), hints), remarks))
+}
+
+/// Slope below zero of a layer of ncnn's, if it has one: of a curve by itself, or of one within a convolution. All of a
+/// network are the same here, and convolutions have no strides and no holes.
+fn slope(layers: &[serde_json::Value]) -> Result<Option<f32>, ReadError> {
+    let mut found: Option<f32> = None;
+    for layer in layers {
+        let number = |key: &str| layer["values"][key].as_f64();
+        let own = match layer["type"].as_str().unwrap_or_default() {
+            "ReLU" => Some(number("0").unwrap_or(0.0) as f32),
+            "Convolution" => {
+                let even = |key: &str| number(key).is_none_or(|v| v == 1.0);
+                if !(even("2") && even("3") && number("4") == Some(1.0)) {
+                    return wrong("its convolutions have strides, holes or edges that ESRGAN's have not".into());
+                }
+                match number("9").unwrap_or(0.0) as i64 {
+                    0 => None,
+                    1 => Some(0.0),
+                    2 => Some(number("10").unwrap_or(0.0) as f32),
+                    _ => return wrong(other_curve(None)),
+                }
+            }
+            "TanH" | "Sigmoid" | "Clip" | "Swish" | "HardSwish" | "HardSigmoid" | "Softmax" => {
+                return wrong(other_curve(None));
+            }
+            _ => None,
+        };
+        match (own, found) {
+            (Some(own), Some(found)) if (own - found).abs() > 1e-6 => return wrong(other_curve(Some(own))),
+            (Some(own), _) => found = Some(own),
+            (None, _) => {}
+        }
+    }
+    Ok(found)
+}
+
+fn other_curve(slope: Option<f32>) -> String {
+    let which = slope.map_or("another curve".to_owned(), |slope| format!("a slope of {slope}"));
+    format!("it is a network of ncnn with {which} behind its layers, which neither of ESRGAN's networks has")
 }
 
 fn remarked(mut network: Network, remarks: Vec<String>) -> Network {
