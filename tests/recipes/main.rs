@@ -66,18 +66,20 @@ fn steps(state: &mut State, data: &Store, count: usize) -> Vec<(Losses, Option<L
 /// Every named recipe takes a few steps on its own networks, or on small ones of their kind.
 #[test]
 fn every_named_recipe_trains() {
-    for named in RECIPES.iter().filter(|named| named.name.starts_with("texture")) {
-        let arch = Arch::named(named.arch).unwrap().sized([32, 32]).unwrap();
+    let alone = |name: &str| name.starts_with("texture") || name == "enlarge";
+    for named in RECIPES.iter().filter(|named| alone(named.name)) {
+        let (side, kind) = if named.name == "enlarge" { (128, Kind::Enlarge) } else { (32, Kind::Texture) };
+        let arch = Arch::named(named.arch).unwrap().sized([side; 2]).unwrap();
         let recipe = Recipe { batch_size: 2, ..Recipe::named(named.name).unwrap() };
         let data = data(1, arch.picture());
         let mut state = state(arch, &recipe);
         for (losses, ended) in steps(&mut state, &data, 2) {
-            assert!(losses.finite() && losses.kind == Kind::Texture, "{}: {}", named.name, losses.in_words());
+            assert!(losses.finite() && losses.kind == kind, "{}: {}", named.name, losses.in_words());
             assert_eq!(ended.map(|ended| ended.in_words()), Some(losses.in_words()));
         }
         assert_eq!((state.step, state.epoch), (2, 2));
     }
-    let others = |name: &str| name != "wgan-gp" && !name.starts_with("texture");
+    let others = |name: &str| name != "wgan-gp" && !alone(name);
     for named in RECIPES.iter().filter(|named| others(named.name)) {
         let arch = if named.name.starts_with("dcgan") { Arch::Dcgan(tiny()) } else { Arch::named(named.arch).unwrap() };
         let recipe = Recipe { batch_size: 4, ..Recipe::named(named.name).unwrap() };
