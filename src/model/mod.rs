@@ -208,6 +208,13 @@ pub fn known_models() -> Vec<String> {
     names
 }
 
+/// Names of those that make pictures by themselves, so that a hand can choose them; one whose card is broken is among
+/// them, and says so when it is chosen.
+pub fn played_models() -> Vec<String> {
+    let filter = |name: &String| Card::read(&folder(name)).is_ok_and(|card| card.arch.is_filter());
+    known_models().into_iter().filter(|name| !filter(name)).collect()
+}
+
 /// A name without the size behind it, and that size as height and width: textures are drawn at any, as in
 /// `weave@512x256`.
 pub fn sized(name: &str) -> (&str, Option<[usize; 2]>) {

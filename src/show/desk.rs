@@ -100,7 +100,7 @@ impl Names {
     pub fn read() -> Self {
         Self {
             sketches: home::names(preset::SKETCHES, "rn"),
-            models: model::known_models(),
+            models: model::played_models(),
             presets: home::names(preset::PRESETS, "toml"),
         }
     }
